@@ -1,7 +1,7 @@
-"""How the graph runs: the only package whose modules import Dagster. Instances of its types are `defs.yaml` files.
+"""The Dagster graph: the only package that imports Dagster. Instances of its types are `defs.yaml` files.
 
-Belongs here: assets, checks, jobs, sensors and the platform that they ask. Does not belong here: decisions (`core`,
-`recruiting`), effects (`adapters`).
+Belongs here: assets, checks, jobs, sensors and their resources. Does not belong here: decisions (`core`, `recruiting`),
+effects (`adapters`).
 """
 
 import warnings
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mlife_assets.components.platform_model import Application as Application
     from mlife_assets.components.platform_model import PlatformModel as PlatformModel
 
-# Backfill policies, kinds and owners are beta in this Dagster release; they are relied on knowingly and pinned exactly.
-# The words of the warnings name them, since their classes would import Dagster into commands that only read a home.
+# Backfill policies, kinds and owners are beta in this Dagster release, which is pinned exactly. The filters name the
+# warnings' words, since their classes would import Dagster into commands that only read a home.
 warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview), and may have breaking changes")
 
 COMPONENT_TYPES = {
@@ -26,12 +26,12 @@ COMPONENT_TYPES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Return a component type: it is loaded when asked for, since modules below this package import one another."""
+    """Load and return a component type on demand, since modules below this package import one another."""
     if name in COMPONENT_TYPES:
         return getattr(import_module(f"{__name__}.{COMPONENT_TYPES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """Return the names of the package with its component types, which Dagster's registry looks for."""
+    """Return the package's names with its component types, which Dagster's registry looks for."""
     return sorted({*globals(), *COMPONENT_TYPES})

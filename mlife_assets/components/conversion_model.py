@@ -1,9 +1,9 @@
-"""A model over the tables of somebody else's project, as a Dagster component.
+"""A model over the tables of a user project, as a Dagster component.
 
-Concept: a project declares in `defs.yaml` which of its assets deliver examples and rows to score. What it gets is the
-chain that every model of mlife has. Instances of a project share one resource, the `platform`, since Dagster merges
+Concept: a project declares in `defs.yaml` which of its assets deliver examples and rows to score. It gets the chain of
+assets that every model of mlife has. Instances of a project share one resource, the `platform`, since Dagster merges
 definitions only where a resource is the same object. Dagster's own scaffolder writes `attributes: {}`, which does not
-load; ours writes every attribute that is needed, with a comment.
+load; ours writes every required attribute with a comment.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -44,7 +44,7 @@ from mlife_assets.recruiting.events import JOB_APPLICATIONS
 GROUP = "features"
 SAID = "true"
 EMPTY_TAG = "mlife/empty_is_meant"
-"""Tag of a run that may replace rows of a day by none."""
+"""Tag of a run that may replace a day's rows by an empty table."""
 Judge = Callable[[pa.Table, OwnRows, date], Judged]
 JUDGES: Mapping[str, Judge] = {EXAMPLES: judge_examples, ROWS: judge_rows}
 DESCRIPTIONS = {
@@ -52,7 +52,7 @@ DESCRIPTIONS = {
     ROWS: "Rows to score on the day, as the project delivers them.",
 }
 SKIP_TAG = "mlife/skips_earlier_days"
-"""Tag of a run that decides although earlier days were not decided, and never will be."""
+"""Tag of a run that decides although earlier days never will be decided."""
 FILE = "defs.yaml"
 MATURITY_DAYS_MAXIMUM = 366
 TEMPLATE = """type: {type_name}
@@ -85,7 +85,7 @@ attributes:
 
 
 class ConversionModelScaffolder(dg.Scaffolder):
-    """Writes a `defs.yaml` whose attributes are there and explained."""
+    """Writes a `defs.yaml` with required attributes and comments."""
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
         """Write the file. Raises InvalidInputError for another format than YAML, and for a file of another instance."""
@@ -102,7 +102,7 @@ class ConversionModelScaffolder(dg.Scaffolder):
 
 
 class ConversionColumns(dg.Model, dg.Resolvable):
-    """Which column of the tables is what."""
+    """Roles of the tables' columns."""
 
     entity: str = Field(description="Whom a row is about; text or a whole number, kept as text.")
     time: str = Field(
@@ -153,7 +153,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         """Return the assets, checks, jobs and sensor of the model.
 
         Raises:
-            InvalidInputError: an attribute cannot be; names the file, the attribute, the bound and the remedy.
+            InvalidInputError: an attribute is invalid; names the file, the attribute, the bound and the remedy.
         """
         place = str(context.path / FILE)
         try:
@@ -223,7 +223,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         )
 
     def _as_declared(self, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-        """Return assets with the partitions and owners of the project."""
+        """Return assets with the project's partitions and owners."""
         daily = dg.DailyPartitionsDefinition(start_date=self.start_date, end_offset=self.end_offset)
 
         def of_project(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -234,7 +234,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
 
 @dataclass(frozen=True)
 class _Loaded:
-    """The platform of a project, for as long as one load of it lasts."""
+    """The platform of a project during one load."""
 
     tree: ComponentTree
     platform: ProjectHome
@@ -244,11 +244,7 @@ _LOADED: dict[Path, _Loaded] = {}
 
 
 def platform_of(tree: ComponentTree, root: Path, home: str | None) -> ProjectHome:
-    """Return the one platform of the load that `tree` stands for, made when first asked for.
-
-    Raises:
-        InvalidInputError: another instance of the project has another home, or a bucket cannot be read.
-    """
+    """Return the platform of the load of `tree`, created on first use."""
     settings = ProjectSettings.below(root, home)
     known = _LOADED.get(root)
     if known is None or known.tree is not tree:
@@ -270,14 +266,14 @@ def _key(name: str) -> dg.AssetKey:
 
 
 def _whole(attribute: str, value: Any, lowest: int, highest: int) -> int:
-    """Return a whole number as it is stated. Of fields that pydantic takes as whole, true would be 1 and 1.0, too."""
+    """Return a stated whole number. Pydantic alone would also accept true and 1.0 as 1."""
     if type(value) is not int or not lowest <= value <= highest:
         raise InvalidInputError(f"{attribute}: it is {quoted(value)}; write a whole number from {lowest} to {highest}")
     return value
 
 
 def _day(attribute: str, value: Any) -> date:
-    """Return a day as it is stated. Dagster reads `20260103` as a number, also where it is quoted."""
+    """Return a stated day. Dagster reads `20260103` as a number, even if quoted."""
     try:
         day = date.fromisoformat(value)
     except (TypeError, ValueError):
@@ -297,10 +293,10 @@ def take_in(
     *,
     is_empty_meant: bool = False,
 ) -> Judged:
-    """Keep what is as declared of a delivered table, and report what is not.
+    """Store the valid rows of a delivered table and report the others.
 
     Raises:
-        InvalidInputError: nothing of it can be taken, there are rows of the day, and it is not said to be meant.
+        InvalidInputError: no row is valid, the day has rows already, and the table is not marked as meant.
     """
     judged = JUDGES[name](delivered, own, day)
     if not judged.accepted.num_rows and not is_empty_meant and (kept := _kept(platform, name, day)):
@@ -325,7 +321,7 @@ def _kept(platform: ModelPorts, name: str, day: date) -> int:
 
 
 def refusals_of(platform: ModelPorts, name: str, day: date) -> tuple[int, list[str]]:
-    """Return how many rows of a day were accepted, and a sentence per reason for which others were not."""
+    """Return the number of accepted rows of a day, and a sentence per reason of rejection."""
     report = platform.model_tables.read_report(ingest_report_of(name), day)
     accepted, found = 0, []
     for entry in report["types"]:
@@ -360,7 +356,7 @@ def _asset(graph: ModelGraph, own: OwnRows, name: str, upstream: dg.AssetKey) ->
     def take_in_day(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models], delivered: Any
     ) -> dg.MaterializeResult:
-        """Take what the project's asset delivered for the day."""
+        """Store the delivery of the project's asset for the day."""
         day = _only_partition(context)
         rows = delivered_table(delivered, source)
         is_empty_meant = context.run.tags.get(EMPTY_TAG) == SAID
@@ -401,7 +397,7 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
     )
     @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
-        """Repeat what was refused."""
+        """Repeat the refusals."""
         found = [refusals_of(graph.view(platform), name, day) for day in checked_days(context)]
         is_nothing_left = not any(accepted for accepted, _ in found)
         return dg.AssetCheckResult(
@@ -414,7 +410,7 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
 
 
 def in_order(upstream: dg.AssetKey, start_date: date) -> Require:
-    """Return what refuses a day before its time; `upstream` delivers the examples, from `start_date` on."""
+    """Return the check that refuses a day out of order; `upstream` delivers the examples, from `start_date` on."""
 
     def require(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> None:
         if context.run.tags.get(SKIP_TAG) == SAID:
@@ -436,7 +432,7 @@ def in_order(upstream: dg.AssetKey, start_date: date) -> Require:
 
 
 def _days(keys: Iterable[str]) -> set[date]:
-    """Return partitions as days; an asset that has others beside them says nothing by those."""
+    """Return partition keys as days, ignoring keys of other kinds."""
     found = set()
     for key in keys:
         with suppress(ValueError):
@@ -447,7 +443,7 @@ def _days(keys: Iterable[str]) -> set[date]:
 def daily_schedule(
     graph: ModelGraph, job: UnresolvedAssetJobDefinition, *, start_date: date, end_offset: int
 ) -> dg.ScheduleDefinition:
-    """Return the schedule of a daily job, whose partitions begin with `start_date` and end as `end_offset` says."""
+    """Return the schedule of a daily job, with partitions from `start_date` to `end_offset`."""
 
     @dg.schedule(
         name=graph.named("daily_schedule"),

@@ -1,6 +1,6 @@
 """The chain that every model has: from its examples to a champion, reports and a decision.
 
-Concept: nothing here knows a job or a text, so a model in somebody else's project goes through the same code.
+Concept: the code is free of jobs and texts, so a model in a user project uses it too.
 """
 
 import dagster as dg
@@ -22,13 +22,13 @@ from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import entity_scores
 
 MODULES = (candidate, hyperparameters, fold_models, explanation, promotion, monitoring_reference, retrain_decision)
-"""Modules of assets of every model; `reports` beside them."""
+"""Modules with assets of every model, beside `reports`."""
 OF_ENTITIES = (example_evaluation, entity_scores)
-"""Modules of assets of a model without an item."""
+"""Modules with assets of a model without an item."""
 
 
 def chain_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:
-    """Return the assets that every model has; `special` is what only this one can be asked."""
+    """Return the assets of every model; `special` has this model's further checks."""
     return [
         *(asset for module in MODULES for asset in module.build_assets(graph)),
         *reports.build_assets(graph, special),

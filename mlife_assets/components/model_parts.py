@@ -1,7 +1,7 @@
 """The assets, checks, jobs and sensors of each model.
 
-Concept: every model goes through the same code. What only job applications have (recruiters, texts, protected
-attributes, rows that raw events give again) is named here once, beside what every model has (`model_chain`).
+Concept: every model uses the same code. Parts that only job applications have (recruiters, texts, protected attributes,
+rows recomputed from raw events) are added here, beside every model's (`model_chain`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ PAIRS = Special(
 
 @dataclass(frozen=True)
 class ModelParts:
-    """What models add to a code location."""
+    """The models' part of a code location."""
 
     assets: Sequence[Any]
     checks: Sequence[dg.AssetsDefinition]

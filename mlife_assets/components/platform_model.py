@@ -1,7 +1,7 @@
 """A model of the job board's platform, as a Dagster component.
 
-Concept: Python knows features and candidates, the file names it and states policies. Assets are imported when they are
-built, since Dagster imports this module in every project that has mlife installed.
+Concept: Python defines features and candidates; the file names that code and states policies. Assets are imported when
+built, since Dagster imports this module in every project with mlife installed.
 """
 
 from pathlib import Path
@@ -110,7 +110,7 @@ attributes:
 
 
 def attributes_model(name: str, described: dict[str, str], required: tuple[str, ...]) -> type[BaseModel]:
-    """Return the schema of attributes; values are checked where they mean something, so that there is one error."""
+    """Return the schema of attributes; values are checked on use, so that there is one error."""
     schema: dict[str, Any] = {"additionalProperties": False, "required": list(required)}
     members: dict[str, Any] = {
         attribute: Field(default=None, description=text) for attribute, text in described.items()
@@ -128,16 +128,16 @@ def attributes_model(name: str, described: dict[str, str], required: tuple[str, 
 
 
 def instance_of(attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Instance:
-    """Return what an instance states."""
+    """Return the statements of an instance."""
     stated = {} if attributes is None else attributes.model_dump(exclude_unset=True)
     return Instance(str(context.path / FILE), stated)
 
 
 class PlatformModelScaffolder(dg.Scaffolder):
-    """Writes a `defs.yaml` and, beside it, the Python that it names."""
+    """Writes a `defs.yaml` and the Python module that it names."""
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
-        """Write both files. Raises InvalidInputError for another format, a name that cannot be, and existing files."""
+        """Write both files. Raises InvalidInputError for another format, an invalid name, and existing files."""
         name = name_of(request, "PlatformModel")
         folder = request.target_path
         if request.project_root is None:
@@ -149,10 +149,10 @@ class PlatformModelScaffolder(dg.Scaffolder):
 
 
 class ApplicationScaffolder(dg.Scaffolder):
-    """Writes a `defs.yaml` whose attributes are there and explained."""
+    """Writes a `defs.yaml` with attributes and comments."""
 
     def scaffold(self, request: dg.ScaffoldRequest[Any]) -> None:
-        """Write the file. Raises InvalidInputError for another format, a name that cannot be, and an existing file."""
+        """Write the file. Raises InvalidInputError for another format, an invalid name, and an existing file."""
         name = name_of(request, "Application")
         title = name.replace("_", " ").capitalize()
         text = APPLICATION.format(type_name=request.type_name, name=name, title=title)
@@ -160,10 +160,10 @@ class ApplicationScaffolder(dg.Scaffolder):
 
 
 def name_of(request: dg.ScaffoldRequest[Any], kind: str) -> str:
-    """Return the name of an instance, which is that of its folder.
+    """Return the name of an instance, which is its folder's.
 
     Raises:
-        InvalidInputError: the format is not YAML, the folder has an instance already, or no instance may be called so.
+        InvalidInputError: the format is not YAML, the folder has an instance already, or the name is invalid.
     """
     if request.scaffold_format != "yaml":
         raise InvalidInputError(f"format: it is {request.scaffold_format}; {kind} is declared in YAML")
@@ -177,7 +177,7 @@ def name_of(request: dg.ScaffoldRequest[Any], kind: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a new file. Raises InvalidInputError when there is one."""
+    """Write a new file. Raises InvalidInputError if it exists."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -231,10 +231,10 @@ class Application(dg.Component):
         return cls(declared_application(instance_of(attributes, context)))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:  # noqa: ARG002  an instance is its file
-        """Return what the application adds to the graph.
+        """Return the application's part of the graph.
 
         Raises:
-            InvalidInputError: an attribute cannot be; names file, instance, attribute, bound and remedy.
+            InvalidInputError: an attribute is invalid; names file, instance, attribute, bound and remedy.
         """
         from mlife_assets.components.graph.application_graph import ApplicationGraph
         from mlife_assets.components.messages.texts import build_assets, build_checks
@@ -266,7 +266,7 @@ class PlatformModel(dg.Component):
         """Return the assets, checks, jobs and sensor of the model; its resource is the deployment's.
 
         Raises:
-            InvalidInputError: a policy cannot be; names file, instance, attribute, bound and remedy.
+            InvalidInputError: a policy is invalid; names file, instance, attribute, bound and remedy.
         """
         from mlife_assets.components.model_parts import build_model_parts
 

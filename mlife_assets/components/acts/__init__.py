@@ -1,1 +1,1 @@
-"""What a person does: approve, reject, pause, resume, roll back."""
+"""Acts of a person: approve, reject, pause, resume, roll back."""

@@ -1,10 +1,10 @@
-"""What people decide: whether a plan is sent, whether anything is, who serves.
+"""Decisions of people: approving a plan, pausing all sending, rolling a model back.
 
-Concept: an act is committed first and then published to the log. Repeating an act on a plan or on sending changes
-nothing, but publishes it if an earlier attempt could not. An act happens in the present of its home (`present`); an
-approval happens when the day starts to send, because its texts follow from it.
+Concept: an act is committed first and then published to the log. A repeated act on a plan or on sending changes
+nothing, but is published if an earlier attempt failed. An act has the present time of its home (`present`); an approval
+has the time at which the day starts to send, because texts must follow it.
 
-A job asks for the identity by config without a default, so the launchpad asks for it and the run keeps it.
+The identity is config without a default, so the launchpad asks for it and the run keeps it.
 """
 
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ FOLLOWED = "other days followed before anybody approved it"
 
 @dataclass(frozen=True)
 class Switched:
-    """Sending after an act on it; `at` is None when it was so already."""
+    """State of sending after an act; `at` is None if nothing changed."""
 
     is_paused: bool
     at: datetime | None
@@ -71,14 +71,14 @@ class Switched:
 
 @dataclass(frozen=True)
 class PlanStanding:
-    """Where the newest plan stands.
+    """State of the newest plan.
 
     Attributes:
-        plan: as stored.
-        digest: of its texts; who decides names the plan by it.
-        state: `waits`, `approved`, `rejected`, or `over` when its day ended before it was approved.
-        why_not: why it is not sent by itself, as sentences; empty unless it waits or is over.
-        actor, reason: of the approval or the rejection, None while there is none.
+        plan: the stored plan.
+        digest: of its texts; a decision names the plan by it.
+        state: `waits`, `approved`, `rejected`, or `over` if its day ended before approval.
+        why_not: reasons why it is not sent automatically; empty unless it waits or is over.
+        actor, reason: of the approval or rejection; None without one.
         sends: rows of the ledger of its day, by state.
     """
 
@@ -92,10 +92,10 @@ class PlanStanding:
 
 
 def plan_standing(platform: BoardPorts) -> PlanStanding:
-    """Return where the newest plan of the application stands whose view `platform` is.
+    """Return the state of the newest plan of the application of `platform`.
 
     Raises:
-        NotFoundError: none was made.
+        NotFoundError: there is no plan.
     """
     plan = newest_plan(platform)
     digest, day = plan_digest(plan.planned), plan.as_of_date
@@ -114,7 +114,7 @@ def plan_standing(platform: BoardPorts) -> PlanStanding:
 
 
 def newest_plan(platform: BoardPorts) -> MessagePlan:
-    """Return the application's plan that was made last. Raises NotFoundError when none was."""
+    """Return the application's newest plan. Raises NotFoundError if there is none."""
     days = platform.application_tables.report_days(PLAN_REPORT)
     if not days:
         raise NotFoundError("no plan was made yet; run daily_lifecycle_job (or `mlife day`) first")
@@ -125,7 +125,7 @@ def approve_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -
     """Record that a person approves the newest plan, named by its digest; sends nothing yet.
 
     Raises:
-        GateClosedError: another plan was named, it breaks a limit, was changed or rejected, or its day is over.
+        GateClosedError: another plan was named, or it breaks a limit, was changed or rejected, or is over.
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
@@ -153,23 +153,23 @@ def approve_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -
             f"{plan.as_of_date} to send what waits"
         )
     if known is not None and known.plan_digest == approval.plan_digest:
-        approval = replace(approval, reason=known.reason or reason)  # the first words stay, in ledger and log alike
+        approval = replace(approval, reason=known.reason or reason)  # the first reason stays, in ledger and log alike
     record_approval(platform, approval, now=now)
     seal(platform.home)
     return approval
 
 
 def reject_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -> Rejection:
-    """Record that the newest plan, named by its digest, is never sent. Planning the day again may give another.
+    """Record that the newest plan, named by its digest, is never sent. Planning the day again may make another plan.
 
     Raises:
         GateClosedError: another plan was named, or it was approved.
-        IntegrityError: the ledger is not the one that the event log knows, so an approval might be missing in it.
+        IntegrityError: the ledger does not match the event log, so an approval might be missing.
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
     digest = require_digest(plan, named)
-    if not plan.planned.num_rows:  # its digest is that of every empty plan, also of later days
+    if not plan.planned.num_rows:  # all empty plans have the same digest, on later days too
         raise InvalidInputError(f"plan {plan.plan_id} of {plan.as_of_date} has no texts, so there is nothing to reject")
     require_known_ledger(platform, plan.as_of_date)
     now = max(operator_time(platform.of_model()), platform.times.sending(plan.as_of_date))
@@ -184,12 +184,11 @@ def reject_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) ->
 def switch_sending(
     platform: BoardPorts, *, pauses: bool, actor: str, reason: str, application: str = EVERYTHING
 ) -> Switched:
-    """Pause or resume all sending, or that of one application, of messages in flight too.
+    """Pause or resume all sending or that of one application, including messages in flight.
 
     Raises:
         InvalidInputError: no such application.
-        GateClosedError: one application is resumed while everything is paused, so it would not be sent; or a restore of
-            the home has not ended.
+        GateClosedError: one application is resumed while all sending is paused; or a restore of the home has not ended.
     """
     require_restored(platform.settings.private_folder)
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)

@@ -1,7 +1,7 @@
 """A version of a model goes from one environment to another, with the verdict of the gate that judged it.
 
-Concept: importing registers and never promotes. What the gate of the other environment said is kept as that, and is no
-verdict of the gate here. The reference goes along, since without one the daily checks of a champion stop, and so do the
+Concept: importing registers and never promotes. The other environment's verdict is kept under its name and does not
+count as one of the gate here. The bundle includes the reference, without which a champion's daily checks stop, and the
 models that scored it; its rows are of people of the other environment.
 """
 
@@ -45,7 +45,7 @@ REMEDY = "deploy the declaration that it was learned under first"
 
 @dataclass(frozen=True)
 class Imported:
-    """What came. `outcome` is the last verdict of the gate where it comes from, and when, or that there is none."""
+    """An imported version. `outcome` is the last verdict of the gate at its origin with its date, if any."""
 
     model_version: str
     outcome: str
@@ -58,8 +58,8 @@ def export_model(platform: ModelPorts, version: str, store: ObstoreObjectStore, 
     """Write a registered version to a place, signed; returns the bundle and whether it is new.
 
     Raises:
-        IntegrityError, ContentConflictError: the artifact, or what lies at the place, was changed.
-        InvalidInputError: nothing was signed here yet, so nobody knows this environment's key.
+        IntegrityError, ContentConflictError: the artifact, or the content of the place, was changed.
+        InvalidInputError: this environment has signed nothing yet, so its key is unknown.
     """
     signer = present_signer(platform.home)
     bundle = Bundle(
@@ -75,22 +75,22 @@ def export_model(platform: ModelPorts, version: str, store: ObstoreObjectStore, 
 
 
 def bundled_verdict(bundle: Bundle) -> dict[str, Any]:
-    """Return the last verdict that a bundle holds: its outcome, sentences and, if anybody judged it, `observed_at`."""
+    """Return the last verdict in a bundle: its outcome, sentences and, if there is a verdict, `observed_at`."""
     judged = orjson.loads(bundle.files[VERDICTS_FILE])
     return dict(judged[-1]) if judged else {"outcome": NOT_JUDGED, "sentences": []}
 
 
 def import_model(platform: ModelPorts, bundle: Bundle, *, actor: str, reason: str) -> Imported:
-    """Register what a bundle holds, and record where it came from; the same bundle again is a no-op.
+    """Register the version of a bundle and record its origin; the same bundle again is a no-op.
 
-    Nothing is written before everything fits. The record comes last: until then nothing says that a gate promoted it.
+    Everything is checked before the first write. The record of the other gate's verdict comes last.
 
     Raises:
-        InvalidInputError: it is another model, or was learned for other columns or steps than are declared here.
-        IntegrityError: a file does not hold what its name says.
-        ContentConflictError: the version is one of another model here.
-        NewerVersionError: the gate there said what this mlife does not know.
-        GateClosedError: nothing says here what the model may look at.
+        InvalidInputError: it is another model, or has other columns or steps than are declared here.
+        IntegrityError: a file's content does not match its name.
+        ContentConflictError: the version belongs to another model here.
+        NewerVersionError: the other gate's verdict is unknown to this mlife.
+        GateClosedError: no declaration here states the model's inputs.
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     version = bundle.model_version
@@ -137,22 +137,22 @@ def import_model(platform: ModelPorts, bundle: Bundle, *, actor: str, reason: st
 
 
 def _keep(platform: ModelPorts, bundle: Bundle, folder: str) -> None:
-    """Keep what lies nowhere else here, and write again what was damaged since it came."""
+    """Keep a bundle's files that are not stored here yet, and replace damaged ones."""
     for name, data in sorted(bundle.files.items()):
         if name == CARD_FILE or name.split("/")[0] in (ARTIFACT, FOLDS):
             continue
         try:
             platform.lake.put_if_absent(f"{folder}{name}", data)
-        except ContentConflictError:  # the name is of a folder that is named by its content
+        except ContentConflictError:  # the folder is named by its content
             platform.lake.replace(f"{folder}{name}", data)
-    if not platform.lake.exists(f"{folder}{BUNDLE_FILE}"):  # else it may be of an earlier export of the same
+    if not platform.lake.exists(f"{folder}{BUNDLE_FILE}"):  # else it may be from an earlier export of the version
         platform.lake.put_if_absent(f"{folder}{BUNDLE_FILE}", bundle.listing)
 
 
 def _event(platform: ModelPorts, bundle: Bundle, said: Mapping[str, Any]) -> tuple[pa.Table, bool]:
-    """Return what is recorded of an import, and whether it is new."""
+    """Return the event of an import, and whether it is new."""
     identity = event_id(IMPORTED, bundle.model_version, bundle.bundle_id)
-    (rows,) = platform.event_log.remembered(IMPORTED, anew=True)  # what a crash left unlisted counts, too
+    (rows,) = platform.event_log.remembered(IMPORTED, anew=True)  # files that a crash left unlisted count, too
     recorded = next((dict(row) for row in rows if row["event_id"] == identity), None)
     row = recorded or {
         "event_id": identity,
@@ -179,14 +179,14 @@ def _files(platform: ModelPorts, version: str) -> dict[str, bytes]:
         files[CARD_FILE] = lake.get(card)
     if judged and tables.has_report(PROMOTION_REPORT, day := judged[-1]["as_of_date"]):
         report = tables.read_report(PROMOTION_REPORT, day)
-        if report["model_version"] == version:  # the gate of a day may have judged another one since
+        if report["model_version"] == version:  # the gate may have judged another one that day since
             key = tables.report_key(PROMOTION_REPORT, day)
             files[key.removeprefix(tables.folder)] = lake.get(key)
     return files | _reference_files(platform, version)
 
 
 def _reference_files(platform: ModelPorts, version: str) -> dict[str, bytes]:
-    """Return the reference of a version, with the models that scored it; nothing where it has none."""
+    """Return the reference of a version, with the models that scored it; empty without one."""
     found = reference_source(platform, version)
     if found is None:
         return {}
@@ -211,9 +211,9 @@ def _artifact(bundle: Bundle, folder: str, version: str) -> ModelArtifact:
 
 
 def _require_fit(platform: ModelPorts, artifact: ModelArtifact) -> None:
-    """Raise InvalidInputError where a model looks at columns, or says steps, that are not declared here.
+    """Raise InvalidInputError if a model has inputs or steps that are not declared here.
 
-    A project's home holds no declarations; there the newest version on record says what the model looks at.
+    A project's home holds no declarations; there the newest recorded version defines the inputs.
     """
     if platform.model_name in platform.home.model_names:
         roles = platform.model.roles

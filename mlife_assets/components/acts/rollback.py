@@ -1,7 +1,6 @@
-"""Going back to an earlier champion, decided by a person.
+"""Rollback to an earlier champion, decided by a person.
 
-Concept: a second rollback goes one further back, so a job, which anybody can launch again, names the model that was
-seen serving.
+Concept: a second rollback goes one further back, so a job, which can be launched twice, names the serving model.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from mlife_assets.recruiting.kept_words import kept_words
 
 @dataclass(frozen=True)
 class RolledBack:
-    """Who serves after a rollback, and who did before."""
+    """The champion after a rollback and the one before it."""
 
     model_version: str
     previous_version: str | None
@@ -27,10 +26,10 @@ class RolledBack:
 def roll_back(
     platform: ModelPorts, *, actor: str, reason: str, to: str | None = None, serving: str | None = None
 ) -> RolledBack:
-    """Return to an earlier champion, the one before the present when `to` names none.
+    """Return to an earlier champion, by default the previous one.
 
     Raises:
-        GateClosedError, NotFoundError: there is none to return to, or another model serves than `serving` names.
+        GateClosedError, NotFoundError: there is no such champion, or another model than `serving` serves.
         GateClosedError: a restore of the home has not ended.
     """
     require_restored(platform.settings.private_folder)

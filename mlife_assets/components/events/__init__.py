@@ -1,1 +1,1 @@
-"""Events: landed, catalogued, read."""
+"""Events: landing, catalogue, log."""

@@ -1,7 +1,7 @@
-"""What the event log holds as a whole: its catalogue, and whether it is intact.
+"""The event log as a whole: its catalogue, and the check of its integrity.
 
-Concept: no day needs it. It looks at every path, and its check at every byte, so it runs when somebody asks, or by a
-schedule of its own. A catalogue is that of the newest day that has begun.
+Concept: no day needs them. The catalogue reads every path, and its check every byte, so they run on request or on a
+schedule of their own. A catalogue is dated by the newest day that has begun.
 """
 
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
 
 OPENED_DAYS = 7
-"""Files of so many days before the newest are opened each time, so that a warning does not pass with a day."""
+"""Files of so many days before the newest are opened each time, so that a warning stays for several days."""
 
 
 @dg.asset(
@@ -38,7 +38,7 @@ OPENED_DAYS = 7
 )
 @says_why
 def event_catalog(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
-    """Count files, rows and days per type, and leave them as a table that SQL is asked of."""
+    """Count files, rows and days per type, and store them as a table for SQL."""
     catalogue = read_catalogue(platform.event_log, platform.lake, today=_today(platform))
     if catalogue.days:
         records = [_record(one) for one in catalogue.days]
@@ -54,7 +54,7 @@ def event_catalog(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResul
 
 
 def _today(platform: BoardPorts) -> date | None:
-    """Return the last day that can have events: a simulated world lives the day after the one that landed last."""
+    """Return the last day that can have events: in a simulated world, the day after the newest landed one."""
     if not platform.days.is_simulated:
         return platform.times.today(platform.settings.start_date)
     landed = platform.days.newest()
@@ -62,7 +62,7 @@ def _today(platform: BoardPorts) -> date | None:
 
 
 def _opened_since(platform: BoardPorts, today: date | None) -> date:
-    """Return the day from which on files are opened: the catalogue's before the newest, and a week at least."""
+    """Return the day from which on files are opened: that of the previous catalogue, and at least a week back."""
     catalogued = [day for day in platform.tables.days(EVENT_CATALOG) if today is None or day <= today]
     if len(catalogued) < 2:
         return date.min

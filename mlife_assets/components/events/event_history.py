@@ -1,14 +1,14 @@
-"""Reading the event log back, for a few users and jobs, in memory that does not grow with the log, and what rows that
-came late changed by it.
+"""Reading the event log back, for a few users and jobs, in memory that does not grow with the log, and the effects of
+late rows.
 
-Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. A range alone
-therefore does not show which of its rows are repeats. Nothing is delivered before it happens, so only rows that
-occurred before the range can be repeats: their ids are looked up in the days since. Of some files at a time only rows
-of the wanted ids are kept, so memory grows with the range or with the wanted ids, not with the log.
+Concept: an event counts from its first delivery, but ingest looks for duplicates only a few days back. So a range alone
+does not show its repeats. No event is delivered before it happens, so only rows that occurred before the range can be
+repeats: their ids are looked up in the days since. A few files are read at a time and only rows of the wanted ids kept,
+so memory grows with the range or the wanted ids, not with the log.
 
-What a late row can move was shown within a window before it happened, and what was known in time was known within a
-window after that. So some days around those of the late rows are read, and nothing when no row came late. Only what was
-known before a late row counts, so the report of a day is the same whenever the day runs again.
+A late row can change labels of exposures within a window before it, and punctual rows arrived within a window after
+those. So some days around the late rows are read, and none without late rows. Only earlier knowledge counts for a late
+row, so the report of a day is the same whenever the day runs again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,20 +41,20 @@ Spans = list[tuple[date, date]]
 FILES_AT_ONCE, SMALL_FILE_ROWS = 32, 10_000
 BLOCK_DAYS = 28
 FIRST_BLOCKS_DAYS = (1, 7, 28)
-"""Lengths of the newest blocks where the newest rows nearly always suffice."""
+"""Lengths in days of the newest blocks, which usually suffice."""
 
 
 @dataclass(frozen=True)
 class EventHistory:
-    """The event log as far as it is about some ids.
+    """The part of the event log about some ids.
 
     Attributes:
         log: the event log.
-        wanted: column -> the ids that matter; rows that name one of them are kept, all rows of a type without them.
-        is_thorough: look for an earlier delivery of every row, also of one that says it occurred within its range. That
-            reads every file of a type once for what is asked of it, and holds a history as a whole; it serves to rule
-            out that an exporter gave a redelivery another time.
-        columns: event type -> what is read of it; by default what features need.
+        wanted: column -> ids; rows with one of them are kept, and all rows of types without these columns.
+        is_thorough: look for an earlier delivery of every row, even if it claims to have occurred within its range.
+            This reads every file of the requested types once and holds a history as a whole; it rules out that an
+            exporter redated a redelivery.
+        columns: event type -> columns to read; by default those of features.
     """
 
     log: ParquetEventLog
@@ -73,9 +73,9 @@ class EventHistory:
         return [file for file in self._files[event_type] if (start is None or file.day >= start) and file.day <= end]
 
     def between(self, event_type: str, start: date | None, end: date) -> pa.Table:
-        """Return what was first observed on the days [start, end]: one row per event, by (observed_at, event_id).
+        """Return events first observed on the days [start, end]: one row each, by (observed_at, event_id).
 
-        No `start` is all of a type until `end`: as much as the wanted ids have, each file read once.
+        Without `start` all wanted rows of a type until `end`, each file read once.
         """
         columns, schema = self.columns[event_type], EVENT_TYPES[event_type].schema
         nothing = pa.schema([schema.field(name) for name in columns]).empty_table()
@@ -87,7 +87,7 @@ class EventHistory:
         return first if start is None else self._without_earlier(event_type, first, start)
 
     def latest(self, event_type: str, key: str, ids: pa.Array, end: date) -> pa.Table:
-        """Return the last row of each of `ids` that was observed until `end`, going back only as far as needed."""
+        """Return the last row of each of `ids` observed until `end`, reading back only as far as needed."""
         found = []
         for start, until in self._blocks(event_type, end):
             if not len(ids):
@@ -101,7 +101,7 @@ class EventHistory:
     def _blocks(self, event_type: str, end: date) -> Iterator[tuple[date, date]]:
         """Yield (first, last) day of blocks from `end` back to the first day of a type, the newest first.
 
-        Thoroughly it is one block: each would be held against the ids of all files before it, which is quadratic.
+        A thorough read has one block: comparing each with the ids of all files before it would be quadratic.
         """
         files = self.files(event_type, None, end)
         if self.is_thorough and files:
@@ -114,7 +114,7 @@ class EventHistory:
             end = add_days(start, -1)
 
     def _about_each(self, files: Sequence[LogFile], columns: tuple[str, ...]) -> Iterator[pa.Table]:
-        """Yield what some files at a time hold of the wanted ids: of a small file, looking is most of the work."""
+        """Yield the wanted rows of a few files at a time: for small files, filtering is most of the work."""
 
         def read(file: LogFile) -> pa.Table:
             rows = self.log.read_file(file, columns)
@@ -151,7 +151,7 @@ def last_rows(rows: pa.Table, key: str) -> pa.Table:
 
 
 def late_labels(log: ParquetEventLog, files: Iterable[LogFile], policy: LabelPolicy) -> tuple[LateRows, ...]:
-    """Return what rows changed that came late, by event type; `files` of the log hold them."""
+    """Return the changes by late rows, by event type; `files` of the log hold the rows."""
     of_type: dict[str, list[LogFile]] = {}
     for file in files:
         of_type.setdefault(file.event_type, []).append(file)
@@ -167,7 +167,7 @@ def _changed(log: ParquetEventLog, event_type: str, files: Iterable[LogFile], wi
     spans = _spans(late, event_type, windows)
     known = _of_exposures(_read(about, event_type, spans))
     impressions = known if event_type == EXPOSURE else _read(about, EXPOSURE, spans)
-    # A text is an exposure as well; its plan is older than its receipt, by as many days as receipts are waited for.
+    # A text is an exposure too; its plan precedes its receipt by as many days as receipts are awaited.
     of_messages = spans if impressions.num_rows < len(asked) else []
     statuses = _read(about, "message_status", of_messages)
     planned = _read(about, "message_planned", [(add_days(first, -AWAITED_DAYS), last) for first, last in of_messages])
@@ -175,16 +175,16 @@ def _changed(log: ParquetEventLog, event_type: str, files: Iterable[LogFile], wi
 
 
 def _of_exposures(rows: pa.Table) -> pa.Table:
-    """Return rows with the exposure that they are about: that of an impression is itself."""
+    """Return rows with the exposure that they belong to; an impression is its own."""
     if "exposure_id" not in rows.column_names:
         rows = rows.append_column("exposure_id", rows["event_id"])
     return rows.select([*TIMES, "exposure_id"])
 
 
 def _spans(late: pa.Table, event_type: str, windows: Mapping[str, int]) -> Spans:
-    """Return the first and last days of what decides: around when rows happened, and before they became known.
+    """Return the first and last days to read: around the rows' time, and before they became known.
 
-    Exposures may follow what came of them, as clocks differ, so those are looked at, too, whose label was open then.
+    Clocks differ, so an exposure may follow its outcome: exposures with an open label then are read, too.
     """
     if event_type not in (EXPOSURE, *windows):
         return []

@@ -1,7 +1,7 @@
-"""Raw events: landed, judged.
+"""Raw events: landing and validation.
 
-Concept: partition D lands what exporters delivered on day D - 1. Bad rows are kept with their reasons and warned about;
-they never stop the day.
+Concept: partition D lands the deliveries of day D - 1. Bad rows are kept with their reasons and warned about; they
+never stop the day.
 """
 
 from collections import defaultdict
@@ -62,7 +62,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
         report = ingest.ingest(landing_day)
         try:
             report = replace(report, late=late_labels(platform.event_log, ingest.late_files, platform.policies.label))
-        except IntegrityError as error:  # an old file is damaged: no reason not to take in what came
+        except IntegrityError as error:  # a damaged old file must not stop new ones
             report = replace(report, late=None)
             context.log.warning("%s: nobody knows which labels late rows moved: %s", landing_day, error)
         platform.tables.write_report(INGEST_REPORT, day, asdict(report))
@@ -115,7 +115,7 @@ def _rejections(platform: BoardPorts, covered: list[date]) -> list[dict[str, Any
 
 
 def _refused_files(platform: BoardPorts, covered: list[date]) -> list[dict[str, Any]]:
-    """Return one record per file that was not taken: refused as a whole, or left alone."""
+    """Return one record per file that was refused as a whole or ignored."""
     rows = []
     for day, report in _reports(platform, covered):
         of_day = day.isoformat()
@@ -133,7 +133,7 @@ def _refused_files(platform: BoardPorts, covered: list[date]) -> list[dict[str, 
 
 
 def _unexpected(platform: BoardPorts, covered: list[date]) -> list[str]:
-    """Return the sources of what was left alone though its name does not ask for it."""
+    """Return the sources of ignored files whose name does not mark them as such."""
     return [
         left["source"]
         for _, report in _reports(platform, covered)

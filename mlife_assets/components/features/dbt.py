@@ -1,7 +1,7 @@
 """The dbt project as assets.
 
-Concept: dbt owns features and metrics; the graph sees each model as an asset of its own. The manifest is built
-beforehand, and dbt is imported and runs inside the step alone.
+Concept: dbt owns features and metrics; each model is an asset of its own. The manifest is built beforehand; dbt is
+imported and run only inside the step.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from mlife_assets.deployments.landed_days import INGEST_REPORT
 
 DBT_EXECUTABLE = str(Path(sys.executable).parent / "dbt")
 GRAPH_FOLDER = "graph"
-"""Below `target/`: what `ensure_manifest` writes and no other dbt command touches."""
+"""Folder below `target/` that `ensure_manifest` writes and no other dbt command touches."""
 _MISSING = re.compile(r"Table with name (\S+) does not exist")
 
 
@@ -47,19 +47,19 @@ WRITTEN_HERE = {
     "experiment_exposed": keys.MESSAGE_PLAN,
     "message_submitted": keys.MESSAGE_DELIVERIES,
 }
-"""Event types that only metrics read, and the asset that writes them. What features read comes back a day later,
-which no graph without cycles shows; it counts as landed.
+"""Event types that only metrics read, and the asset that writes them. Events that features read come back a day later,
+which an acyclic graph cannot show; they count as landed.
 """
 Node = Mapping[str, Any]
 DAYS_AT_ONCE = 40
-"""Days that dbt builds at once: memory grows with them, two months of ten thousand people take over 2 GB."""
+"""Days that dbt builds at once: memory grows with them; two months of ten thousand people take over 2 GB."""
 LABEL_WINDOWS = ("click_window_days", "apply_window_days", "hire_window_days")
 
 
 def _build(
     context: dg.AssetExecutionContext, platform: BoardPorts, project: Path, covered: Sequence[date] = ()
 ) -> Iterator[Any]:
-    """Build the selected models for the days, or run the selected tests alone; yield what Dagster records of each.
+    """Build the selected models for the days, or only run the selected tests; yield Dagster's records of each.
 
     Many days are built in parts, staging with the first. A model is recorded when its last part is built.
     """
@@ -84,13 +84,13 @@ def _build(
         unbuilt = {*selection, *staging}.difference(staging if part is not parts[0] else ())
         try:
             for event in build(project, sorted(unbuilt), given, settings.home / "dbt"):
-                # a model is made when its last part is, and checked then; staging is whole after the first part
+                # a model is made, and checked, with its last part; staging is complete after the first part
                 if part is parts[-1] or _node_name(event) in staging:
                     said.append(event)
         except PermanentError as error:
             fault = error
             break
-    # staging is brought up to date for the models that were asked for, which are what this step shows
+    # staging is updated for the requested models, and only these are shown
     unasked = set(staging).difference(models)
     yield from recorded((event for event in said if _node_name(event) not in unasked), manifest, context)
     if fault is not None:
@@ -115,14 +115,14 @@ def _range(covered: Sequence[date]) -> dict[str, str]:
 
 
 def _to_stage(platform: BoardPorts, project: Path, start: date | None) -> dict[str, Any]:
-    """Return what staging lacks; of days that are built again, what they are the first to see is staged again."""
+    """Return the files missing in staging; days that are built again also restage their own first events."""
     again_from = None if start is None else add_days(start, -1)
     tables = platform.home.warehouse.staged()
     return to_stage(platform.event_log, tables, staging_digest(project), again_from=again_from)
 
 
 def _figures(platform: BoardPorts, key: dg.AssetKey) -> Figures:
-    """Return what the UI plots of a metrics table that was just built."""
+    """Return the UI's plotted figures of a metrics table that was just built."""
     if key == keys.KPI_DAILY:
         (today,) = platform.tables.newest_report_days(INGEST_REPORT, 1)
         window = platform.policies.label.apply_window_days
@@ -135,7 +135,7 @@ def _figures(platform: BoardPorts, key: dg.AssetKey) -> Figures:
 
 def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     """Return the feature models (daily partitions) and the metrics models (unpartitioned) as assets."""
-    if find_spec("dagster_dbt") is None:  # said when the graph is loaded, not by the first step that runs dbt
+    if find_spec("dagster_dbt") is None:  # reported when the graph loads, not by the first dbt step
         missing = ModuleNotFoundError(name="dagster_dbt")
         raise missing_extra(missing) or missing
     manifest = json.loads(ensure_manifest(project).read_text(encoding="utf-8"))
@@ -156,7 +156,7 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
     def feature_tables(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> Iterator[Any]:
         if context.selected_asset_keys:
             covered = days(context, platform.of_model())
-        else:  # tests alone
+        else:  # tests only
             checked = min(key.asset_key for key in context.selected_asset_check_keys)
             covered = days_of_checks(context.run, context.instance, checked)
         yield from _build(context, platform, project, covered)
@@ -182,14 +182,14 @@ def build_dbt_assets(project: Path) -> list[dg.AssetsDefinition]:
 
 
 def asset_key(node: Node) -> dg.AssetKey:
-    """Return `[group, model]` of a model; of a source, the asset that writes its events."""
+    """Return `[group, model]` of a model; for a source, the asset that writes its events."""
     if node["resource_type"] == "source":
         return WRITTEN_HERE.get(node["name"], keys.MARKET_EVENTS)
     return dg.AssetKey([group_of(node), node["name"]])
 
 
 def group_of(node: Node) -> str:
-    """Return the group of a model, which its tag names."""
+    """Return the group of a model, from its tag."""
     return "metrics" if "metrics" in node["tags"] else "features"
 
 
@@ -239,7 +239,7 @@ def _asset(node: Node, nodes: Mapping[str, Node], facts: Mapping[str, str]) -> d
 
 
 def _parents(node: Node, nodes: Mapping[str, Node]) -> set[str]:
-    """Return the models and sources that a model reads; an ephemeral model is replaced by those that it reads."""
+    """Return the models and sources that a model reads; an ephemeral model is replaced by its own parents."""
     found, waiting = set(), list(node["depends_on"]["nodes"])
     while waiting:
         name = waiting.pop()
@@ -251,7 +251,7 @@ def _parents(node: Node, nodes: Mapping[str, Node]) -> set[str]:
 
 
 def _tested(test: Node, manifest: Mapping[str, Any]) -> str | None:
-    """Return the model that a test is shown at: its own for a generic test, else the only one, or that of its meta."""
+    """Return the model that shows a test: its own for a generic test, else the only one, or that of its meta."""
     named = test["config"].get("meta", {}).get("dagster", {}).get("ref", {}).get("name")
     if named is not None:
         return f"model.{manifest['metadata']['project_name']}.{named}"
@@ -271,7 +271,7 @@ def _check(test: Node, tested: str, nodes: Mapping[str, Node]) -> dg.AssetCheckS
 
 
 def staging_digest(project: Path) -> str:
-    """Return a hash over everything that staging follows from."""
+    """Return a hash over all inputs of staging."""
     return _digest(project, [*(project / STAGING).rglob("*"), *(project / "macros").rglob("*")])
 
 
@@ -290,7 +290,7 @@ def staging_of(manifest: Path, models: Sequence[str]) -> list[str]:
 
 
 def project_digest(project: Path) -> str:
-    """Return a hash over everything that parsing reads."""
+    """Return a hash over all inputs of parsing."""
     return _digest(project, project.rglob("*"))
 
 
@@ -318,7 +318,7 @@ def ensure_manifest(project: Path) -> Path:
     def is_up_to_date() -> bool:
         return manifest.exists() and stamp.exists() and stamp.read_text() == digest
 
-    if is_up_to_date():  # first without the lock, which a file system that is read-only has no place for
+    if is_up_to_date():  # first without the lock, which a read-only file system cannot hold
         return manifest
     target.mkdir(parents=True, exist_ok=True)
     with FileLock(str(target / "manifest.lock")):
@@ -340,7 +340,7 @@ def ensure_manifest(project: Path) -> Path:
 def build(
     project: Path, selection: Sequence[str], variables: Mapping[str, Any], work_folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Build `selection` and yield dbt's events as dictionaries, in order, when it is done.
+    """Build `selection`, then yield dbt's events as dictionaries, in order.
 
     Args:
         project: the dbt project, parsed by `ensure_manifest`.
@@ -360,7 +360,7 @@ def build(
 
     parsed = ensure_manifest(project).parent / "partial_parse.msgpack"
     manifest = Manifest.from_msgpack(parsed.read_bytes(), decoder=extended_mashumuro_decoder)
-    manifest.build_flat_graph()  # `graph` in macros; dbt fills it only where it parses itself
+    manifest.build_flat_graph()  # `graph` in macros; dbt fills it only if it parses itself
     messages: list[Any] = []
     arguments = ["--quiet", "--no-use-colors", "--log-path", str(work_folder / "logs"), "build", "--no-write-json"]
     arguments += ["--project-dir", str(project), "--profiles-dir", str(project), "--target-path", str(work_folder)]
@@ -378,7 +378,7 @@ def build(
 
 
 def recorded(events: Iterable[dict[str, Any]], manifest: Path, context: dg.AssetExecutionContext) -> Iterator[Any]:
-    """Yield what Dagster records of dbt's events. What dagster_dbt names by a translator has the keys of the graph."""
+    """Yield Dagster's records of dbt's events. Assets that dagster_dbt names by a translator have the graph's keys."""
     from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings
     from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
 
@@ -393,7 +393,7 @@ def recorded(events: Iterable[dict[str, Any]], manifest: Path, context: dg.Asset
 
 
 def _failures(result: Any) -> str:
-    """Return what failed first, for people."""
+    """Return the first failures, for people."""
     if result.exception is not None:
         return str(result.exception)
     nodes = getattr(result.result, "results", None) or ()
@@ -402,7 +402,7 @@ def _failures(result: Any) -> str:
 
 
 def _failure(name: str, message: str) -> str:
-    """Return what is wrong with one model or test: the remedy where a table is missing that it reads."""
+    """Return the failure of one model or test, with the remedy if a table that it reads is missing."""
     missing = _MISSING.search(message)
     if missing is None:
         return f"{name}: {message}"

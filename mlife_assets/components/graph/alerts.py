@@ -1,7 +1,7 @@
-"""Alerts: what a person has to look at, kept as files below `alerts/`.
+"""Alerts: findings that need a person, kept as files below `alerts/`.
 
-Concept: an alert is kept first and sent later, so none is lost with a chat that is down. It was sent when a file of its
-name lies below `alert_deliveries/`, written after the channel took it: what crashed between the two is sent again.
+Concept: an alert is stored first and sent later, so none is lost while a chat is down. A file of its name below
+`alert_deliveries/`, written after the channel accepted it, marks it as sent: after a crash in between it is sent again.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 ALERTS, DELIVERIES, SUFFIX = "alerts", "alert_deliveries", ".json"
 SENT_WITHIN = timedelta(days=7)
 MESSAGE_CHARACTERS = 300
-"""Of an error: its first line says what is wrong, the run says the rest."""
+"""Maximum of an error's first line; the run has the rest."""
 ALERTS_PER_MESSAGE = 20
-"""Chats refuse a message of more than about 28 KB; an alert has less than one."""
+"""Chats refuse a message of more than about 28 KB; an alert is below 1 KB."""
 ALERT_BYTES = 8_000
-"""A larger file was not raised here."""
+"""A larger file is not one of our alerts."""
 PARTITION_TAG = "dagster/partition"
 INTERVAL_SECONDS = 30
-"""Between two looks of a sensor."""
+"""Between two ticks of a sensor."""
 
 
 def alert(platform: ModelPorts, name: str, facts: Mapping[str, str | None]) -> None:
-    """Keep one alert for people; keeping it again changes nothing."""
+    """Store one alert for people; a repeat changes nothing."""
     import orjson
 
     if not is_alerted(platform, name):
@@ -44,7 +44,7 @@ def is_alerted(platform: ModelPorts, name: str) -> bool:
 
 
 def undelivered(platform: BoardPorts) -> list[str]:
-    """Return the names of alerts that were not sent, in order."""
+    """Return the names of unsent alerts, in order."""
     kept, sent = (
         {key.removeprefix(f"{folder}/")[: -len(SUFFIX)] for key in platform.lake.list(folder) if key.endswith(SUFFIX)}
         for folder in (ALERTS, DELIVERIES)
@@ -53,19 +53,19 @@ def undelivered(platform: BoardPorts) -> list[str]:
 
 
 def deliver_alerts(platform: BoardPorts) -> Sequence[Alert]:
-    """Send all alerts that were not sent, oldest first, some in one message, and return them.
+    """Send all unsent alerts, oldest first, several per message, and return them.
 
-    What is older than a week is no news: it is put down as not sent, so that a new channel begins with today.
+    Alerts older than a week are marked as not sent, so that a new channel begins with current ones.
 
     Raises:
-        InvalidInputError: there is nobody to send them to.
-        TransientError: the channel did not take them; they stay unsent.
+        InvalidInputError: there is no channel.
+        TransientError: the channel did not accept them; they stay unsent.
         PermanentError: it refuses them.
     """
     channel, now = platform.home.messengers.alert_channel, platform.home.clock.now()
     if channel is None:
         raise InvalidInputError("alerts are sent to nobody; set MLIFE_ALERT_WEBHOOK")
-    alerts = [_kept(platform, name) for name in undelivered(platform)]  # in order of their names
+    alerts = [_kept(platform, name) for name in undelivered(platform)]  # sorted by name
     alerts.sort(key=_raised_at)
     old = [alert for alert in alerts if _raised_at(alert) < (now - SENT_WITHIN).isoformat()]
     for alert in old:
@@ -80,7 +80,7 @@ def deliver_alerts(platform: BoardPorts) -> Sequence[Alert]:
 
 
 def _kept(platform: BoardPorts, name: str) -> Alert:
-    """Return an alert; one that is damaged, or none of ours, is sent as such, so that it holds up no other."""
+    """Return an alert; a damaged or foreign file is sent as such, so that it blocks no other."""
     import orjson
 
     try:

@@ -1,7 +1,7 @@
 """The part of the graph that one application has: its keys and its group.
 
-Concept: as with models, the first application has the names of when there was one; those of another begin with its own
-and stand in a group of that name.
+Concept: as with models, the first application keeps the names from before there were several; those of another begin
+with its own name, as does its group.
 """
 
 from dataclasses import dataclass
@@ -44,12 +44,12 @@ class ApplicationGraph:
 
     @property
     def calls(self) -> dg.AssetKey:
-        """Whom recruiters call; only where the channel is calls."""
+        """The call list; only for the channel of calls."""
         return self.key("call_list")
 
     @property
     def scores(self) -> list[dg.AssetKey]:
-        """Scores that its plan is made from: what it offers by, whom it chooses by."""
+        """Scores that its plan needs: those of its items and those of its audience."""
         names = dict.fromkeys((self.application.model_name, self.application.audience.model_name))
         return [keys.USER_JOB_SCORES if n == JOB_APPLICATIONS else dg.AssetKey([n, "scores"]) for n in names if n]
 

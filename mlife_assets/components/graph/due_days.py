@@ -1,13 +1,13 @@
-"""Which day can run next: where nobody asks for days a sensor runs them, elsewhere the UI offers the next one.
+"""The next day to run: in real time a sensor launches it, in a simulated world the UI offers it.
 
-Concept: a schedule asks for the day of a tick, and a tick that was missed is gone. This looks at the clock and at what
-has landed, so whatever was missed is asked for, oldest first, and nothing while another run is on its way. It takes the
-place of the daily schedule where time is real.
+Concept: a schedule requests the day of a tick, and a missed tick is lost. This sensor uses the clock and the landed
+files, so missed days are requested, oldest first, and none while another run is active. In real time it replaces the
+daily schedule.
 
-The embedded world has a clock of its own, so there "Latest" is the next day that can run and not today's date. The end
-is fixed when the code location is loaded. When a day has run, by whatever process, or the machine's date has changed,
-the sensor asks the server that holds the location to load it again; the UI and the daemon follow that server. Where
-time is real, partitions follow the machine's clock, or the one in a file by which somebody tries days out.
+The embedded world has its own clock, so there "Latest" is the next day that can run and not today's date. The end is
+fixed when the code location is loaded. When a day has run, by whatever process, or the machine's date has changed, the
+sensor asks the server that holds the location to load it again; the UI and the daemon follow that server. In real time,
+partitions follow the machine's clock, or a clock in a file for trials.
 """
 
 import logging
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 NAME = "due_days_sensor"
 RETRY_WAIT_MINUTES = (10, 60)
 DAILY_EVENT_TYPES = frozenset({"impression", "click", "apply", "user_snapshot"})
-"""What each day of history has a file of, an empty one if nothing happened."""
+"""Event types with a file on each day of history, an empty one if nothing happened."""
 JOBS = {"history": history_job.name, "first_model": RETRAINING_JOB, "day": DAILY_JOB}
 RELOAD_SECONDS = 10
 _LOGGER = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ _LOGGER = logging.getLogger(__name__)
 def build_due_days_sensor(
     status: dg.DefaultSensorStatus, jobs: Sequence[Any], *, last: date | None
 ) -> dg.SensorDefinition:
-    """Return the sensor, which launches those of `jobs` that days are made of.
+    """Return the sensor, which launches the daily ones of `jobs`.
 
-    `last` is the last partition of the code location; None where partitions follow the machine's clock.
+    `last` is the last partition of the code location; None if partitions follow the machine's clock.
     """
 
     @dg.sensor(
@@ -71,7 +71,7 @@ def build_due_days_sensor(
             return dg.SkipReason(f"Nothing can be looked at: {error}")
         if work.kind is None:
             return dg.SkipReason(work.sentence)
-        if last is not None and work.last > last:  # the clock in a file was moved, which a running location learns late
+        if last is not None and work.last > last:  # a moved clock in a file reaches a running location late
             return dg.SkipReason(f"{work.last} is due; it runs once the code location was loaded again with it.")
         request = next_request(
             context.instance, cause_of(work), work.last, now=now, retry_wait_minutes=RETRY_WAIT_MINUTES
@@ -94,12 +94,12 @@ def build_due_days_sensor(
 
 
 def cause_of(work: DueWork) -> str:
-    """Return why a run of this work is launched."""
+    """Return the cause of a run of this work."""
     return f"due-{work.kind}-{work.first.isoformat()}-{work.last.isoformat()}"
 
 
 def find_due_work(platform: BoardPorts, instance: dg.DagsterInstance) -> DueWork:
-    """Return what is due in a home. Raises NotFoundError where there is no landing folder."""
+    """Return the due work of a home. Raises NotFoundError without a landing folder."""
     progress, due_until = _progress(platform, instance), _due_until(platform)
     following = progress.next_day or (progress.first if progress.landed is None else add_days(progress.landed, 1))
     asked = {add_days(day, -1) for day in days_between(following, max(following, due_until))}
@@ -135,7 +135,7 @@ def _is_tried(instance: dg.DagsterInstance, day: date, platform: BoardPorts) -> 
 
 
 def last_partition(platform: BoardPorts) -> date | None:
-    """Return the last day that has a partition, None where partitions follow the machine's clock.
+    """Return the last day with a partition; None if partitions follow the machine's clock.
 
     Until a model serves that is the last day of history, which history_job lands and retraining_job trains on; from
     then on it is the next day that can run.
@@ -147,7 +147,7 @@ def last_partition(platform: BoardPorts) -> date | None:
         return None
     history_end = add_days(settings.first_lived_date, -1)
     lake = settings.lake_place
-    if isinstance(lake, Path) and not (lake / "events").is_dir():  # asking the registry would make the folder
+    if isinstance(lake, Path) and not (lake / "events").is_dir():  # a question to the registry would create the folder
         return history_end
     try:
         return history_end if platform.of_model().registry.champion() is None else next_day(platform.of_model())
@@ -175,7 +175,7 @@ def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorD
         origin = context.code_location_origin
         if origin is None:
             return dg.SkipReason(f"{last} can run next; no server holds this code location, so nothing is reloaded")
-        if is_asked.acquire(blocking=False):  # this very process is replaced, so the answer to the daemon goes first
+        if is_asked.acquire(blocking=False):  # this process is replaced, so the answer to the daemon goes first
             threading.Timer(1, _reload, (origin, context.instance.code_server_reload_timeout, is_asked)).start()
         return dg.SkipReason(f"{last} can run next; the code location is loaded again")
 
@@ -183,7 +183,7 @@ def build_next_day_sensor(loaded: date | None, *, loaded_on: date) -> dg.SensorD
 
 
 def _reload(origin: "CodeLocationOrigin", timeout_seconds: int, is_asked: threading.Lock) -> None:
-    """Ask the server of a code location to load it again; a later tick tries again what failed."""
+    """Ask the server of a code location to reload it; a later tick retries failures."""
     from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 
     if isinstance(origin, GrpcServerCodeLocationOrigin):

@@ -1,8 +1,4 @@
-"""Jobs: which assets run together.
-
-Concept: a day is one job in one process, so a step costs hundredths of a second; retraining, metrics and texts from
-people are jobs of their own because they run on other triggers.
-"""
+"""Jobs: assets that run together."""
 
 from collections.abc import Sequence
 
@@ -69,13 +65,13 @@ catalog_job = dg.define_asset_job(
 )
 
 JOBS = [history_job, features_job, lifecycle_backtest_job, ingest_job, metrics_job, catalog_job]
-"""Those of no model in particular, and the backtest, which the first model has."""
+"""Jobs of no model in particular, and the first model's backtest."""
 
 
 def build_jobs(
     graphs: Sequence[ModelGraph], applications: Sequence[ApplicationGraph]
 ) -> list[UnresolvedAssetJobDefinition]:
-    """Return the jobs of a deployment: the day of all models and applications, replies, what belongs to no model."""
+    """Return the jobs of a deployment: the day of all models and applications, replies, and shared jobs."""
     day: dg.AssetSelection = dg.AssetSelection.groups("events", "features", "monitoring", "predictions")
     for graph in graphs:
         if not graph.is_first:
@@ -99,12 +95,12 @@ def build_jobs(
 
 
 def jobs_of_model(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:
-    """Return the jobs that a model of the deployment has for itself."""
+    """Return the jobs of one model of the deployment."""
     return model_jobs(graph, _retrained(graph))
 
 
 def _retrained(graph: ModelGraph) -> dg.AssetSelection:
-    """Return what a retraining makes: of the first model all of its group but the search and the backtest."""
+    """Return the assets of a retraining: for the first model its whole group but the search and the backtest."""
     if graph.is_first:
         return dg.AssetSelection.groups("model") - searched(graph) - _BACKTEST
     return retrained(graph)

@@ -1,4 +1,4 @@
-"""Asset keys: the names of the graph, and who answers for which group of it.
+"""Asset keys: the names of the graph, and the owners of its groups.
 
 Concept: keys are data, so modules of assets need not import each other.
 """

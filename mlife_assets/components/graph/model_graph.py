@@ -1,7 +1,7 @@
 """The part of the graph that one model has: its keys, groups, jobs, and the platform as the model sees it.
 
-Concept: the assets of a model are built from its record. The first model has the names of when there was one; those of
-another begin with its own, and stand in a group of that name.
+Concept: the assets of a model are built from its record. The first model keeps the names from before there were
+several; those of another begin with its own name, as does its group.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,16 +19,16 @@ from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
 MAX_RUNTIME_TAG = "dagster/max_runtime"
 RETRAINING_SECONDS_MAXIMUM = 4 * 3600
-"""A retraining takes minutes. One whose process is gone would count as running for ever, and none would follow."""
+"""A retraining takes minutes. One with a lost process would count as running for ever and block the next."""
 
 
 LARGE_TASK = {"ecs/cpu": "4096", "ecs/memory": "16384"}
-"""What fits models asks for on Fargate, in units of 1/1024 of a core and in MiB; elsewhere nobody reads it."""
+"""Size on Fargate of a run that fits models, in 1/1024 of a core and MiB; ignored elsewhere."""
 Require = Callable[[dg.AssetExecutionContext, ModelPorts, date], None]
 
 
 def nothing_required(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> None:
-    """Refuse no day: where days land in order, they are decided in order."""
+    """Accept every day: where days land in order, they are decided in order."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class ModelGraph:
 
     Attributes:
         model: the record.
-        mart_group: where its marts stand.
-        backfill_policy: what a run over a range of partitions is; None for a run a partition, as Dagster has it.
-        require_in_order: refuses to decide a day whose time has not come.
+        mart_group: group of its marts.
+        backfill_policy: one run over a range of partitions; None for a run per partition, Dagster's default.
+        require_in_order: refuses to decide a day out of order.
     """
 
     model: Model
@@ -49,7 +49,7 @@ class ModelGraph:
 
     @property
     def is_first(self) -> bool:
-        """Whether it is the model that was there when there was one."""
+        """Whether this is the model from before there were several."""
         return self.model.name == JOB_APPLICATIONS
 
     def key(self, group: str, name: str) -> dg.AssetKey:
@@ -59,11 +59,11 @@ class ModelGraph:
         return dg.AssetKey([self.mart_group, name])
 
     def group(self, group: str) -> str:
-        """Return the group that what belongs to `group` stands in."""
+        """Return the model's group in place of `group`."""
         return group if self.is_first else self.model.name
 
     def daily(self, group: str, layer: str) -> dict[str, Any]:
-        """Return what a daily asset of the model is declared with."""
+        """Return the arguments of a daily asset of the model."""
         return daily_asset(group, layer, self.group(group), self.backfill_policy)
 
     def named(self, name: str) -> str:
@@ -74,7 +74,7 @@ class ModelGraph:
 
     @property
     def kinds(self) -> set[str]:
-        """What the model is fitted with, as the UI draws it."""
+        """Library of the model, as the UI draws it."""
         return {"lightgbm" if self.model.estimator is None else "scikitlearn"}
 
     @property
@@ -87,7 +87,7 @@ class ModelGraph:
 
     @property
     def learned_examples(self) -> Sequence[dg.AssetKey]:
-        """Marts that a model is trained on: the label's, and those of steps that are known sooner."""
+        """Marts for training: the label's, and those of steps that are known sooner."""
         roles = self.model.roles
         sooner = [one.examples for one in self.model.steps if roles.step_times[one.label] != roles.label_time]
         return [self.mart(name) for name in dict.fromkeys((self.model.label_step.examples, *sooner))]
@@ -98,7 +98,7 @@ class ModelGraph:
 
     @property
     def retrained(self) -> Sequence[dg.AssetKey]:
-        """What a retraining makes, in the groups that the model has for itself."""
+        """Assets of a retraining, in the model's own groups."""
         return [self.key("model", name) for name in RETRAINED]
 
 
@@ -114,7 +114,7 @@ RETRAINED = (
 
 
 def model_jobs(graph: ModelGraph, selection: dg.AssetSelection) -> list[UnresolvedAssetJobDefinition]:
-    """Return the jobs that a model has for itself; `selection` is what a retraining makes."""
+    """Return the jobs of a model; `selection` has the assets of a retraining."""
     return [
         dg.define_asset_job(
             graph.named("retraining_job"),
@@ -138,10 +138,10 @@ def searched(graph: ModelGraph) -> dg.AssetSelection:
 
 
 def retrained(graph: ModelGraph) -> dg.AssetSelection:
-    """Return what a retraining of a model makes that has a group of its own."""
+    """Return the assets of a retraining, for a model with a group of its own."""
     return dg.AssetSelection.assets(*graph.retrained)
 
 
 def day_of_model(graph: ModelGraph) -> dg.AssetSelection:
-    """Return what a day makes of the group of a model: all but retraining and search."""
+    """Return the daily assets of a model's group: all but retraining and search."""
     return dg.AssetSelection.groups(graph.model.name) - retrained(graph) - searched(graph)

@@ -1,9 +1,9 @@
-"""Partitions and what a run covers.
+"""Partitions, and the days of a run.
 
 Concept: partition D is the UTC day during which it runs. History is one run over a range, so every partitioned asset
-takes a range; assets that decide something take exactly one day. Assets are declared with `DAILY`, in whose place a
-home puts days of its own (`with_days`): they begin with its first, and where the world has a clock of its own they end
-with the next day that can run, since "Latest" in the UI is the last of them.
+takes a range; assets that decide take exactly one day. Assets are declared with `DAILY`, which a home replaces by its
+own days (`with_days`): they begin with its first day, and in a world with its own clock they end with the next day that
+can run, since "Latest" in the UI is the last of them.
 """
 
 from collections.abc import Iterable
@@ -29,7 +29,7 @@ RANGE_END_TAG = "dagster/asset_partition_range_end"
 def daily_asset(
     group: str, layer: str, stands_in: str | None = None, policy: dg.BackfillPolicy | None = RANGE_IN_ONE_RUN
 ) -> dict[str, Any]:
-    """Return what every daily asset is declared with; `stands_in` is the group that the UI shows, if another."""
+    """Return the arguments of every daily asset; `stands_in` is the group for the UI, if another."""
     return {
         "group_name": stands_in or group,
         "partitions_def": DAILY,
@@ -40,11 +40,11 @@ def daily_asset(
 
 
 def with_days(assets: Iterable[Any], *, first: date, last: date | None, today: date) -> list[Any]:
-    """Return `assets`, those with our daily partitions with such that begin with `first` and end with `last`.
+    """Return `assets` with our daily partitions replaced by days from `first` to `last`.
 
-    Both are included; no `last` is the machine's date. The end is counted from `today`, so it holds until midnight UTC.
-    An end date would hold for ever, but the UI's plots over partitions do not see it: they ask for the newest
-    partitions until today (Dagster 1.13.27).
+    Both are included; `last` defaults to the machine's date. The end is counted from `today`, so it holds until
+    midnight UTC. A fixed end date would hold for ever, but the UI's plots over partitions ignore it: they show the
+    newest partitions until today (Dagster 1.13.27).
     """
     offset = 1 if last is None else (last - today).days + 1
     days_of_home = dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_offset=offset)
@@ -56,7 +56,7 @@ def with_days(assets: Iterable[Any], *, first: date, last: date | None, today: d
 
 
 def range_tags(first: date, last: date) -> dict[str, str]:
-    """Return the run tags that make one run cover the partitions from `first` to `last`, both included."""
+    """Return the tags of one run over the partitions from `first` to `last`, both included."""
     return {RANGE_START_TAG: first.isoformat(), RANGE_END_TAG: last.isoformat()}
 
 
@@ -69,7 +69,7 @@ def days(context: dg.AssetExecutionContext, platform: ModelPorts) -> list[date]:
     """Return the days that this run covers, in order.
 
     Raises:
-        NotFoundError: the last of them has not landed yet, so there is nothing that the asset could be made of.
+        NotFoundError: the last of them has not landed yet.
     """
     covered = days_to_land(context)
     platform.days.require(covered[-1])
@@ -77,7 +77,7 @@ def days(context: dg.AssetExecutionContext, platform: ModelPorts) -> list[date]:
 
 
 def only_day(context: dg.AssetExecutionContext, platform: ModelPorts) -> date:
-    """Return the one day of this run; decisions are taken for one day at a time.
+    """Return the one day of this run; decisions take one day at a time.
 
     Raises:
         GateClosedError: a restore of the home has not ended.
@@ -95,13 +95,13 @@ def only_day(context: dg.AssetExecutionContext, platform: ModelPorts) -> date:
 
 
 def checked_days(context: dg.AssetCheckExecutionContext) -> list[date]:
-    """Return the days that a check looks at, in order; a check's own context does not know a range."""
+    """Return the days of a check, in order; a check's own context does not know a range."""
     (spec,) = context.check_specs
     return days_of_checks(context.run, context.instance, spec.asset_key)
 
 
 def days_of_checks(run: dg.DagsterRun, instance: dg.DagsterInstance, checked: dg.AssetKey) -> list[date]:
-    """Return the days of `run`, in order; without any, as when a check is executed alone, the newest of the asset.
+    """Return the days of `run`, in order; without any, as for a check alone, the asset's newest.
 
     Raises:
         NotFoundError: the run names no day, and no partition of the asset was ever materialized.

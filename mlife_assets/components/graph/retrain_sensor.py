@@ -1,9 +1,9 @@
 """The sensor that retrains a model when its governor decided so.
 
-Concept: a run is launched for a decision of its own model and counts for that alone, so that models retrain side by
-side. A failed attempt waits before the next, and after the last one a person is alerted once. Once every decision has a
-run that succeeded, or was given up, nothing can change before the next decision: the cursor says which was the newest
-then, and a tick asks for that alone. Without a cursor everything is looked at.
+Concept: a run belongs to one decision of one model, so that models retrain side by side. A failed attempt waits before
+the next, and after the last one a person is alerted once. Once every decision has a successful or abandoned run,
+nothing can change before the next decision: the cursor holds the newest decision, and a tick only checks that. Without
+a cursor everything is checked.
 """
 
 import json
@@ -76,7 +76,7 @@ def _newest_decision(instance: dg.DagsterInstance, graph: ModelGraph) -> int | N
 
 
 def _closed_sentence(cursor: str | None, newest: int | None) -> str | None:
-    """Return what was said when no decision was open, if none was recorded since; None where that is not known."""
+    """Return the last sentence without an open decision, if no decision came since; None if unknown."""
     try:
         record = json.loads(cursor or "{}")
         return str(record["sentence"]) if record["newest"] == newest else None
@@ -102,7 +102,7 @@ def _decisions(instance: dg.DagsterInstance, graph: ModelGraph) -> list[Decision
 
 
 def _retrainings(instance: dg.DagsterInstance, job_name: str, day: date, now: datetime) -> list[RunFacts]:
-    """Return the model's retraining runs that were launched for a decision of a day, whichever it was, oldest first."""
+    """Return the model's retraining runs for any decision of a day, oldest first."""
     launched = dg.RunsFilter(job_name=job_name, tags={PARTITION_TAG: day.isoformat()})
     records = instance.get_run_records(filters=launched, ascending=True)
     return [run_facts(record, now) for record in records if DECISION_TAG in record.dagster_run.tags]
@@ -115,7 +115,7 @@ def _alert_exhausted(
     exhausted: Sequence[DecisionFacts],
     attempts: int,
 ) -> None:
-    """Alert once about each day that nothing tries again: the alert stays as a record that it was sent."""
+    """Alert once about each day without further attempts: the alert file records that it was sent."""
     for decision in exhausted:
         day = decision.as_of_date.isoformat()
         name = graph.named(f"retraining-{day}")

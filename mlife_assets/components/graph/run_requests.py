@@ -1,7 +1,7 @@
-"""Run requests: one cause, one run that succeeds.
+"""Run requests: one successful run per cause.
 
-Concept: a run carries its cause as a tag, and the number of its attempt in its key, because a key is used up even by a
-run that failed.
+Concept: a run carries its cause as a tag, and the number of its attempt in its key, because even a failed run uses a
+key up.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,21 +14,21 @@ from mlife_assets.core.monitoring.retrain_decisions import RunFacts, next_attemp
 CAUSE_TAG = "mlife/cause"
 RETRAINING_JOB = "retraining_job"
 DECISION_TAG = "mlife/decision_id"
-"""Tag of a retraining run: the decision that it was launched for."""
+"""Tag of a retraining run: its decision."""
 DRIVER_TAG, STARTED_TAG = "mlife/driver_pid", "mlife/driver_started"
 SAME_START_SECONDS = 5.0
-"""A process's start is read from the machine's clock, which may be set meanwhile."""
+"""Tolerance of a process's start time, since the machine's clock may be set meanwhile."""
 ABANDONED_AFTER = timedelta(hours=25)
-"""A run that was made and not submitted is taken up by a restarted daemon for 24 hours, and by nobody later."""
+"""A restarted daemon takes up a run that was made but not submitted within 24 hours, and nothing does later."""
 _FAILED = {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
 
 
 def next_request(
     instance: dg.DagsterInstance, cause: str, day: date | None, *, now: datetime, retry_wait_minutes: Sequence[int]
 ) -> dg.RunRequest | None:
-    """Return the request of the next attempt for `cause`; None when a run dealt with it, or it waits, or was given up.
+    """Return the request of the next attempt for `cause`; None if it is done, waiting or given up.
 
-    `day` is the partition; None is for a job without partitions.
+    `day` is the partition; None for a job without partitions.
     """
     runs = attempts_of(instance, cause, now)
     attempt = next_attempt(runs, now=now, retry_wait_minutes=retry_wait_minutes)
@@ -39,7 +39,7 @@ def next_request(
 
 
 def run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
-    """Return whether a run succeeded, failed (and when) or may still do either."""
+    """Return whether a run succeeded, failed (and when) or is still active."""
     status, made = record.dagster_run.status, record.create_timestamp.astimezone(UTC)
     if status in _FAILED:
         ended = datetime.fromtimestamp(record.end_time, UTC) if record.end_time is not None else made
@@ -50,30 +50,30 @@ def run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
 
 
 def attempts_of(instance: dg.DagsterInstance, cause: str, now: datetime) -> list[RunFacts]:
-    """Return the runs that were launched for a cause, oldest first."""
+    """Return the runs for a cause, oldest first."""
     records = instance.get_run_records(filters=dg.RunsFilter(tags={CAUSE_TAG: cause}), ascending=True)
     return [run_facts(record, now) for record in records]
 
 
 def is_retraining(instance: dg.DagsterInstance, but_for: Collection[str] = (), job_name: str = RETRAINING_JOB) -> bool:
-    """Return whether a run of a model's retraining job is queued or running, but for those of some decisions."""
+    """Return whether a run of a model's retraining job is queued or running, except those of some decisions."""
     running = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     runs = instance.get_runs(filters=dg.RunsFilter(job_name=job_name, statuses=running))
     return any(run.tags.get(DECISION_TAG) not in but_for for run in runs)
 
 
 def is_driven(run: dg.DagsterRun) -> bool:
-    """Return whether a driver executed the run and its process is alive: what follows from the run is its work."""
+    """Return whether a driver with a live process executed the run; follow-up work is the driver's."""
     pid = run.tags.get(DRIVER_TAG)
     return pid is not None and _is_alive(int(pid), run.tags.get(STARTED_TAG))
 
 
 def _is_alive(pid: int, started: str | None) -> bool:
-    """Return whether the process is alive: one of the same number that started at another time is another.
+    """Return whether the process is alive: the same number with another start time is another process.
 
     After a restart of a container the numbers are the same again, and the new process may even be this one.
     """
-    import psutil  # a project has none, and no driver
+    import psutil  # a project has neither psutil nor a driver
 
     try:
         actual = psutil.Process(pid).create_time()

@@ -1,17 +1,16 @@
-"""Sensors: what runs because something happened.
+"""Sensors: runs launched by events.
 
-Concept: a lost cursor loses nothing. A tick looks at what is recorded and at the runs that exist. `run_key` makes
-asking twice harmless; the attempt is part of the key because even a run that failed uses its key up. A failed attempt
-waits before the next. The failure of the job that sends alerts is no alert: that would ask for the next run.
+Concept: a lost cursor loses nothing. A tick compares records with existing runs. `run_key` makes repeated requests
+harmless; the attempt is part of the key because even a failed run uses its key up. A failed attempt waits before the
+next. A failure of the job that sends alerts raises no alert: that would request the next run.
 
-A sensor ticks for ever, so it must not look at every day that ever ran. Files come late by hours or days, so a tick
-looks at the newest days; at the older ones it looks once an hour, or when the cursor was lost or cannot be read. The
-cursor says of newest and of older days up to which one every file was ingested, which are still open, and what the
-ingested files were. While those files are the same, the ingest reports of open and new days alone are read; otherwise
-those of all, once. A file of an older day is seen later, by an hour at most.
+A sensor ticks for ever, so it must not read all days each time. Files come late by hours or days, so a tick checks the
+newest days; it checks older ones once an hour, or if the cursor is lost or unreadable. For newest and older days the
+cursor holds the last fully ingested day, open days, and a digest of the ingested files. While that digest is the same,
+only ingest reports of open and new days are read; otherwise all, once. A file of an older day is seen within an hour.
 
-A dashboard shows what was there when its run started, so whatever was recorded after that is new. A command's changes
-count when it has ended: the demo and `mlife day` build the dashboard themselves.
+A dashboard shows the state at the start of its run, so later records are new. A command's changes count when it has
+ended: the demo and `mlife day` build the dashboard themselves.
 """
 
 import json
@@ -48,15 +47,15 @@ ALERT_RETRY_WAIT_MINUTES = (1, 10, 60, 360)
 INGEST_RETRY_WAIT_MINUTES = (10, 60)
 METRICS_RETRY_WAIT_MINUTES = (1, 10)
 READING_RETRY_WAIT_MINUTES = (0, 0)
-"""A STOP must suppress at once, so a reading of replies that failed is tried again without a wait."""
+"""A STOP must suppress at once, so a failed reading of replies is retried without a wait."""
 RECENT_DAYS = 31
-"""Days that every tick looks at: an exporter that was down, or sends a month again, is seen at once."""
+"""Days checked at every tick: covers an exporter that was down, or that resends a month."""
 OLDER_LOOKED_AT_EVERY = timedelta(hours=1)
-"""What comes later than that was waited for longer than an hour."""
+"""Later files were awaited for more than an hour anyway."""
 Landed = Mapping[date, Sequence[str]]
 """Partition day -> the keys of its landed files."""
 CHANGES = (keys.RETRAIN_DECISION, keys.CHAMPION_MODEL, keys.MESSAGE_DELIVERIES, keys.INBOUND_MESSAGES)
-"""What the dashboard shows more of: days, champions, sends, replies."""
+"""Assets whose changes the dashboard shows: days, champions, sends, replies."""
 RECORDS_SEEN = 20
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -69,7 +68,7 @@ _UNFINISHED = [
 
 @dataclass(frozen=True)
 class IngestedFiles:
-    """Days until `until`, but for `open_days`, were ingested when their files had this digest."""
+    """Days up to `until`, except `open_days`, were ingested with files of this digest."""
 
     until: date
     open_days: frozenset[date]
@@ -82,7 +81,7 @@ class IngestedFiles:
         return sorted(day for day in landed if not is_same or day not in settled)
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `_from_record` reads."""
+        """Return the record for `_from_record`."""
         open_days = sorted(day.isoformat() for day in self.open_days)
         return {"files": self.files, "open": open_days, "until": self.until.isoformat()}
 
@@ -93,24 +92,24 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class LandedCursor:
-    """The state of the newest days, and of the older ones since the last look at them."""
+    """State of the newest days, and of older ones at their last check."""
 
     recent: IngestedFiles = NOTHING
     older: IngestedFiles = NOTHING
     older_looked_at: datetime = NEVER
 
     def is_older_due(self, now: datetime) -> bool:
-        """Return whether the older days are to be looked at; also where the clock was put back."""
+        """Return whether to check the older days; also true if the clock was set back."""
         return not timedelta(0) <= now - self.older_looked_at < OLDER_LOOKED_AT_EVERY
 
     def to_text(self) -> str:
-        """Return the text that `from_cursor` reads."""
+        """Return the text for `from_cursor`."""
         at = self.older_looked_at.isoformat()
         return json.dumps({"at": at, "older": self.older.to_record(), "recent": self.recent.to_record()})
 
 
 def ingested_files(landed: Landed, open_days: Collection[date]) -> IngestedFiles:
-    """Return that all days of `landed` but `open_days` were ingested as they are."""
+    """Return the state in which all days of `landed` but `open_days` are ingested."""
     settled = {day for day in landed if day not in open_days}
     return IngestedFiles(
         max(landed, default=date.min), frozenset(landed).intersection(open_days), _digest(landed, settled)
@@ -118,7 +117,7 @@ def ingested_files(landed: Landed, open_days: Collection[date]) -> IngestedFiles
 
 
 def from_cursor(text: str | None) -> LandedCursor:
-    """Return what a cursor says; that nothing is known where there is none, or one of another form."""
+    """Return the state of a cursor; an empty one if there is none or its form is unknown."""
     try:
         record = json.loads(text or "{}")
         at = datetime.fromisoformat(record["at"]).astimezone(UTC)
@@ -219,7 +218,7 @@ def landed_files_sensor(
 
 
 def _are_older_due(cursor: str | None, now: datetime) -> bool:
-    """Return whether replies since ever are to be looked at; also where the cursor was lost or the clock put back."""
+    """Return whether to check all older replies; also true if the cursor is lost or the clock was set back."""
     try:
         looked_at = datetime.fromisoformat(cursor or "")
     except ValueError:
@@ -260,7 +259,7 @@ def inbound_texts_sensor(
     heard = None if is_full else day_start(add_days(day, -AWAITED_DAYS))
     replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until, since=heard)}
     unread = sorted(replies - platform.ledger.known_inbound(since=heard))
-    if is_full and not unread:  # or a reading that failed would be tried again an hour later
+    if is_full and not unread:  # or a failed reading would be retried an hour later
         context.update_cursor(now.isoformat())
     if not receipts and not unread:
         return dg.SkipReason(f"{len(awaited)} sends await a receipt, none arrived; no reply is unread")
@@ -328,7 +327,7 @@ SENSORS = [
 
 
 def newest_change(instance: dg.DagsterInstance) -> str | None:
-    """Return what names the newest change that the dashboard does not show; None when it shows everything."""
+    """Return the id of the newest change that the dashboard lacks; None if it is up to date."""
     since = _shown_until(instance)
     found = [record for key in CHANGES if (record := _newest_new(instance, key, since)) is not None]
     newest = max(found, key=lambda record: record.storage_id, default=None)
@@ -336,11 +335,11 @@ def newest_change(instance: dg.DagsterInstance) -> str | None:
 
 
 def _newest_new(instance: dg.DagsterInstance, key: dg.AssetKey, since: float | None) -> dg.EventLogRecord | None:
-    """Return the newest record of an asset that the dashboard does not show and that no command has under way.
+    """Return the newest record of an asset that the dashboard lacks and no running command made.
 
-    Nearly always the newest record says it, so those before it are read only where that is under way.
+    The newest record usually suffices, so earlier ones are read only if its command still runs.
     """
-    # Of a time, Dagster's SQLite reads all records there are; the newest it finds by their number.
+    # Dagster's SQLite finds records by time only by reading all, but the newest by their number.
     for limit in (1, RECORDS_SEEN):
         for record in instance.fetch_materializations(key, limit=limit).records:
             if since is not None and record.timestamp <= since:
@@ -351,13 +350,13 @@ def _newest_new(instance: dg.DagsterInstance, key: dg.AssetKey, since: float | N
 
 
 def is_something_running(instance: dg.DagsterInstance, now: datetime) -> bool:
-    """Return whether a run is on its way; one that was abandoned, or whose command was killed, is not."""
+    """Return whether a run is active; abandoned runs and those of killed commands are not."""
     unfinished = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED, created_after=now - ABANDONED_AFTER))
     return any(DRIVER_TAG not in run.tags or is_driven(run) for run in unfinished)
 
 
 def _shown_until(instance: dg.DagsterInstance) -> float | None:
-    """Return when the run that built the dashboard started; None before the first."""
+    """Return the start time of the run that built the dashboard; None before the first."""
     built = instance.fetch_materializations(keys.DASHBOARD, limit=1).records
     if not built:
         return None
@@ -373,7 +372,7 @@ def _is_under_way(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bo
 @dg.op(description="Removes tables of pairs and scores that no later day reads; nothing of the event log.")
 @says_why
 def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
-    """Remove what is older than the policy says, and say what it was."""
+    """Remove what is older than the policy allows, and log it."""
     policy = platform.policies.retention
     for removed in prune(platform.lake, policy, SystemClock().now().date()).values():
         said = "removed what is over %d days older than its newest: %d tables from %s to %s"
@@ -390,7 +389,7 @@ def pruning_job() -> None:
 
 
 def build_schedules(status: dg.DefaultScheduleStatus, *, runs_days: bool = True) -> list[dg.ScheduleDefinition]:
-    """Return all schedules with `status` as their default; that of the day unless a sensor runs days (`due_days`)."""
+    """Return all schedules with default `status`, without the day's if a sensor runs days (`due_days`)."""
 
     @dg.schedule(
         job_name=DAILY_JOB,

@@ -1,1 +1,1 @@
-"""Texts: planned, sent, answered."""
+"""Texts: plans, sends, replies."""

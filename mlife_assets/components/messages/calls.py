@@ -1,8 +1,8 @@
-"""The call list of one application: whom recruiters call today, about which job, and why.
+"""The call list of one application: people to call today, the job, and the reasons.
 
-Concept: nothing goes out, so there is nothing to approve. The global holdout, the application's own and every "stop"
-hold as for messages; who wants no texts is not called at the same number. The log holds the decision. The page and the
-file hold no number, and of a person what speaks for the job and how long they were away.
+Concept: no message is sent, so there is no approval. The global holdout, the application's own and every "stop" hold as
+for messages; people without consent to texts are not called at the same number. The log holds the decision. The page
+and the file hold no number, only the reasons for the job and the days since the person's last visit.
 """
 
 from collections.abc import Collection, Mapping
@@ -54,20 +54,20 @@ from mlife_assets.recruiting.recruiter_call_list.call_list import (
 
 CALLS_TABLE, CALL_PLANNED, WRITER = "call_list", "call_planned", "planner"
 CONSIDERED = 3
-"""The best jobs of a person that a call may be about: the first of them that is not called about enough."""
+"""Best jobs of a person considered for a call: the first that is not yet called about enough."""
 ABSENCE = "days_since_last_seen"
 
 
 @dataclass(frozen=True)
 class _Reachable:
-    """Accounts of the audience that have a number: their features, and the person behind each."""
+    """Accounts of the audience with a number: their features, and the person behind each."""
 
     users: pa.Table
     people: Mapping[str, str]
 
 
 def call_day(platform: BoardPorts, day: date) -> CallList:
-    """Make the list of a day of the application whose view `platform` is; log it and keep it."""
+    """Make, log and store the call list of a day for the application of `platform`."""
     platform.home.messengers.people.require_books()
     require_present_day(platform, day)
     require_sound_day(platform.of_model(), day)
@@ -98,20 +98,20 @@ def call_day(platform: BoardPorts, day: date) -> CallList:
 
 
 def _hear(platform: BoardPorts, day: date, now: datetime) -> None:
-    """Read replies that nobody has read yet: a STOP among them counts."""
+    """Read unread replies: a STOP among them counts."""
     for application in platform.home.applications:
         if application.channel.is_sent:
             platform.of_application(application.name).dispatcher(day).process_inbound(now)
 
 
 def _stopped(platform: BoardPorts, now: datetime) -> set[str]:
-    """Return who asked for no calls, for nothing, or for no texts: those go to the same number."""
+    """Return people who stopped calls, everything, or texts, which go to the same number."""
     channels = (Channel.CALL, Channel.SMS)
     return {person for one in channels for person in platform.ledger.suppressed_people(at=now, channel=one)}
 
 
 def _called_recently(platform: BoardPorts, day: date) -> set[str]:
-    """Return the people on lists of the days before, as many as the policy leaves between two calls."""
+    """Return the people on lists of the last days, as many as the policy leaves between two calls."""
     tables, gap = platform.application_tables, platform.application.calls.minimum_days_between_calls
     first = add_days(day, 1 - gap)
     days = [one for one in tables.days(CALLS_TABLE) if first <= one < day]
@@ -140,7 +140,7 @@ def _called_jobs(platform: BoardPorts, jobs: pa.Table, day: date) -> dict[str, C
 def _candidates(
     platform: BoardPorts, reachable: _Reachable, jobs: Collection[str], day: date
 ) -> dict[tuple[str, str], tuple[CallCandidate, str]]:
-    """Return by pair the best scored pairs of each user, of jobs that may be spoken of, and their prediction ids."""
+    """Return by pair the best scored pairs of each user, for allowed jobs, with their prediction ids."""
     scores = platform.of_model(platform.application.model_name).model_tables.read(SCORES_TABLE, day)
     is_known = pc.is_in(scores["user_id"], value_set=reachable.users["user_id"].combine_chunks())
     may_be_named = pc.is_in(scores["job_id"], value_set=pa.array(sorted(jobs), pa.string()))
@@ -157,7 +157,7 @@ def _candidates(
 
 
 def _with_reasons(platform: BoardPorts, calls: CallList, users: pa.Table, jobs: pa.Table) -> CallList:
-    """Return the list with why each job suits its person, and how long they were away where that is known."""
+    """Return the list with reasons for each job, and the days since the person's last visit, if known."""
     pairs = [(row.user_id, row.job.job_id) for row in calls.rows]
     facts, away = pair_facts(pairs, users, jobs), _days_away(platform, calls)
     rows = tuple(
@@ -172,7 +172,7 @@ def _with_reasons(platform: BoardPorts, calls: CallList, users: pa.Table, jobs: 
 
 
 def _days_away(platform: BoardPorts, calls: CallList) -> dict[str, float | None]:
-    """Return user id -> days since they were seen, where the model of the audience knows them."""
+    """Return user id -> days since the last visit, if the model of the audience knows them."""
     audience = platform.application.audience.model_name
     if not audience or not calls.rows:
         return {}
@@ -191,7 +191,7 @@ def _keep(
     predictions: Mapping[tuple[str, str], str],
     now: datetime,
 ) -> None:
-    """Log and store a list. Making a day again may give another one: both are in the log, the last one is kept."""
+    """Log and store a list. A repeated day may give another list: both are in the log, the last one is stored."""
     day, name, schema = calls.as_of_date, platform.application.name, EVENT_TYPES[CALL_PLANNED].schema
     decided = [(call.recruiter, call.position, call.user_id, call.job.job_id) for call in calls.rows]
     list_id = "lst_" + digest((name, day.isoformat(), *(str(part) for call in decided for part in call)))
@@ -223,7 +223,7 @@ def _keep(
 
 
 def build_call_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:
-    """Return the asset of one application whose people are called."""
+    """Return the assets of one application with calls."""
 
     @dg.asset(
         key=graph.calls,
@@ -255,7 +255,7 @@ def _metadata(platform: BoardPorts, calls: CallList) -> dict[str, Any]:
 
 
 def build_call_checks(graph: ApplicationGraph) -> list[dg.AssetChecksDefinition]:
-    """Return the check of one application whose people are called."""
+    """Return the check of one application with calls."""
 
     @dg.asset_check(asset=graph.calls, blocking=True, description="Green when no holdout user is on the list.")
     @blocks_and_says_why

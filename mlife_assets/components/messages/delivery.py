@@ -1,7 +1,7 @@
-"""Sending an application's plan of a day: by the asset, by the job of a person and by command, in one way.
+"""Sending an application's plan of a day, shared by the asset, the approval job and the command.
 
-Concept: a plan is sent when the policy approves it or a person did. Nobody's approval outlives its plan, its limits or
-the day: everything is looked at again before the first text.
+Concept: a plan is sent when the policy or a person approved it. An approval ends with its plan, its limits and the day:
+everything is checked again before the first text.
 """
 
 from collections.abc import Mapping
@@ -51,19 +51,19 @@ from mlife_assets.recruiting.ports import LedgerRow
 
 SET_CLOCK = "set this machine's clock by NTP, then materialize message_deliveries of the day"
 WORKER = "daily"
-"""Of the first application; each other has one of its own, whose crash is cleaned up without touching another's."""
+"""Worker of the first application; each other has its own, whose crash is cleaned up without touching another's."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of a day's plan.
+    """Result of a day's plan.
 
     Attributes:
         plan: the stored plan.
-        why_not: why nothing was sent, as sentences; empty when it was.
+        why_not: reasons why nothing was sent; empty if it was.
         report: of the dispatch, None when nothing was sent.
-        found_at_provider: texts that an earlier, lost attempt had handed over.
-        published: rows that the ledger published, by event type.
+        found_at_provider: texts that an earlier, lost attempt had submitted.
+        published: rows published by the ledger, by event type.
     """
 
     plan: MessagePlan
@@ -74,17 +74,17 @@ class Delivery:
 
 
 def require_present_day(platform: BoardPorts, day: date) -> None:
-    """Refuse to plan or send for a day that others followed: its texts would be late and outside the caps."""
+    """Refuse to plan or send for a day with a later one: its texts would be late and outside the caps."""
     newest = platform.days.newest()
     if newest is not None and day < newest:
         raise GateClosedError(f"{day} is over, {newest} has landed; texts are planned and sent for the newest day only")
 
 
 def require_true_clock(platform: BoardPorts, day: date) -> None:
-    """Refuse to send by a clock that is behind what was sent, or minutes off the clock of the database or bucket.
+    """Refuse to send if the clock is behind the newest send, or minutes off that of the database or bucket.
 
-    Caps, quiet hours and the end of a day go by it. Only a clock that is written to now is compared: that nothing was
-    written for a weekend says nothing. Another clock than this machine's is somebody's who tries days out.
+    Caps, quiet hours and the end of a day depend on it. Only clocks of current writes are compared, since there may be
+    no writes for a weekend. A clock other than the machine's belongs to a trial.
     """
     clock = platform.deployment.times.clock
     if clock is None:
@@ -103,7 +103,7 @@ def require_true_clock(platform: BoardPorts, day: date) -> None:
 
 
 def _clocks_apart(platform: BoardPorts, clock: Clock) -> timedelta:
-    """Return how far at least a clock is off the database's, else the bucket's; files have none of their own."""
+    """Return the minimum difference to the database's clock, else the bucket's; files have no clock of their own."""
     if platform.home.services.database() is not None:
         from mlife_assets.adapters.database_checkup import clocks_apart as apart_from_server
 
@@ -113,7 +113,7 @@ def _clocks_apart(platform: BoardPorts, clock: Clock) -> timedelta:
 
 
 def why_over(platform: BoardPorts, day: date) -> str | None:
-    """Return why it is too late to send a plan of a day, None while it is not: by the clock, where one counts."""
+    """Return why it is too late to send a plan of a day; None if it is not, by the clock of real time."""
     if not platform.deployment.times.is_over(day):
         return None
     end = day_start(add_days(day, 1))
@@ -121,10 +121,10 @@ def why_over(platform: BoardPorts, day: date) -> str | None:
 
 
 def why_outdated(platform: BoardPorts, day: date) -> str | None:
-    """Return why a plan must not be sent any more: a person went back from the model that it was made with.
+    """Return why a plan must not be sent any more: a person rolled back its model.
 
-    A simulated home sends before anybody acts. In real time an act may be stamped after a retraining of the day, which
-    is stamped ahead, so what is on record counts, whatever its time.
+    A simulated home sends before any act. In real time an act may be stamped after the day's retraining, which is
+    stamped ahead, so every recorded act counts, whatever its time.
     """
     registry = platform.of_model(platform.application.model_name).registry
     reigns = registry.history(platform.times.sending(day) if platform.days.is_simulated else None)
@@ -135,7 +135,7 @@ def why_outdated(platform: BoardPorts, day: date) -> str | None:
 
 
 def quality_verdict(platform: BoardPorts, day: date) -> bool | None:
-    """Return whether the day's quality report passed; None when it cannot be known."""
+    """Return whether the day's quality report passed; None if unknown."""
     try:
         return quality_report(platform.of_model(), day).status == "ok"
     except NotFoundError:
@@ -143,7 +143,7 @@ def quality_verdict(platform: BoardPorts, day: date) -> bool | None:
 
 
 def approved_by_person(platform: BoardPorts, plan: MessagePlan) -> Approval | None:
-    """Return the approval that a person gave for the campaign day of a plan, None when nobody did."""
+    """Return a person's approval for the campaign day of a plan; None without one."""
     known = platform.ledger.approval(plan.campaign, plan.as_of_date)
     if known is None or known.approved_by == APPROVED_BY_POLICY:
         return None
@@ -160,7 +160,7 @@ def approved_by_person(platform: BoardPorts, plan: MessagePlan) -> Approval | No
 
 
 def why_it_waits(platform: BoardPorts, plan: MessagePlan) -> tuple[str, ...]:
-    """Return every reason, as a sentence, why a plan is not sent now; empty when it is."""
+    """Return every reason why a plan is not sent now; empty if it is."""
     rejection = platform.ledger.rejection(plan_digest(plan.planned))
     if rejection is not None:
         return (f"{rejection.actor} rejected it: {rejection.reason}",)
@@ -178,7 +178,7 @@ def why_it_waits(platform: BoardPorts, plan: MessagePlan) -> tuple[str, ...]:
 
 
 def publish_rejection(platform: BoardPorts, rejection: Rejection) -> None:
-    """Put a recorded rejection into the event log if it is missing: a restored ledger learns of it from there."""
+    """Publish a recorded rejection if the event log lacks it: a restored ledger learns it from there."""
     log, day = platform.event_log, rejection.as_of_date
     logged = log.read("plan_rejected", start=day, columns=["plan_digest"])["plan_digest"].to_pylist()
     if rejection.plan_digest not in logged:
@@ -190,7 +190,7 @@ def deliver(platform: BoardPorts, day: date) -> Delivery:
     """Send the plan of a day, or return why it waits.
 
     Raises:
-        GateClosedError: the day is over, or plan, approval and ledger do not fit; nothing was sent.
+        GateClosedError: the day is over, or plan, approval and ledger do not match; nothing was sent.
     """
     require_present_day(platform, day)
     require_true_clock(platform, day)
@@ -225,7 +225,7 @@ def deliver(platform: BoardPorts, day: date) -> Delivery:
 
     asks = (platform.settings.private_folder / RESTORED).exists() or not is_first or earlier
     found = dispatcher.find_forgotten(plan.campaign, day, now, earlier) if asks else 0
-    dispatcher.process_inbound(now)  # a STOP that nobody has read yet counts, too
+    dispatcher.process_inbound(now)  # an unread STOP counts, too
     held = sum(platform.ledger.suppress_send(one, now=now, reason=EMPLOYER_REFUSED) for one in refused)
     worker = WORKER if plan.campaign == JOB_OF_THE_DAY else f"{WORKER}_{plan.campaign}"
     report = dispatcher.dispatch(day, worker=worker)
@@ -237,7 +237,7 @@ def deliver(platform: BoardPorts, day: date) -> Delivery:
 
 
 def record_approval(platform: BoardPorts, approval: Approval, *, now: datetime) -> bool:
-    """Put an approval into the ledger, then into the log with the time at which it was first recorded."""
+    """Put an approval into the ledger, then into the log with the time of its first record."""
     is_first = platform.ledger.record_approval(approval, now=now)
     known = platform.ledger.approval(approval.campaign, approval.as_of_date)
     at = now if known is None else known.at
@@ -246,7 +246,7 @@ def record_approval(platform: BoardPorts, approval: Approval, *, now: datetime) 
 
 
 def _expired(platform: BoardPorts, day: date, now: datetime) -> Mapping[str, int]:
-    """Close the messages of a day that is long over and was not sent to its end; returns what was published of it."""
+    """Close the unsent messages of a day that is long over; returns the published rows by event type."""
     if why_over(platform, day) is None:
         return {}
     platform.ledger.expire(platform.application.name, min(add_days(day, 1), (now - CLOSED_AFTER).date()), now=now)
@@ -256,7 +256,7 @@ def _expired(platform: BoardPorts, day: date, now: datetime) -> Mapping[str, int
 
 
 def require_sent(delivery: Delivery) -> None:
-    """Raise GateClosedError when every text of a delivery was held back: who approved it expects it to be sent."""
+    """Raise GateClosedError if every text of an approved delivery was held back, since its approver expects sends."""
     report = delivery.report
     why = "; ".join(delivery.why_not) if report is None else report.stopped_by
     if why and (report is None or not report.accepted):
@@ -268,7 +268,7 @@ def require_sent(delivery: Delivery) -> None:
 
 
 def delivery_metadata(platform: BoardPorts, delivery: Delivery) -> dict[str, Any]:
-    """Return what the UI shows of a delivery."""
+    """Return the UI's metadata of a delivery."""
     report = delivery.report
     if report is None:
         return {

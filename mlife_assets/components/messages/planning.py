@@ -1,9 +1,8 @@
-"""Making an application's plan of a day, logging it with what it was chosen from, and storing it.
+"""Making, logging and storing an application's plan of a day, with the candidates it was chosen from.
 
-Concept: a plan is decided by pure code from scores that are the same for everybody; what is the application's own
-(audience, consent to its channel, exploration, caps) is applied here. The log holds the decision before anybody can
-act on it. People who approve a plan are shown some of it, and what was kept out: a trick that the rules caught today
-will be worded otherwise tomorrow.
+Concept: a plan is decided by pure code from scores that all applications share; the application's own rules (audience,
+consent to its channel, exploration, caps) are applied here. The log holds the decision before anybody can act on it.
+Approvers see samples of a plan, and the refused jobs: a trick that the rules caught today will be reworded tomorrow.
 """
 
 import calendar
@@ -52,7 +51,7 @@ SAMPLES = 10
 
 @dataclass(frozen=True)
 class PlannedDay:
-    """A day's plan: whether it is the one that was approved before, how many predictions were logged and explore."""
+    """A day's plan, whether it equals the approved one, and the numbers of logged and exploring predictions."""
 
     plan: MessagePlan
     is_kept: bool
@@ -71,7 +70,7 @@ def no_plan(application: Application) -> dict[str, Any]:
 
 
 def plan_day(platform: BoardPorts, day: date) -> PlannedDay:
-    """Plan a day of the application whose view `platform` is, log the decision and everything it was chosen from."""
+    """Plan a day for the application of `platform`; log the decision and all candidates."""
     require_present_day(platform, day)
     require_sound_day(platform.of_model(), day)
     require_known_ledger(platform, day)
@@ -106,14 +105,14 @@ def plan_day(platform: BoardPorts, day: date) -> PlannedDay:
 
 
 def reviews_today(platform: BoardPorts, day: date, jobs: pa.Table) -> EmployerReviews:
-    """Return what reviews of employers come to for the jobs of a day; those of a simulated market are made first."""
+    """Return the reviews of employers for the jobs of a day; a simulated market makes its reviews first."""
     if platform.deployment.is_simulated:
         review_simulated_employers(platform.event_log, day)
     return reviews_on(platform.event_log, day, jobs, until=platform.times.planning(day))
 
 
 def plan_metadata(platform: BoardPorts, planned: PlannedDay) -> dict[str, Any]:
-    """Return what the UI shows of a plan."""
+    """Return the UI's metadata of a plan."""
     plan = planned.plan
     reasons = [{"reason": name, "users": count} for name, count in plan.suppressed_counts.items()]
     return {
@@ -131,7 +130,7 @@ def plan_metadata(platform: BoardPorts, planned: PlannedDay) -> dict[str, Any]:
 
 
 def audience_sentence(platform: BoardPorts, day: date) -> str:
-    """Return whom an application chooses, in words."""
+    """Return the audience of an application, in words."""
     audience = platform.application.audience
     if not audience.model_name:
         return "Everybody who can be reached."
@@ -147,7 +146,7 @@ def audience_sentence(platform: BoardPorts, day: date) -> str:
 
 
 def _newest_scores(platform: BoardPorts, day: date) -> tuple[date, pa.Table] | None:
-    """Return the newest day on which the model of the audience scored somebody, and its scores; None if too old."""
+    """Return the newest day with scores of the audience's model, and its scores; None if too old."""
     audience = platform.application.audience
     tables, first = platform.of_model(audience.model_name).model_tables, add_days(day, -audience.maximum_age_days)
     for one in sorted((one for one in tables.days(entity_scores.SCORES_TABLE) if first <= one <= day), reverse=True):
@@ -158,7 +157,7 @@ def _newest_scores(platform: BoardPorts, day: date) -> tuple[date, pa.Table] | N
 
 
 def of_audience_on(platform: BoardPorts, users: pa.Table, day: date) -> pa.Table:
-    """Return the users of the application's audience, by the newest scores of its model up to the day."""
+    """Return the users in the application's audience, by its model's newest scores up to the day."""
     audience = platform.application.audience
     if not audience.model_name:
         return users
@@ -175,14 +174,14 @@ def _offered(plan: MessagePlan) -> pa.ChunkedArray:
 
 
 def with_people(platform: BoardPorts, users: pa.Table, now: datetime) -> pa.Table:
-    """Register the accounts and append who is behind each."""
+    """Register the accounts and append the person behind each."""
     user_ids = users["user_id"].to_pylist()
     contacts = platform.home.messengers.people.register(user_ids, now=now, channel=platform.application.channel)
     return users.append_column("person_id", pa.array([contacts[user].person_id for user in user_ids], pa.string()))
 
 
 def _log_and_store(platform: BoardPorts, plan: MessagePlan, candidates: pa.Table, now: datetime) -> int:
-    """Log the decision, store it and note its digest; return how many predictions were logged with it."""
+    """Log the decision, store it and note its digest; return the number of logged predictions."""
     day, texted = plan.as_of_date, pc.unique(plan.planned["user_id"])
     logged = log_predictions(
         platform,
@@ -216,7 +215,7 @@ def _log_and_store(platform: BoardPorts, plan: MessagePlan, candidates: pa.Table
 
 
 def _texts_before_the_ledger(platform: BoardPorts, since: date, until: date) -> pa.Table:
-    """Return texts that the event log knows of and the ledger does not: those of other tools."""
+    """Return texts in the event log but not in the ledger: those of other tools."""
     columns = ["user_id", "as_of_date", "campaign"]
     planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "message_id"])
     own = [row.message_id for day in days_between(since, until) for row in platform.ledger.rows(as_of_date=day)]
@@ -248,7 +247,7 @@ def preview(platform: BoardPorts, plan: MessagePlan) -> dict[str, Any]:
 
 
 def _refused(name: str, refused: Sequence[RefusedJob], *, with_label: bool) -> dict[str, Any]:
-    """Return counts by reason with an example, and the list, of jobs whose own words nobody reads."""
+    """Return counts by reason with an example, and the list, of jobs whose own words are withheld."""
     jobs = [job for job in refused if bool(job.label) == with_label]
     why, counts = {job.reason: job.why for job in reversed(jobs)}, refusal_counts(jobs, with_label=with_label)
     return {

@@ -1,8 +1,8 @@
-"""Before anything is sent: is this the ledger, and is this the plan?
+"""Checks before sending: is this the right ledger, and the right plan?
 
-Concept: planning, approving and sending may lie hours apart, and others can write the lake meanwhile. So
-nothing is taken from it on trust: the plan is compared with the digest that the ledger noted when it was made, with
-the log and with the facts of the jobs; the ledger is compared with the log.
+Concept: planning, approving and sending may lie hours apart, and others can write the lake meanwhile. So it is not
+trusted: the plan is compared with the digest that the ledger noted when it was made, with the log and with the facts of
+the jobs; the ledger is compared with the log.
 """
 
 from datetime import date
@@ -28,7 +28,7 @@ PLAN_REPORT = "message_plan"
 RUNBOOK = "docs/runbooks/failed_send.md"
 WRITER = "planner"
 NEW_HOME = "new home: "
-"""How the reason of an approval begins by which a person vouches that nothing was sent lately."""
+"""Prefix of the reason of an approval by which a person vouches that nothing was sent lately."""
 
 
 def read_plan(platform: BoardPorts, day: date) -> MessagePlan:
@@ -49,7 +49,7 @@ def read_plan(platform: BoardPorts, day: date) -> MessagePlan:
 
 
 def require_known_ledger(platform: BoardPorts, day: date) -> None:
-    """Raise IntegrityError unless the ledger is the one that the event log knows; then publish what only it knows.
+    """Raise IntegrityError unless the ledger matches the event log; then publish rows that only the ledger has.
 
     GateClosedError: a restore of the home has not ended.
     """
@@ -63,10 +63,10 @@ def require_known_ledger(platform: BoardPorts, day: date) -> None:
 
 
 def unknown_days(platform: BoardPorts, day: date) -> list[date]:
-    """Return the days within the longest cap, `day` included, of whose sends the ledger may have lost the record.
+    """Return the days within the longest cap, up to `day`, whose sends the ledger may have lost.
 
-    A lake, a ledger and heads that are all lost look like a new home. So until a ledger has sent for as long as the
-    caps look back, what it says of the days before its first send proves nothing, and the provider is asked.
+    A home that lost lake, ledger and heads looks new. So until a ledger has sent for as long as the caps look back, its
+    lack of sends before its first one proves nothing, and the provider is asked.
     """
     since = add_days(recent_since(day, platform.application.policy, platform.policies.contact), 1)
     if platform.ledger.first_submitted(since) is None:
@@ -76,13 +76,13 @@ def unknown_days(platform: BoardPorts, day: date) -> list[date]:
 
 
 def require_memory(platform: BoardPorts, day: date, *, reason: str = "") -> None:
-    """Raise GateClosedError where neither the ledger nor the provider can say what was sent lately.
+    """Raise GateClosedError if neither the ledger nor the provider knows the recent sends.
 
-    A person may say that nothing was, by a reason that begins with `NEW_HOME`; it is kept with the approval.
+    A person may state that there were none, by a reason that begins with `NEW_HOME`; the approval keeps it.
     """
     gateway = platform.home.messengers.gateways[platform.application.channel]
     days = unknown_days(platform, day)
-    has_record = getattr(gateway, "has_record_from", lambda _: True)  # a gateway of an earlier release does not say
+    has_record = getattr(gateway, "has_record_from", lambda _: True)  # gateways of earlier releases lack it
     if not days or has_record(days[0]):
         return
     known = [platform.ledger.approval(platform.application.name, one) for one in days_between(days[0], day)]
@@ -108,7 +108,7 @@ def note_plan(platform: BoardPorts, plan: MessagePlan) -> None:
 
 
 def approved_plan(platform: BoardPorts, plan: MessagePlan) -> MessagePlan | None:
-    """Return the stored plan of a day that was approved, when planning it again gave another; else None.
+    """Return the stored, approved plan of a day if planning it again gave another; else None.
 
     Raises:
         GateClosedError: the stored plan is not the approved one either.
@@ -137,10 +137,10 @@ def approved_plan(platform: BoardPorts, plan: MessagePlan) -> MessagePlan | None
 
 
 def require_bound(platform: BoardPorts, plan: MessagePlan) -> list[str]:
-    """Return the messages about jobs of employers that are refused by now: those are held, the others go.
+    """Return the messages about jobs of employers refused since: those are held, the others are sent.
 
     Raises:
-        GateClosedError: the stored plan is not the one that was made, decided and worded from its jobs.
+        GateClosedError: the stored plan differs from the one that was made, decided and worded from its jobs.
     """
     day, digest = plan.as_of_date, plan_digest(plan.planned)
     found = []
@@ -180,7 +180,7 @@ def require_bound(platform: BoardPorts, plan: MessagePlan) -> list[str]:
 
 
 def _every_planned_row(platform: BoardPorts, day: date) -> pa.Table:
-    """Return the `message_planned` rows of a day, all of them: reading by id would hide one of two that disagree."""
+    """Return all `message_planned` rows of a day: reading by id would hide one of two that disagree."""
     log = platform.event_log
     tables = [log.read_file(file) for file in log.files("message_planned", start=day, end=day)]
     return pa.concat_tables(tables) if tables else log.read("message_planned", start=day, end=day)

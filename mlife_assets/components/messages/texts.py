@@ -1,7 +1,7 @@
-"""Messages of one application: planned, sent, answered.
+"""Messages of one application: planning, sending, replies.
 
-Concept: planning and sending are separate assets. Sending has an effect outside, so it verifies its own gates again
-and trusts no check of an earlier run.
+Concept: planning and sending are separate assets. Sending has an effect outside, so it verifies its own gates again and
+trusts no check of an earlier run.
 """
 
 import dagster as dg
@@ -21,7 +21,7 @@ from mlife_assets.recruiting.messaging.eligibility import HOLDOUT
 
 
 def build_assets(graph: ApplicationGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one application; calls are made by people, so nothing of them goes through a gateway."""
+    """Return the assets of one application; people make calls, so calls need no gateway."""
     if not graph.application.channel.is_sent:
         return build_call_assets(graph)
     return [_plan_asset(graph), _deliveries_asset(graph), _inbound_asset(graph)]
@@ -61,9 +61,7 @@ def _deliveries_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
         """Send the plan if policy or a person approved it. Without approval nothing is sent and the plan waits."""
         view, day = graph.view(platform), only_day(context, platform.of_model())
         delivery = deliver(view, day) if is_planned_on(graph.application, day) else None
-        if (
-            view.application == platform.home.applications[0]
-        ):  # the last that a day does, whatever else is sent beside it
+        if view.application == platform.home.applications[0]:  # the day's last step for any other sends
             platform.home.services.measure("days_ended", 1)
         if delivery is None:
             return dg.MaterializeResult(metadata=no_plan(graph.application))

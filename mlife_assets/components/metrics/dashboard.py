@@ -1,10 +1,10 @@
 """The dashboard: production and model metrics on one page.
 
 Concept: the page is a file without any request to a network. It reads marts, reports and decisions; nothing on it is
-computed only for it, except realised MAP, which ranks each mature day once more. What the gate measured of a model
-beside the first is about the one that serves; before one does, it is about the newest challenger, and says why none
-serves. A file that was damaged takes no other model away. Totals are of all days; what has a value a day is shown of
-the newest days alone, so that the page costs the same however old a deployment is.
+computed only for it, except realised MAP, which ranks each mature day once more. The gate's figures of other models
+than the first are those of the champion; before one serves, they are the newest challenger's, with the reason why none
+serves. A damaged file of one model hides no other. Totals cover all days; daily values cover the newest days only, so
+that the page costs the same at any age of a deployment.
 """
 
 from collections import Counter
@@ -62,7 +62,7 @@ from mlife_assets.recruiting.dashboard.page import render_dashboard
 GROUP = "metrics"
 _METHODS = {"jensen_shannon": "Jensen-Shannon distance", "kolmogorov_smirnov": "Kolmogorov-Smirnov distance"}
 DAYS_SHOWN = 182
-"""Newest days that the page shows one by one: 26 weeks. SQL answers about all days."""
+"""Newest days shown singly: 26 weeks. SQL covers all days."""
 PERFORMANCE_FIELDS = {
     "auc_realised": "realised_roc_auc",
     "auc_estimated": "estimated_roc_auc",
@@ -73,7 +73,7 @@ REPORTS: dict[DriftKind, str] = {"data": drift.REPORT, "latent": latent.REPORT, 
 
 
 def _worst(report: MonitoringReport) -> dict[str, DriftValue]:
-    """Return per method (and block of columns) the finding that comes nearest to (or farthest over) its limit."""
+    """Return per method (and block of columns) the finding nearest to, or farthest over, its limit."""
     worst: dict[str, DriftValue] = {}
     for finding, ratio in report.by_ratio:
         name = f"{finding.method} of {finding.column}" if finding.kind == latent.KIND else finding.method
@@ -112,7 +112,7 @@ def _drift(platform: BoardPorts) -> tuple[DriftSeries, ...]:
 
 
 def _performance(platform: BoardPorts) -> dict[str, tuple[DailyValue, ...]]:
-    """Return the ranking of labelled days, as it came out and as it was estimated, of the label and of clicks."""
+    """Return realised and estimated ranking quality of labelled days, for the label and for clicks."""
     days = platform.tables.newest_report_days(PERFORMANCE, DAYS_SHOWN)
     reports = [platform.tables.read_report(PERFORMANCE, day) for day in days]
     return {
@@ -122,7 +122,7 @@ def _performance(platform: BoardPorts) -> dict[str, tuple[DailyValue, ...]]:
 
 
 def _models(platform: BoardPorts, map_days: Sequence[MapDay], since: date) -> tuple[ModelVersion, ...]:
-    """Return the models of the days that are shown, and the champion."""
+    """Return the models of the days shown, and the champion."""
     judged = {row["model_version"]: row for row in verdicts(platform.of_model())}
     champion, gains = platform.of_model().registry.champion(), gains_of_promotions(platform, map_days)
     found = []
@@ -168,7 +168,7 @@ def _suppressions(platform: BoardPorts, since: date) -> tuple[Suppression, ...]:
 
 
 def world_of(platform: BoardPorts) -> str:
-    """Return in words whose data this is."""
+    """Return the origin of the data in words."""
     if platform.days.is_simulated:
         return f"simulated market, seed {platform.settings.seed}"
     return f"{platform.settings.deployment}, data that others deliver"
@@ -205,7 +205,7 @@ def _model(platform: BoardPorts, map_days: Sequence[MapDay], days: Sequence[date
 
 
 def collect(platform: BoardPorts) -> DashboardData:
-    """Return everything that the page shows, as of the newest decided day."""
+    """Return the content of the page, as of the newest decided day."""
     found = platform.tables.newest_report_days(drift.REPORT, DAYS_SHOWN + 1)
     if not found:
         raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the dashboard")
@@ -280,7 +280,7 @@ ASSETS = [dashboard]
 
 
 def applications(platform: BoardPorts, as_of: date) -> tuple[ApplicationFigures, ...]:
-    """Return what each application came to, in their order."""
+    """Return the figures of each application, in their order."""
     first, home = platform.settings.first_lived_date, platform.home
     daily = [row for row in platform.warehouse.read("application_daily").to_pylist() if row["kpi_date"] >= first]
     sums, called = platform.warehouse.read("lift_daily").to_pylist(), _called(platform)
@@ -303,14 +303,14 @@ def _called(platform: BoardPorts) -> Counter[str]:
 
 
 def decision_of(row: dict[str, Any]) -> Decision:
-    """Return a decision as the page shows it."""
+    """Return a decision for the page."""
     return Decision(
         row["as_of_date"], row["verdict"], tuple(row["sentences"]), tuple(row["codes"]), row["model_version"]
     )
 
 
 def other_models(platform: BoardPorts) -> tuple[OtherModel, ...]:
-    """Return how each model but the first stands, in the order of their declaration."""
+    """Return the state of each model but the first, in the order of declaration."""
     first = platform.of_model().model_name
     return tuple(_stands(platform.of_model(one.name)) for one in platform.home.models if one.name != first)
 
@@ -339,7 +339,7 @@ def _read(view: ModelPorts) -> OtherModel:
 
 
 def _judged(view: ModelPorts, version: str | None) -> tuple[date, dict[str, Any]]:
-    """Return when and what the gate said last of a version, of any where none is given; nothing if it is silent."""
+    """Return day and report of the gate's last verdict on a version, by default on any; empty without one."""
     for day in reversed(view.model_tables.report_days(PROMOTION_REPORT)):
         report = view.model_tables.read_report(PROMOTION_REPORT, day)
         if version in (None, report["model_version"]):

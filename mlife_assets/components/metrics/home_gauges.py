@@ -1,7 +1,7 @@
-"""Where a home stands, in numbers for a monitoring system: what a person on call wants to be woken by.
+"""Gauges of a home for a monitoring system: reasons to wake a person on call.
 
-Concept: nothing is computed that an asset already decided. Gauges of a day are those of the newest decided day, so a
-home that stands still shows by `mlife_newest_day_timestamp_seconds` alone, which is what to alert on first.
+Concept: gauges only repeat results of assets. Daily gauges are those of the newest decided day, so only
+`mlife_newest_day_timestamp_seconds` shows that a home has stopped; alert on it first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def home_gauges(platform: BoardPorts) -> Iterator[Gauge]:
 
 
 def model_gauges(views: Iterable[ModelPorts]) -> Iterator[Gauge]:
-    """Yield the gauges of models: who serves since when, what was decided and which reports alarm on the newest day."""
+    """Yield the gauges of models: the champion and its start, the decision and alarming reports of the newest day."""
     serving, since, verdicts, alarms = [], [], [], []
     for view in views:
         model = {"model": view.model_name}
@@ -73,7 +73,7 @@ def model_gauges(views: Iterable[ModelPorts]) -> Iterator[Gauge]:
 
 
 def _landed(platform: BoardPorts, day: date | None) -> Gauge:
-    """Return the rows of the newest landed day, by event type and by what became of them."""
+    """Return the rows of the newest landed day, by event type and outcome."""
     values = []
     for entry in [] if day is None else platform.tables.read_report(INGEST_REPORT, day)["types"]:
         for outcome, rows in (("accepted", entry["accepted"]), ("rejected", sum(entry["rejected"].values()))):

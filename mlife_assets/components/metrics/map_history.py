@@ -1,8 +1,8 @@
-"""Realised MAP by day: how champion, the model before it, simple rule, human and chance ranked what people were shown.
+"""Realised MAP by day of champion, previous model, simple rule, human and chance, on shown candidates.
 
-Concept: a day's value never changes once its labels are mature, so it is computed once and kept as a report. The model
-that a promotion replaced ranks the same rows, so what the promotion won is seen on days that neither model has learned
-from and neither chose.
+Concept: a day's value never changes once its labels are mature, so it is computed once and kept as a report. The
+replaced model ranks the same rows, so a promotion's gain is measured on days that neither model has learned from and
+neither chose.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from mlife_assets.recruiting.dashboard.data import paired_gain
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
 
 REPORT = "map_of_shown_by_day"
-"""`map_by_day`, which homes of 0.1.0 have, ranked all candidates and is not read any more."""
+"""`map_by_day`, in homes of 0.1.0, ranked all candidates and is no longer read."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class MapDay:
 
 @dataclass(frozen=True)
 class PromotionGain:
-    """What a promotion won: MAP@k of the new model minus that of the one it replaced, on days since.
+    """Gain of a promotion: MAP@k of the new model minus the replaced one's, on days since.
 
     Attributes:
-        model_version: promoted.
-        replaced_version: what served before.
-        days: mature days on which the new one served and both were measured.
+        model_version: the promoted version.
+        replaced_version: the champion before.
+        days: mature days of its service on which both were measured.
         delta: mean of the daily differences; None for too few days for an interval.
-        is_over: whether another serves by now, so that there will be few more days, or none.
+        is_over: whether another model serves by now, so that few or no days will follow.
     """
 
     model_version: str
@@ -71,7 +71,7 @@ class PromotionGain:
 
     @property
     def sentence(self) -> str:
-        """What it won in words."""
+        """The gain in words."""
         if self.delta is None:
             since = f"{self.days} mature day{'' if self.days == 1 else 's'} since"
             return f"{'it served too briefly to say' if self.is_over else 'too early to say'}: {since}"
@@ -80,7 +80,7 @@ class PromotionGain:
 
 
 def gains_of_promotions(platform: BoardPorts, days: Sequence[MapDay]) -> dict[str, PromotionGain]:
-    """Return what each promotion of a successor won on measured days, by the version that was promoted."""
+    """Return the gain of each promotion of a successor on measured days, by promoted version."""
     history = platform.of_model().registry.history()
     found = {}
     for before, reign in pairwise(history):
@@ -103,7 +103,7 @@ def gains_of_promotions(platform: BoardPorts, days: Sequence[MapDay]) -> dict[st
 
 
 def map_by_day(platform: BoardPorts, days: Sequence[date]) -> list[MapDay]:
-    """Return the realised MAP of mature days; days with too few applies are left out, and days without features yet."""
+    """Return the realised MAP of mature days, without days with too few applies or without features yet."""
     known, published = set(platform.tables.report_days(REPORT)), set(platform.tables.days(MAP_OF_SHOWN))
     found = []
     faulty = quarantined_days(platform.of_model(), days)
@@ -112,7 +112,7 @@ def map_by_day(platform: BoardPorts, days: Sequence[date]) -> list[MapDay]:
             try:
                 platform.tables.write_report(REPORT, day, _measured(platform, day))
             except NotFoundError:
-                continue  # a mart that is built with the features of a day: it is measured when they are there
+                continue  # the mart is built later, with the day's features
         report = platform.tables.read_report(REPORT, day)
         if day not in published:
             platform.tables.write(MAP_OF_SHOWN, day, _as_table(report))
@@ -122,7 +122,7 @@ def map_by_day(platform: BoardPorts, days: Sequence[date]) -> list[MapDay]:
 
 
 def _as_table(report: Mapping[str, Any]) -> pa.Table:
-    """Return what SQL is asked about of a report."""
+    """Return a report's columns for SQL."""
     own = {"model_version", "users_with_positives", "replaced_version"}
     renamed = {"simple_rule_map": "simple"}
     schema = LAKE_TABLES[MAP_OF_SHOWN]
@@ -167,7 +167,7 @@ def _measured(platform: BoardPorts, day: date) -> dict[str, object]:
 
 
 def _replaced(platform: BoardPorts, day: date) -> str | None:
-    """Return who served before the champion of a day; None for the first."""
+    """Return the champion before that of a day; None for the first."""
     begun = platform.of_model().registry.history(run_time(day))
     return begun[-2].model_version if len(begun) > 1 else None
 

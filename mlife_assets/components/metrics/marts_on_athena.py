@@ -1,7 +1,7 @@
-"""Marts that Athena has, too, where a deployment is on AWS.
+"""Marts published to Athena, for deployments on AWS.
 
-Concept: what the dashboard of QuickSight draws and the questions of the library ask of outcomes. Features and examples
-stay in the warehouse, where models read them: they are five sixths of all bytes (ADR 45).
+Concept: these are the tables of the QuickSight dashboard and of the query library on outcomes. Features and examples,
+five sixths of all bytes, stay in the warehouse, where models read them (ADR 45).
 """
 
 import dagster as dg
@@ -35,7 +35,7 @@ PUBLISHED = (
 )
 @says_why
 def marts_on_athena(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
-    """Publish the marts as they were built last."""
+    """Publish the marts as last built."""
     marts = platform.home.services.marts
     found = [] if marts is None else marts().publish(platform.home.warehouse, [key.path[-1] for key in PUBLISHED])
     rows = [{"mart": one.mart, "rows": one.rows, "bytes": one.bytes} for one in found]

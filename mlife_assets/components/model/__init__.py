@@ -1,1 +1,1 @@
-"""The model: trained, judged, explained, promoted."""
+"""The model: fits, gate, promotion."""

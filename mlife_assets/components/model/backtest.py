@@ -1,7 +1,7 @@
 """The lifecycle backtest of the team's own history, as an asset.
 
-Concept: it is no part of a day. It answers whether retraining as it is set up pays, on what this deployment has seen,
-and is asked now and then. Costly steps are kept in the private folder, so that a run that was stopped goes on.
+Concept: it is no part of a day. It shows on this deployment's history whether its retraining policy pays, and runs now
+and then. Costly steps are stored in the private folder, so that a stopped run resumes.
 """
 
 from dataclasses import replace
@@ -34,14 +34,14 @@ CHECKPOINTS_FOLDER = "backtest"
 
 
 def replayed_model(platform: BoardPorts) -> Model:
-    """Return the model without its baseline: the rule in use ranks all candidates, and a history holds shown ones."""
+    """Return the model without its baseline: the rule in use ranks all candidates, a history has shown ones only."""
     return replace(platform.of_model().model, baseline=None)
 
 
 def team_history(platform: BoardPorts, today: date) -> pa.Table:
-    """Return mature examples that no decision of the model selected, with its features.
+    """Return mature examples that the model's decisions did not select, with its features.
 
-    A pair that was shown more than once on a day counts once, with what came of it that day.
+    A pair shown more than once on a day counts once, with that day's outcome.
     """
     model, roles = platform.of_model().model, platform.of_model().model.roles
     mart = platform.warehouse.read(model.label_step.examples, start=platform.settings.start_date, end=today)
@@ -59,7 +59,7 @@ def team_history(platform: BoardPorts, today: date) -> pa.Table:
 
 
 def newest_day(platform: BoardPorts) -> date:
-    """Return the newest day that landed. Raises NotFoundError before the first."""
+    """Return the newest landed day. Raises NotFoundError before the first."""
     days = platform.tables.report_days(INGEST_REPORT)
     if not days:
         raise NotFoundError("no day has run yet; run daily_lifecycle_job (or `mlife day`) before the backtest")

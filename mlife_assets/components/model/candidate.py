@@ -1,6 +1,6 @@
-"""The challenger: what it may learn from, and the model that learned it.
+"""The challenger: its training set and its model.
 
-Concept: a challenger is a function of the marts, the policy and the newest search until its day, so fitting it again
+Concept: a challenger is a function of the marts, the policy and the newest search until its day, so a repeated fit
 gives the same version.
 """
 
@@ -23,7 +23,7 @@ GROUP = "model"
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key("model", "training_set"),
@@ -94,7 +94,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
 
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of one model."""
+    """Return the checks of one model."""
     return [
         quality_check(
             graph.key(GROUP, "training_set"),

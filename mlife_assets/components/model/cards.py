@@ -1,4 +1,4 @@
-"""Model cards: what is known of a challenger when the gate has judged it."""
+"""Model cards: the facts of a challenger after the gate's verdict."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -51,7 +51,7 @@ def write_model_card(
 
 
 def folds_of_window(window: GateWindow) -> tuple[CardWindow, ...]:
-    """Return the folds that were judged, each with the model that was asked about it."""
+    """Return the judged folds, each with its model."""
     ends = [*(add_days(fold.first_day, -1) for fold in window.folds[1:]), window.last_day]
     return tuple(
         CardWindow(
@@ -65,5 +65,5 @@ def folds_of_window(window: GateWindow) -> tuple[CardWindow, ...]:
 
 
 def limits_of(platform: ModelPorts) -> tuple[str, ...]:
-    """Return what a card warns of."""
+    """Return the warnings of a card."""
     return ("The market is simulated: no number here is about real people.",) if platform.days.is_simulated else ()

@@ -1,4 +1,4 @@
-"""Which version is the challenger of a day, and the check that repeats what the gate said of it."""
+"""The challenger of a day, and the check that repeats the gate's verdict on it."""
 
 from datetime import date
 
@@ -21,7 +21,7 @@ def challenger_version(platform: ModelPorts, day: date) -> str:
 
 
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of one model."""
+    """Return the checks of one model."""
 
     @dg.asset_check(
         asset=graph.key(GROUP, "evaluation"),
@@ -31,7 +31,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     def challenger_may_be_promoted(
         context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.AssetCheckResult:
-        """Repeat the verdicts that the gate left."""
+        """Repeat the gate's stored verdicts."""
         tables = graph.view(platform).model_tables
         reports = [tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
         return dg.AssetCheckResult(

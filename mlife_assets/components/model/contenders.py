@@ -1,6 +1,6 @@
-"""Who is compared, and on what: the rows of a ranking comparison and the scores of each side.
+"""Contenders: the rows of a ranking comparison and the scores of each side.
 
-Concept: all sides are scored on the same rows in the same order, whoever asks.
+Concept: all sides are scored on the same rows in the same order, for every caller.
 """
 
 from dataclasses import dataclass
@@ -46,11 +46,11 @@ def cohort_days(platform: BoardPorts, days: list[date]) -> list[CohortDay]:
 
 @dataclass(frozen=True, eq=False)
 class GateDay:
-    """What the gate of a day judges on.
+    """The gate's rows of a day.
 
     Attributes:
-        rows: what is ranked, and the exposures on which probabilities are measured.
-        human: who stands for people.
+        rows: ranked rows, and exposures for measuring probabilities.
+        human: the human ranking.
         days: ranked days, oldest first.
         cohort_users: users who could have been ranked, with or without an outcome.
     """
@@ -62,10 +62,10 @@ class GateDay:
 
 
 def gate_day(platform: BoardPorts, day: date, first: date) -> GateDay:
-    """Return what the gate of a day judges on from a day on.
+    """Return the gate's rows of a day, from a first day on.
 
     Raises:
-        NotEnoughEvidenceError: all its days were faulty, or nobody was shown anything on a sound one.
+        NotEnoughEvidenceError: all its days were faulty, or no item was shown on a sound one.
     """
     policy, window = platform.of_model().model.promotion, platform.policies.label.apply_window_days
     ranked = [one for one in gate_days(day, window, policy) if one >= first]
@@ -93,12 +93,12 @@ def gate_day(platform: BoardPorts, day: date, first: date) -> GateDay:
 
 
 def ranking_scores(platform: BoardPorts, version: str, pairs: pa.Table) -> Array:
-    """Return the probabilities by which a model ranks pairs with features, as they would be shown unprompted."""
+    """Return the probabilities by which a model ranks pairs with features, as if shown unprompted."""
     scorer = platform.of_model().scorers.of(version)
     return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).probability
 
 
 def simple_rule_scores(platform: BoardPorts, version: str, pairs: pa.Table) -> Array | None:
-    """Return the scores of the simple rule beside a model; None for a model of a release that fitted none."""
+    """Return the scores of the simple rule beside a model; None for a model of a release without rules."""
     artifact = platform.of_model().registry.load(version)
     return simple_scores(artifact, feature_matrix(pairs, artifact.feature_spec, exposure_kind=ORGANIC_EXPOSURE))

@@ -40,7 +40,7 @@ GROUP = "model"
 
 
 def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
-    """Return how far the recruiters behind the baseline agree, in words."""
+    """Return the agreement of the recruiters behind the baseline, in words."""
     if not human.is_panel:
         return "A rule stands in for people, so there is nothing to agree on."
     try:
@@ -52,7 +52,7 @@ def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
 def _rankings(
     examples: GateExamples, contenders: Mapping[str, Contender], policy: PromotionPolicy
 ) -> list[dict[str, object]]:
-    """Return NDCG and recall of each side on the gate's rows; no row where nobody applied."""
+    """Return NDCG and recall of each side on the gate's rows; empty without an apply."""
     scores = {role: one.scores for role, one in contenders.items()}
     try:
         found = evaluate_rankings(

@@ -1,7 +1,7 @@
 """The evaluation of a model without an item: all examples of the gate's weeks, judged as one pool.
 
-Concept: one run judges one challenger; a refusal is a result, not a failure. The rows are those that no decision of the
-model selected, of days that were sound and whose labels are complete.
+Concept: one run judges one challenger; a refusal is a result, not a failure. The rows are those that the model's
+decisions did not select, on sound days with complete labels.
 """
 
 from dataclasses import asdict, replace
@@ -36,10 +36,10 @@ GROUP = "model"
 
 
 def gate_rows(platform: ModelPorts, day: date, first: date) -> pa.Table:
-    """Return the examples that the gate of a day judges, from a day on.
+    """Return the gate's examples of a day, from a first day on.
 
     Raises:
-        NotEnoughEvidenceError: all of its days were faulty, or the mart has no row of them.
+        NotEnoughEvidenceError: all of its days were faulty or have no row in the mart.
     """
     last = last_mature_exposure_day(day, platform.model.maturity_days)
     rows = mature_exposures(platform, first, last)
@@ -51,10 +51,10 @@ def gate_rows(platform: ModelPorts, day: date, first: date) -> pa.Table:
 
 
 def recorded_scores_condition(platform: ModelPorts, rows: pa.Table) -> Condition:
-    """Return the condition that rows of the mart score as they did when they were served.
+    """Return the condition that rows of the mart still have their served scores.
 
-    A row to score and an example are the same where entity and day are; of several examples of an entity and a day
-    nobody can say which was scored, so they are not compared. Of very many rows evenly spaced ones are asked.
+    A row to score and an example match by entity and day; several examples of an entity and a day are ambiguous, so
+    they are not compared. Of many rows evenly spaced ones are compared.
     """
     model, most = platform.model, platform.model.promotion.rewritten_share_maximum
     days = pc.min_max(rows[model.roles.time]).as_py()
@@ -88,7 +88,7 @@ def recorded_scores_condition(platform: ModelPorts, rows: pa.Table) -> Condition
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key(GROUP, "evaluation"),

@@ -1,6 +1,6 @@
-"""The explanation: why the challenger scores as it does.
+"""The explanation of the challenger's scores.
 
-Concept: SHAP values cost more than anything else here, so they are computed once; the pictures are kept for the card.
+Concept: SHAP values are the largest cost here, so they are computed once; the pictures are kept for the card.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ DEPENDENCE_PLOTS = 4
 
 
 def stored_pictures(platform: ModelPorts, day: date, model_version: str) -> Mapping[str, str]:
-    """Return the pictures of a challenger of a day as data URIs by title; none when it was not explained."""
+    """Return the pictures of a day's challenger as data URIs by title; empty if it was not explained."""
     try:
         report = platform.model_tables.read_report(REPORT, day)
     except NotFoundError:
@@ -39,7 +39,7 @@ def stored_pictures(platform: ModelPorts, day: date, model_version: str) -> Mapp
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key("model", "explanation"),

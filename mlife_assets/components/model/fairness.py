@@ -1,12 +1,11 @@
 """Fairness: the audit of the challenger, and the only reader of protected attributes.
 
-Concept: two audits. What would serve is audited itself, on the people whom it would serve today: impact needs no
-outcome, so it may have learned from anything. And its recipe is audited as the gate judged it, on the gate's weeks:
-each user once, in the week that a hash draws, by the model of that week's fold, so that users stay independent and the
-bounds hold. Protected attributes are read here, joined with what the model does to each user in memory, and leave as
-aggregates: no table, report, event or metadata holds them by user. Selection is approximated: the best
-`maximum_messages_per_day` users by their best candidate, before eligibility, bids and openings, which are the same
-whichever model is audited.
+Concept: two audits. The model to serve is audited on the people whom it would serve today: impact needs no outcome, so
+its training data do not matter. And its recipe is audited as the gate judged it, on the gate's weeks: each user once,
+in a week drawn by a hash, by the model of that week's fold, so that users stay independent and the bounds hold.
+Protected attributes are read here, joined in memory with the model's effect on each user, and leave as aggregates: no
+table, report, event or metadata holds them by user. Selection is approximated: the best `maximum_messages_per_day`
+users by their best candidate, before eligibility, bids and openings, which are the same for every model.
 """
 
 from collections.abc import Sequence
@@ -45,14 +44,14 @@ FAIRNESS_REPORT, FOLDS_REPORT = "fairness", "fairness_by_folds"
 
 
 def audited_users(platform: BoardPorts, day: date) -> pa.Table:
-    """Return the users whom the texts of a day can reach: everybody is scored, and these are served."""
+    """Return the users whom a day's texts can reach: everybody is scored, but only these are served."""
     return reachable_users(platform.warehouse.read("user_features", as_of=day))
 
 
 def audited_pairs(platform: BoardPorts, day: date, users: pa.Table) -> pa.Table:
     """Return the pairs of `users` on a day, with features: their rows of the asset `candidate_pairs`.
 
-    They are found again from the marts, because the first challenger is trained before any day was scored.
+    They are computed from the marts, because the first challenger is trained before any day was scored.
     """
     jobs = platform.warehouse.read("job_features", as_of=day)
     return pair_features(candidate_pairs(users, jobs, day, platform.policies.candidates))
@@ -66,10 +65,10 @@ def audit_model(platform: BoardPorts, model_version: str, day: date) -> Fairness
 
 
 def audit_folds(platform: BoardPorts, model_version: str, day: date) -> FairnessAudit | None:
-    """Return the audit of the folds of the challenger of a day; None where none speaks for a sound day of the gate.
+    """Return the audit of the folds of a day's challenger; None if no fold covers a sound day of the gate.
 
-    Each user is drawn for one of the sound days that the gate ranks, and is there a candidate as on any other day; as
-    many are selected as their share of all candidates asks for.
+    Each user is drawn for one of the gate's sound ranking days and is a candidate there as on any other day; the number
+    selected is proportional to their share of all candidates.
     """
     ranked = _ranked_days(platform, model_version, day)
     faulty = quarantined_days(platform.of_model(), [one for one, _ in ranked])
@@ -89,14 +88,14 @@ def audit_folds(platform: BoardPorts, model_version: str, day: date) -> Fairness
 
 
 def _ranked_days(platform: BoardPorts, model_version: str, day: date) -> list[tuple[date, Fold]]:
-    """Return the days that the gate of a day ranks, oldest first, each with the fold that speaks for it."""
+    """Return the gate's ranking days, oldest first, each with its fold."""
     model, folds = platform.of_model().model, stored_folds(platform.of_model(), day, model_version)
     ranked = gate_days(day, model.maturity_days, model.promotion)
     return [(one, begun[-1]) for one in ranked if (begun := until(folds, add_days(one, 1)))]
 
 
 def _without_sound_day(platform: BoardPorts, model_version: str, day: date) -> str | None:
-    """Return why no audit by folds can be made, if every day that the gate ranks is quarantined; None otherwise."""
+    """Return why no audit by folds is possible, if every ranking day of the gate is quarantined; else None."""
     days = [one for one, _ in _ranked_days(platform, model_version, day)]
     if not days or set(quarantined_days(platform.of_model(), days)) != set(days):
         return None
@@ -135,13 +134,13 @@ def _audit(platform: BoardPorts, model_version: str, parts: Sequence[UserOutcome
 
 
 def day_fairness_conditions(platform: BoardPorts, day: date, model_version: str) -> tuple[Condition, ...]:
-    """Return the gate's conditions on a challenger from the day's reports; no report is a refusal."""
+    """Return the gate's conditions on a challenger from the day's reports; a missing report refuses."""
     found = [fairness_condition(_stored(platform, FAIRNESS_REPORT, day), model_version)]
     if is_by_folds(platform.of_model().model):
         audit = _stored(platform, FOLDS_REPORT, day)
         condition = fairness_condition(audit, model_version)
         why = None
-        if audit is None or audit.model_version != model_version:  # another audit of the day would not help, either
+        if audit is None or audit.model_version != model_version:  # another audit of the day would not help
             why = _without_sound_day(platform, model_version, day)
         name, sentence = f"{condition.name}_by_folds", f"On the weeks of the folds: {why or condition.sentence}"
         found.append(Condition(name, condition.is_met, sentence))

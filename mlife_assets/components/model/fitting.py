@@ -1,6 +1,6 @@
-"""Fitting as the platform does: by the model's record, the newest search and the drift at hand.
+"""Fitting on the platform: by the model's record, the newest search and any open drift.
 
-Concept: a challenger and the models of its folds differ in what was known when, and in nothing else.
+Concept: a challenger and the models of its folds differ only in the day of their knowledge.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,9 @@ TREES_PER_LOG_LINE = 50
 
 
 def fit_policy(platform: ModelPorts, day: date, known_on: date) -> TrainingPolicy:
-    """Return how the challenger of a day fits a model of what was known on another: the search's, and what drift asks.
+    """Return the policy of a day's challenger for a model of an earlier day's knowledge: search and drift included.
 
-    A fold follows what the governor had decided when it began, as a challenger of that day would have.
+    A fold follows the governor's decisions up to its start, like a challenger of that day.
     """
     decisions = decisions_until(platform, known_on)
     return policy_as_of(searched_policy(platform, day), decisions, known_on, platform.model.retrain)
@@ -34,7 +34,7 @@ def fit_policy(platform: ModelPorts, day: date, known_on: date) -> TrainingPolic
 def fitted_artifact(
     context: dg.AssetExecutionContext, platform: ModelPorts, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact:
-    """Fit a model of what the platform sees, and log how far it is. Raises what `fit_model` raises."""
+    """Fit a model of the platform, and log its progress. Raises the errors of `fit_model`."""
     model = platform.model
     artifact = fit_model(
         training,

@@ -1,11 +1,11 @@
-"""The folds of a challenger: its recipe as it would have been fitted at the start of each week that the gate looks at,
-and whenever what was served was fitted.
+"""The folds of a challenger: its recipe as it would have been fitted at the start of each week of the gate, and on each
+day on which a served model was fitted.
 
-Concept: what serves learns from everything mature, so no row is left on which it could be judged. Judged is its recipe:
-the newest weeks, each by the model that the recipe makes of what was known when the week began. In a drift models are
-fitted more often than weekly. On each of these days a fold begins, too, so that the recipe is held against what knew
-as much. Models of folds are kept by content beside the registered ones, since a later day asks them what this
-challenger knew before it served.
+Concept: the serving model learns from all mature rows, so none is left to judge it. Its recipe is judged instead: each
+of the newest weeks by the recipe's model of the knowledge at the start of the week. In a drift models are fitted more
+often than weekly. A fold begins on each of these days, too, so that the recipe is compared with models of equal
+knowledge. Models of folds are stored by content beside the registered ones, since later days use their scores of days
+before this challenger served.
 """
 
 from collections.abc import Iterator
@@ -40,10 +40,10 @@ HELD_OUT = "The policy judges by a holdout, which the challenger has not learned
 
 
 def require_same_settings(platform: ModelPorts, day: date, version: str) -> None:
-    """Refuse to judge a challenger by folds that other settings would make, as after a search between the two fits.
+    """Refuse to judge a challenger by folds of other settings, as after a search between the two fits.
 
     Raises:
-        GateClosedError: the settings of the day are not those that the challenger was fitted under.
+        GateClosedError: the settings of the day are not the challenger's.
     """
     fitted, now = platform.registry.load(version).manifest["policy_version"], fit_policy(platform, day, day)
     if fitted != policy_version(now):
@@ -54,7 +54,7 @@ def require_same_settings(platform: ModelPorts, day: date, version: str) -> None
 
 
 def fit_folds(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> tuple[list[dict[str, Any]], str]:
-    """Fit and keep the model of each fold (`folds_fitted`); the newest lasts as long as its labels are mature."""
+    """Fit and keep the model of each fold (`folds_fitted`); the newest covers the last mature days."""
     model = platform.model
     served = fit_days_of_served(platform, day)
     starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks, served)
@@ -86,10 +86,9 @@ def fit_folds(context: dg.AssetExecutionContext, platform: ModelPorts, day: date
 def _fitted_before(
     platform: ModelPorts, day: date, first: date, training: TrainingSet, policy: TrainingPolicy
 ) -> ModelArtifact | None:
-    """Return a model fitted before, where a fit of this fold would give the same; None where there is none.
+    """Return an earlier model that a fit of this fold would reproduce; None if there is none.
 
-    It is the challenger of the day on which the fold began, or a fold of an earlier day. Fits are what a retraining
-    costs.
+    It is the challenger of the fold's first day, or a fold of an earlier day. Fits are the main cost of a retraining.
     """
     model = platform.model
     same = {"policy_version": policy_version(policy), "code_version": __version__, **model.declared}
@@ -97,7 +96,7 @@ def _fitted_before(
         try:
             artifact = platform.registry.load(version)
         except (IntegrityError, NotFoundError):
-            continue  # it is fitted and kept again
+            continue  # it is fitted and stored again
         is_same = all(artifact.manifest.get(name) == value for name, value in same.items())
         if is_same and artifact.training_data_hash == training.data_hash:
             return artifact
@@ -112,7 +111,7 @@ def _versions_of_fold(platform: ModelPorts, day: date, first: date) -> Iterator[
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key(GROUP, "fold_models"),

@@ -1,8 +1,8 @@
 """The search for hyper-parameters: a run of its own, whose result later challengers use.
 
 Concept: a search costs many fits and its result ages slowly, so it is no part of a retraining. It is launched by hand
-or on a schedule of its own, with as many trials as its run says; without one, the policy's own values count. An
-interrupted run goes on where it stopped.
+or on its own schedule, with the run's number of trials; without a search, the policy's own values count. An interrupted
+run resumes.
 """
 
 from dataclasses import replace
@@ -42,10 +42,9 @@ class SearchConfig(dg.Config):
 
 
 def searched_policy(platform: ModelPorts, day: date) -> TrainingPolicy:
-    """Return the training policy of a day: with the parameters of the newest search that its gate allows, if any.
+    """Return the training policy of a day, with the parameters of the newest valid search, if any.
 
-    That is a search until the day which saw no outcome of the gate's window: what was found by looking at the rows on
-    which it is judged would flatter itself.
+    A search is valid if it saw no outcome of the gate's window: parameters found on the judged rows would be overrated.
     """
     policy, tables = platform.model.training, platform.model_tables
     if platform.model.estimator is not None:
@@ -59,14 +58,14 @@ def searched_policy(platform: ModelPorts, day: date) -> TrainingPolicy:
 
 
 def searched_by(model: Model, day: date) -> date:
-    """Return the day whose knowledge a search of `day` may use: the first on which its gate judges."""
+    """Return the day whose knowledge a search of `day` may use: the first of its gate."""
     if is_by_folds(model):
         return fold_starts(day, model.maturity_days, model.promotion.gate_weeks)[0]
     return first_gate_day(day, model)
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key("model", "hyperparameters"),

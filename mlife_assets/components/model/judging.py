@@ -1,8 +1,8 @@
-"""Judging a challenger of the platform: the gate's window, who is asked about it, the verdict.
+"""Judging a challenger of the platform: the gate's window, its scoring models, the verdict.
 
-Concept: by folds, the recipe is judged on the newest weeks against what was served in them, and what would serve is its
-fit on everything mature. Of that fit itself is asked what folds cannot say: that it works, that nothing gave its labels
-away, that it scores as the newest fold's model does. By a holdout, one model is judged and serves.
+Concept: with folds, the recipe is judged on the newest weeks against served scores, and its fit on everything mature
+would serve. That fit itself is checked for what folds cannot show: that it works, that nothing gave its labels away,
+that it scores like the newest fold's model. With a holdout, one model is judged and serves.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from mlife_assets.lifecycle.day import held_against, judged_by_folds, window_of_
 
 
 def gate_window(platform: ModelPorts, day: date) -> GateWindow:
-    """Return what the gate of a day looks at: the days of the challenger's folds on which anything was served.
+    """Return the gate's window of a day: the days of the challenger's folds on which a model served.
 
     Raises:
         GateClosedError: the folds of the day are not those of its challenger.
-        NotEnoughEvidenceError: what was served has learned from every day of the window.
+        NotEnoughEvidenceError: the served models have learned from every day of the window.
         NotFoundError: the day has no challenger.
     """
     model, version = platform.model, challenger_version(platform, day)
@@ -56,8 +56,8 @@ def judge_challenger(
     """Return the gate's verdict of the challenger of a day on rows of its window.
 
     Raises:
-        InvalidInputError: the champion needs a column that is not there, or a row lies outside of the window.
-        NotEnoughEvidenceError: only one class to learn from.
+        InvalidInputError: the champion needs a missing column, or a row lies outside the window.
+        NotEnoughEvidenceError: only one class in the training data.
     """
     if window.folds:
         facts, version = PlatformFacts(platform, day), challenger_version(platform, day)

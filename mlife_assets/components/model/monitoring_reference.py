@@ -1,8 +1,8 @@
-"""The monitoring reference: what normal looks like to the champion.
+"""The monitoring reference of the champion: its normal rows and outcomes.
 
 Concept: keyed by model version and made once. Without a promotion the present reference stays, so drift is always
-measured against what the serving model knows. After a promotion that answers a drift it is of the new world: days from
-before the drift would make both worlds normal.
+measured against the serving model's own data. After a promotion during a drift it has only days since the drift:
+earlier days would make both worlds normal.
 """
 
 from collections.abc import Collection, Sequence
@@ -41,18 +41,18 @@ LOOKED_AT_TIMES = 3
 
 
 def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[date]:
-    """Return the newest `count` days until `day` that were not faulty, oldest first; faults move the reference back.
+    """Return the newest `count` faultless days until `day`, oldest first; faults move the reference back.
 
-    It reaches back at most three times as far: what was usual longer ago need not be usual now.
+    It reaches back at most three times as far: older days may no longer be normal.
     """
     wanted = (add_days(day, -back) for back in range(LOOKED_AT_TIMES * count))
     return sorted(islice((one for one in wanted if one not in quarantined), count))
 
 
 def reference_days(platform: ModelPorts, day: date) -> tuple[list[date], date | None]:
-    """Return the days whose rows stand for normality, and when the drift began that bounds them; None without one.
+    """Return the reference days, and the start of the drift that bounds them; None without one.
 
-    While a drift is open nothing older than its first alarm counts, but for as few days as a reference needs.
+    During an open drift no day before its first alarm counts, except up to the minimum of a reference.
     """
     policy = platform.model.monitoring
     began = drift_start(decisions_until(platform, day), day, platform.model.retrain)
@@ -64,11 +64,11 @@ def reference_days(platform: ModelPorts, day: date) -> tuple[list[date], date | 
 def unseen_outcomes(
     platform: ModelPorts, version: str, day: date, outcome: str, began: date | None
 ) -> tuple[pa.Table, tuple[Fold, ...]]:
-    """Return a sample of mature outcomes of the gate's weeks, each scored by a model that had not seen it, and by whom.
+    """Return a sample of mature outcomes of the gate's weeks, scored out of sample, with the scoring folds.
 
-    What a fit on everything says of rows that it learned from is not what its scores will look like, so its folds are
-    asked, as the gate asked them (`lifecycle.backtest.watching`). Of an earlier step only those are that know it. Where
-    a drift began within these weeks only the days since then count, the newest week at least.
+    A fit's scores of its own training rows do not resemble its later scores, so its folds score them, as in the gate
+    (`lifecycle.backtest.watching`). An earlier step is scored only by models that have it. If a drift began within
+    these weeks, only the days since then count, at least the newest week.
     """
     asked = folds_of(platform, version)
     if outcome != LABEL:
@@ -81,7 +81,7 @@ def unseen_outcomes(
 
 
 def rows_scored(folds: Sequence[Fold], examples: pa.Table) -> dict[str, int]:
-    """Return how many examples the models of the folds scored, model version -> rows; who scored none is left out."""
+    """Return the number of examples scored by each model of the folds, version -> rows, without zeros."""
     counts: dict[str, int] = {}
     for fold, places in rows_by_fold(folds, examples["exposure_date"].to_numpy().astype("datetime64[D]")):
         counts[fold.model_version] = counts.get(fold.model_version, 0) + len(places)
@@ -89,7 +89,7 @@ def rows_scored(folds: Sequence[Fold], examples: pa.Table) -> dict[str, int]:
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key("model", "monitoring_reference"),

@@ -1,10 +1,9 @@
-"""The off-policy estimate: what champion and challenger would earn per text, from texts that a random draw chose.
+"""The off-policy estimate: earnings per text of champion and challenger, from randomly chosen texts.
 
-Concept: the gate ranks what people were shown; this looks at texts, where only the explored ones favour nobody. Each
-decision is scored by who is asked about its day, the folds of a model or itself, so none has trained on it; the
-champion's probabilities are the reward model of both. An explored slice is small: until it suffices, the asset says
-what is missing. It informs people; the gate does not read it. Texts of earlier days come from the event log, which
-stands between that day's plan and this one, so the graph has no edge from `message_plan`.
+Concept: the gate ranks shown items; this uses texts, of which only explored ones favour no model. Each decision is
+scored by the model or fold of its day, so none has trained on it; the champion's probabilities are the reward model of
+both. The explored slice is small: until it suffices, the asset reports the missing evidence. It informs people; the
+gate does not read it. Texts of earlier days come from the event log, so the graph has no edge from `message_plan`.
 """
 
 from collections.abc import Sequence
@@ -44,7 +43,7 @@ ESTIMATES = ("ips", "snips", "doubly_robust")
 
 
 def read_candidates(platform: BoardPorts, first: date, last: date) -> pa.Table:
-    """Return `explored_candidates` of the texts of [first, last], whose labels are mature."""
+    """Return `explored_candidates` of the texts of [first, last] with mature labels."""
     planned = ["message_id", "prediction_id", "campaign"]
     return explored_candidates(
         platform.warehouse.read("labelled_examples", start=first, end=last),
@@ -54,7 +53,7 @@ def read_candidates(platform: BoardPorts, first: date, last: date) -> pa.Table:
 
 
 def probabilities_by(platform: BoardPorts, folds: Sequence[Fold], candidates: pa.Table) -> Array:
-    """Return the probabilities of logged candidates by who is asked about their day, whichever was logged with them."""
+    """Return the probabilities of logged candidates by the model of their day, not the logged ones."""
     probability = np.empty(candidates.num_rows)
     logged = np.array(candidates["model_version"].to_pylist(), dtype=object)
     for fold, own in rows_by_fold(folds, candidates["as_of_date"].to_numpy().astype("datetime64[D]")):
@@ -67,7 +66,7 @@ def probabilities_by(platform: BoardPorts, folds: Sequence[Fold], candidates: pa
 
 
 def unseen_days(platform: BoardPorts, day: date, sides: Sequence[Sequence[Fold]]) -> tuple[date, date]:
-    """Return the first and last day whose texts are mature as of `day` and which somebody can be asked about per side.
+    """Return the first and last day with texts that are mature as of `day` and have a scorer per side.
 
     The first day may lie after the last: then there is none.
     """
@@ -76,7 +75,7 @@ def unseen_days(platform: BoardPorts, day: date, sides: Sequence[Sequence[Fold]]
 
 
 def off_policy_report(platform: BoardPorts, day: date) -> dict[str, Any]:
-    """Return what champion and challenger of a day would earn; without enough evidence, why there is no value."""
+    """Return the earnings of a day's champion and challenger; without enough evidence, the reason."""
     ports = platform.of_model()
     challenger, champion = challenger_version(ports, day), ports.registry.champion_at(run_time(day))
     report: dict[str, Any] = {"model_version": challenger, "champion_version": champion, "values": [], "decisions": 0}

@@ -1,4 +1,4 @@
-"""What a platform knows of a day and of its models, as the lifecycle asks for it: folds, champions, decisions."""
+"""The lifecycle's facts of a platform: folds, champions, decisions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,21 +29,21 @@ FOLD_REPORT = "folds"
 def fold_report(
     platform: ModelPorts, day: date, model_version: str, rows: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the report of the folds of a day's challenger, with those of challengers that the day had before.
+    """Return the report on the folds of a day's challenger and of its earlier ones.
 
-    One of them may serve: it was promoted, and the day was trained again under other settings. Its folds are asked.
+    An earlier one may serve: promoted, then the day was trained again under other settings; its folds are needed.
     """
     earlier = {version: one for version, one in _reported(platform, day).items() if version != model_version}
     return {"model_version": model_version, "folds": list(rows), "earlier": earlier}
 
 
 def stored_folds(platform: ModelPorts, day: date, model_version: str) -> tuple[Fold, ...]:
-    """Return the folds of a challenger of a day; none when no report of the day has them."""
+    """Return the folds of a challenger of a day; empty if no report has them."""
     return tuple(_fold(one) for one in _reported(platform, day).get(model_version, ()))
 
 
 def all_folds(platform: ModelPorts, day: date) -> tuple[Fold, ...]:
-    """Return the folds of all challengers that a day had."""
+    """Return the folds of all challengers of a day."""
     return tuple(_fold(one) for rows in _reported(platform, day).values() for one in rows)
 
 
@@ -61,7 +61,7 @@ def _reported(platform: ModelPorts, day: date) -> dict[str, list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class RegisteredModels:
-    """The models of a platform, which the lifecycle asks."""
+    """The models of a platform, for the lifecycle."""
 
     platform: ModelPorts
 
@@ -79,14 +79,14 @@ class RegisteredModels:
         return self.platform.scorers.of(version)
 
     def trained_folds(self, version: str) -> tuple[Fold, ...]:
-        """Return the folds of its training; a model that was judged on a holdout has none."""
+        """Return the folds of its training; a model judged on a holdout has none."""
         rows = [row for row in self.platform.registry.versions() if row["model_version"] == version]
         return tuple(fold for row in rows[:1] for fold in stored_folds(self.platform, row["as_of_date"], version))
 
 
 @dataclass(frozen=True)
 class PlatformFacts:
-    """What a platform knows when partition `day` decides."""
+    """Knowledge of a platform when partition `day` decides."""
 
     platform: ModelPorts
     day: date
@@ -111,25 +111,25 @@ class PlatformFacts:
         return stored_folds(self.platform, self.day, version)
 
     def training_set(self) -> TrainingSet:
-        """Return what the fit of the day learns from."""
+        """Return the training set of the day's fit."""
         return training_marts(self.platform).training_set(self.day)
 
     def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
         """Return the conditions of a fold alone."""
         marts, artifact = training_marts(self.platform), self.models.load(part.fold.model_version)
-        marts.platform.rest()  # rows were scored, so their matrices are what is read from now on
+        marts.platform.rest()  # rows were scored, so from now on only their matrices are read
         training, scored = marts.training_set(fitted_on), (part.matrix, part.scores)
         found = fold_conditions(artifact, training, rows, self.platform.model, scored)
-        marts.platform.rest()  # copies are looked for among all that it learned from
+        marts.platform.rest()  # copies are searched in all its training rows
         return found
 
 
 def folds_of(platform: ModelPorts, model_version: str) -> tuple[Fold, ...]:
-    """Return who is asked for a registered model: the folds of its training, then itself."""
+    """Return the scorers of a registered model: the folds of its training, then itself."""
     return asked_for(RegisteredModels(platform), model_version)
 
 
 def fit_days_of_served(platform: ModelPorts, day: date) -> list[date]:
-    """Return the days on which the models were fitted that served until partition `day` decides."""
+    """Return the fitting days of the models that served until partition `day` decides."""
     served = {reign.model_version for reign in platform.registry.history(run_time(day))}
     return [row["as_of_date"] for row in platform.registry.versions() if row["model_version"] in served]

@@ -1,7 +1,7 @@
-"""The promotion: who serves, after the gate's verdict of the day.
+"""The promotion: the serving model after the gate's verdict of the day.
 
-Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, whoever
-launches the step. A verdict that refits lost lets their anchor serve, unless a person decided since.
+Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, by any
+launch of the step. If a verdict finds that refits lost, their anchor serves, unless a person decided since.
 """
 
 from collections.abc import Mapping
@@ -34,11 +34,11 @@ WRITER = "gate"
 
 
 def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str, Any], now: datetime) -> pa.Table:
-    """Return the event of a day's verdict: the newest of that day when it says the same already.
+    """Return the event of a day's verdict: the day's newest event if it is the same.
 
-    Appending that one again adds nothing, and lists its file where a killed process did not come to it. A challenger
-    may be judged again, say when a missing audit was made. What the gate then says is another event, placed after the
-    earlier ones, since of equal ids the log knows the first alone.
+    Appending it again adds nothing, but lists its file if a killed process did not. A challenger may be judged again,
+    say after a missing audit was made. That verdict is another event after the earlier ones, since the log keeps only
+    the first of equal ids.
     """
     chosen = {entry["against"]: entry["delta"] for entry in report["comparisons"]}
     delta = chosen.get("champion") or chosen.get("human") or {"estimate": None, "lower": None, "upper": None}
@@ -68,7 +68,7 @@ def verdict_event(event_log: EventLog, model: Model, day: date, report: dict[str
 
 
 def record_verdict(platform: ModelPorts, day: date, report: dict[str, Any]) -> bool:
-    """Put the gate's verdict on a challenger of a day into the log and, where it opened, promote; returns whether."""
+    """Log the gate's verdict on a day's challenger and promote if it passed; returns whether."""
     log, now, version = platform.event_log, platform.retraining_time(day), report["model_version"]
     log.append("promotion_decided", verdict_event(log, platform.model, day, report, now), writer=WRITER)
     since = first_decided(log, platform.model, day, version)
@@ -80,7 +80,7 @@ def record_verdict(platform: ModelPorts, day: date, report: dict[str, Any]) -> b
 
 
 def _roll_back(platform: ModelPorts, report: Mapping[str, Any], decided: datetime, now: datetime) -> None:
-    """Let the anchor serve where refits are shown to be worse: never against a person's word, once since `decided`."""
+    """Let the anchor serve if refits are shown to be worse: never against a person's decision, once since `decided`."""
     unmet = {one["name"]: one["sentence"] for one in report.get("conditions", ()) if not one["is_met"]}
     if rollback.NAME not in unmet:
         return
@@ -92,9 +92,9 @@ def _roll_back(platform: ModelPorts, report: Mapping[str, Any], decided: datetim
 
 
 def first_decided(event_log: EventLog, model: Model, day: date, version: str) -> datetime:
-    """Return when a challenger of a day was decided on first, however often it was since.
+    """Return the time of the first verdict on a day's challenger.
 
-    By it the registry knows a repeat, which must not promote again what was rolled back or replaced meanwhile.
+    By it the registry recognises a repeat, which must not promote a model again that was rolled back or replaced.
     """
     at: datetime = _verdicts(event_log, model, day, version)[0]["observed_at"]
     return at
@@ -107,7 +107,7 @@ def _verdicts(event_log: EventLog, model: Model, day: date, version: str) -> lis
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key("model", "champion_model"),

@@ -1,7 +1,7 @@
 """The governor's verdict of the day: the asset that drives retraining.
 
-Concept: the verdict is an event, and history is a fold over those events. A day that is decided again from the same
-reports records the same event; from other reports it records a later one, which then counts.
+Concept: the verdict is an event, and history is a fold over those events. Deciding a day again from the same reports
+records the same event; other reports give a later event, which then counts.
 """
 
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ REPORTS = {"quality": quality.REPORT, "data": drift.REPORT, "latent": latent.REP
 
 
 def decision_rows(platform: ModelPorts) -> list[dict[str, Any]]:
-    """Return one `retrain_decided` event per day, the one that was decided last, oldest day first."""
+    """Return one `retrain_decided` event per day, the last of it, oldest day first."""
     rows = platform.registry.events("retrain_decided")
     by_day = {row["as_of_date"]: row for row in sorted(rows, key=lambda row: (row["observed_at"], row["event_id"]))}
     return [by_day[day] for day in sorted(by_day)]
@@ -70,13 +70,13 @@ def decisions_until(platform: ModelPorts, day: date) -> list[RetrainDecision]:
 
 
 def _decision_id(platform: ModelPorts, decision: RetrainDecision, version: str) -> str:
-    """Return the id of a decision; that of the first model is what it was when there was one."""
+    """Return the id of a decision; the first model's ids are as before there were several."""
     facts = ("decision", decision.as_of_date, decision.verdict, *decision.codes, decision.model_version, version)
     return "dec_" + digest(facts if platform.model_name == JOB_APPLICATIONS else (*facts, platform.model_name))
 
 
 def _time_of_decision(platform: ModelPorts, day: date, decision_id: str) -> datetime:
-    """Return when the decision is recorded: after a different one that counted for the day until now."""
+    """Return the time of a decision: after any different one of that day."""
     counted = next((row for row in decision_rows(platform) if row["as_of_date"] == day), None)
     if counted is None:
         return run_time(day)
@@ -85,13 +85,13 @@ def _time_of_decision(platform: ModelPorts, day: date, decision_id: str) -> date
 
 
 def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecision], in_flight: bool) -> ChampionFacts:
-    """Return what the governor may know of the serving model when partition `day` decides, also when asked later.
+    """Return the governor's facts about the serving model as of partition `day`, the same if computed later.
 
-    A fit counts when it was asked for, even if its run failed, and when it was registered, even by hand.
+    A fit counts from its request, even if its run failed, and from its registration, even by hand.
     """
     now = run_time(day)
     rows = platform.registry.events("model_registered", end=day)
-    known = [row for row in rows if row["observed_at"] <= now]  # not what this very decision then brought about
+    known = [row for row in rows if row["observed_at"] <= now]  # without later effects of this decision
     asked = {decision.as_of_date for decision in history if decision.verdict == "retrain"}
     fits = tuple(sorted(asked | {row["as_of_date"] for row in known}))
     reigns = platform.registry.history(now)
@@ -106,7 +106,7 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
     try:
         trained_until = trained_to(platform.registry.load(last["model_version"]).manifest, label.label)
     except (IntegrityError, NotFoundError):
-        # A lost file of a model that need not even serve stops no day: the latest day of any step counts fewer as new.
+        # A lost file of a model must not stop a day: the latest day of any step counts fewer labels as new.
         trained_until = last["training_end_date"]
     usable = last_training_day(known_by(model, day), model.maturity_days)
     new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
@@ -121,10 +121,10 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
 
 
 def _lacking(platform: ModelPorts, day: date) -> str | None:
-    """Return what a first model of a day would lack to learn from or to be judged by; None where it lacks nothing.
+    """Return what a first model still lacks for training or judgement; None if nothing.
 
-    Without an item the gate resamples days. It needs so many with positives, in weeks of which each is judged by a
-    model of what was known when it began: one week to learn for is not enough.
+    Without an item the gate resamples days. It needs a number of days with positives, in weeks that are each judged by
+    a model of earlier knowledge: one such week is not enough.
     """
     model = platform.model
     try:
@@ -151,7 +151,7 @@ def _lacking(platform: ModelPorts, day: date) -> str | None:
 
 
 def _first_learnable(platform: ModelPorts, days: Sequence[date]) -> tuple[date | None, str]:
-    """Return the first of some days on which enough was known to learn from; where none is, why not on the last."""
+    """Return the first of some days with enough to learn from; if none, the reason on the last."""
     why = ""
     for day in days:
         try:
@@ -164,24 +164,24 @@ def _first_learnable(platform: ModelPorts, days: Sequence[date]) -> tuple[date |
 
 
 def _days_with_positives(platform: ModelPorts, first: date, day: date) -> int:
-    """Return on how many of the days that the gate of a day judges, from the first on, there is a positive."""
+    """Return the number of the gate's days with a positive, from the first on."""
     roles = platform.model.roles
     rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.maturity_days))
     return int(pc.count_distinct(rows.filter(rows[roles.label])[roles.time]).as_py())
 
 
 def decisions_since(platform: ModelPorts, day: date) -> set[str]:
-    """Return the ids of all decisions that were ever recorded for a day or a later one.
+    """Return the ids of all decisions recorded for a day or a later one.
 
-    What they launched did not run yet when the day was decided first: a day that is decided again while its own
-    retraining runs would otherwise say `wait`, and history would forget the retraining.
+    Their runs came after the day's first decision: otherwise a day decided again during its own retraining would say
+    `wait`, and history would lose the retraining.
     """
     rows = platform.registry.events("retrain_decided")
     return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key(GROUP, "retrain_decision"),

@@ -1,4 +1,4 @@
-"""What a model of a day may learn from."""
+"""Training inputs of a model of a day."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,7 +16,7 @@ from mlife_assets.deployments.ports import ModelPorts
 
 
 def is_by_folds(model: Model) -> bool:
-    """Return whether the gate judges by folds and holds nothing back."""
+    """Return whether the gate judges by folds, without a holdout."""
     return model.promotion.judged_by == "folds"
 
 
@@ -27,18 +27,18 @@ def known_by(model: Model, day: date) -> date:
 
 @dataclass(frozen=True, eq=False)
 class TrainingMarts:
-    """The marts of a model's steps: what was known on any day.
+    """The marts of a model's steps, as known on any day.
 
     Attributes:
         platform: of the model.
-        sets: what was selected, by day.
+        sets: training sets by day.
     """
 
     platform: ModelPorts
     sets: dict[date, TrainingSet] = field(default_factory=dict)
 
     def known_rows(self, known_on: date) -> pa.Table:
-        """Return all exposures of which a step was complete as of a day; of the newest the label is null."""
+        """Return all exposures with a complete step as of a day; the newest have a null label."""
         model, start = self.platform.model, self.platform.days.start
         marts = []
         for window in mart_windows(model, known_on):
@@ -47,7 +47,7 @@ class TrainingMarts:
         return joined_marts(marts, model)
 
     def training_set(self, known_on: date) -> TrainingSet:
-        """Return everything that was complete on the morning of a day, as it may be learned from.
+        """Return the training set of everything complete on the morning of a day.
 
         Raises:
             NotEnoughEvidenceError: it is too small.
@@ -58,7 +58,7 @@ class TrainingMarts:
             self.sets[known_on] = build_training_set(
                 rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
             )
-            self.platform.rest()  # its hash has read all columns, and a fit needs the memory
+            self.platform.rest()  # hashing has read all columns, and a fit needs the memory
         return self.sets[known_on]
 
 
@@ -71,7 +71,7 @@ def derived_examples(platform: ModelPorts, mart: str, first: date, last: date) -
 
 
 def training_marts(platform: ModelPorts) -> TrainingMarts:
-    """Return the marts of a platform; in a run, what one step selected of them another takes."""
+    """Return the marts of a platform, shared by the steps of a run."""
     marts = platform.warehouse
     if isinstance(marts, KeptMarts):
         return marts.once(TrainingMarts, lambda: TrainingMarts(platform))
@@ -84,5 +84,5 @@ def day_training_set(platform: ModelPorts, day: date) -> TrainingSet:
 
 
 def training_set_of(platform: ModelPorts, known_on: date) -> TrainingSet:
-    """Return what was known on a day, as it may be learned from. Raises NotEnoughEvidenceError when it is too small."""
+    """Return the training set as known on a day. Raises NotEnoughEvidenceError when it is too small."""
     return training_marts(platform).training_set(known_on)

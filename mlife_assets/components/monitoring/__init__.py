@@ -1,1 +1,1 @@
-"""Monitoring: what a day looks like to the champion, and what to do about it."""
+"""Monitoring: daily reports against the champion's reference, and verdict."""

@@ -1,7 +1,7 @@
-"""Who computes the statistics of monitoring, as the UI shows it.
+"""The library behind monitoring's statistics, as the UI shows it.
 
-Concept: without NannyML the numbers are the same and come from our own calculators. A badge that says otherwise would
-be a lie, and a person who compares installations has to see which is which.
+Concept: without NannyML our own calculators give the same numbers. The badge must be true, so that people can tell
+installations apart.
 """
 
 from mlife_assets.adapters.nannyml_calculators.engine import computed_by, has_nannyml
@@ -9,10 +9,10 @@ from mlife_assets.core.monitoring import quality
 
 
 def badges() -> set[str]:
-    """Return the kinds of an asset whose numbers the calculators give."""
+    """Return the kinds of an asset with computed statistics."""
     return {"nannyml"} if has_nannyml() else {"scikitlearn"}
 
 
 def computed_by_entry(report: str) -> dict[str, str]:
-    """Return who computed a report as metadata; nothing for quality, which has rules of its own."""
+    """Return the library of a report as metadata; empty for quality, which has its own rules."""
     return {} if report == quality.REPORT else {"computed_by": computed_by()}

@@ -1,7 +1,7 @@
-"""What monitoring looks at: the day's sample, what landed, the reference, scored outcomes.
+"""Inputs of monitoring: the day's sample, landed counts, the reference, scored outcomes.
 
-Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled
-by hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
+Concept: inputs are drawn the same way for the reference and for a day. A fixed number of candidate pairs is sampled by
+hash from a fixed number of hashed users, so neither alarms nor cost grow with traffic.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,11 +30,11 @@ from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.recruiting.released_names import reference_facts
 
 ROWS_AT_ONCE = 100_000
-"""Of a mart, where rows are copied: memory holds a sample and so many besides."""
+"""Rows of a mart read at once when copying: memory holds a sample and these."""
 SAMPLE_TABLE = "monitoring_sample"
 REFERENCE_TABLE, REFERENCE_REPORT = "monitoring_reference", "monitoring_reference"
 ScoredBy: TypeAlias = str | Sequence[Fold] | Mapping[str, int]
-"""A model version, folds, or versions with how many rows of how many each scores."""
+"""A model version, folds, or versions with the numbers of rows that each scores."""
 
 
 def sampled_pairs(platform: ModelPorts, day: date) -> DaySample:
@@ -48,26 +48,26 @@ def sampled_pairs(platform: ModelPorts, day: date) -> DaySample:
 
 
 def rows_to_score(platform: ModelPorts, day: date) -> ScorableRows:
-    """Return the rows that the model scores on a day. Raises InvalidInputError where the marts are not as agreed."""
+    """Return the rows that the model scores on a day. Raises InvalidInputError if the marts break their contract."""
     source = platform.model.row_source
     tables = tuple(platform.warehouse.read(name, as_of=day) for name in source.tables)
     return source.find(tables, day, source.policy)
 
 
 def scoring_matrix(platform: ModelPorts, rows: pa.Table, spec: FeatureSpec) -> Array:
-    """Return the matrix of rows to score, with what is the same for all of them."""
+    """Return the matrix of rows to score, with the model's constants."""
     return examples_matrix(rows, spec, dict(platform.model.row_source.constants))
 
 
 def unseen_by(platform: ModelPorts, spec: FeatureSpec) -> list[str]:
-    """Return a sentence on each value of `scoring_matrix` that a model has not learned from, if any."""
+    """Return a sentence on each constant of `scoring_matrix` that a model has not seen in training."""
     return unseen_values(spec, dict(platform.model.row_source.constants))
 
 
 def explained_pairs(platform: ModelPorts, model_version: str, pairs: pa.Table, columns: MonitoringColumns) -> pa.Table:
     """Return the sampled pairs of one day, the first of them with the SHAP values of a model version beside them.
 
-    `columns` are those of the reference: what never alarms in it is hidden from the model.
+    `columns` are the reference's: its columns without alarm are hidden from the model.
     """
     scorer = platform.scorers.of(model_version)
     few = pairs.slice(0, platform.model.monitoring.explained_rows_per_day)
@@ -96,10 +96,9 @@ def landed_history(platform: ModelPorts, day: date, days: int) -> dict[str, list
 
 
 def reference_source(platform: ModelPorts, model_version: str) -> tuple[TableStore, date, dict[str, Any]] | None:
-    """Return where the newest reference of a version is, its partition and its facts; None when it has none.
+    """Return store, partition and facts of the newest reference of a version; None without one.
 
-    One that was made here comes before one that came with the version from another environment, and one that can be
-    read before one that cannot.
+    Local references come before imported ones, and readable before unreadable ones.
     """
     found = []
     for tables in (platform.model_tables, *platform.imported_tables(model_version)):
@@ -114,7 +113,7 @@ def reference_source(platform: ModelPorts, model_version: str) -> tuple[TableSto
 
 
 def known_reference(platform: ModelPorts, day: date) -> MonitoringReference | None:
-    """Return the reference of a day as `read_reference`; None where no model serves yet."""
+    """Return the reference of a day as `read_reference`; None if no model serves yet."""
     if platform.registry.champion_at(run_time(day)) is None:
         return None
     return read_reference(platform, day)
@@ -125,7 +124,7 @@ def read_reference(platform: ModelPorts, day: date) -> MonitoringReference:
 
     Raises:
         NotFoundError: it has none.
-        UpstreamMismatchError: it is of another form, or not whole.
+        UpstreamMismatchError: it has another form, or is incomplete.
     """
     version = platform.scorers.champion_version(day)
     stored = reference_source(platform, version)
@@ -143,7 +142,7 @@ def read_reference(platform: ModelPorts, day: date) -> MonitoringReference:
         )
     tables = {name: source.read(f"{REFERENCE_TABLE}_{name}", partition) for name in facts.get("tables", ())}
     try:
-        known = {"entity_blocks": platform.model.watched.entity_blocks}  # which 0.1.0 did not write down
+        known = {"entity_blocks": platform.model.watched.entity_blocks}  # not stored by 0.1.0
         facts = reference_facts({**facts, "columns": {**known, **facts["columns"]}})
         reference = MonitoringReference.from_tables(tables, facts)
     except InvalidInputError as error:
@@ -157,7 +156,7 @@ def read_reference(platform: ModelPorts, day: date) -> MonitoringReference:
 
 
 def write_reference(platform: ModelPorts, day: date, reference: MonitoringReference) -> None:
-    """Store the reference of the model that was promoted on `day`."""
+    """Store the reference of the model promoted on `day`."""
     tables, facts = reference.to_tables()
     for name, rows in tables.items():
         platform.model_tables.write(f"{REFERENCE_TABLE}_{name}", day, rows)
@@ -173,13 +172,13 @@ def scored_examples(
     outcome: str = LABEL,
     rows: int | None = None,
 ) -> pa.Table:
-    """Return `mature_exposures`, scored by a model version, each by the model of its fold, or by versions in shares.
+    """Return `mature_exposures`, scored by one version, by the model of each row's fold, or by versions in shares.
 
     Columns: those of the exposures, `probability` and `is_positive`, of the label or of an earlier step.
 
     Raises:
-        InvalidInputError: an earlier step is asked of a model that is no funnel (`is_funnel`), a row is older than all
-            folds, or the model of its fold has learned from it.
+        InvalidInputError: an earlier step of a model without a funnel (`is_funnel`), a row older than all folds, or a
+            training row of its fold's model.
     """
     versions = _versions(scored_by)
     for version in versions if outcome != LABEL else ():
@@ -201,7 +200,7 @@ def _versions(scored_by: ScoredBy) -> list[str]:
 
 
 def _rows_by_version(scored_by: ScoredBy, examples: pa.Table) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
-    """Yield each model version that scores any examples, with their places, ascending."""
+    """Yield each model version with the positions of its examples, ascending."""
     shares = {scored_by: 1} if isinstance(scored_by, str) else scored_by
     if isinstance(shares, Mapping):
         numbers = in_shares(np.arange(examples.num_rows), list(shares.values()))
@@ -224,13 +223,12 @@ def _probability(platform: ModelPorts, model_version: str, examples: pa.Table, o
 def mature_exposures(
     platform: ModelPorts, first: date, last: date, *, outcome: str = LABEL, rows: int | None = None
 ) -> pa.Table:
-    """Return mature exposures of [first, last] that no policy of ours exploited, with derived features.
+    """Return mature exposures of [first, last] that our policies did not choose, with derived features.
 
-    They are the model's `unbiased` examples, for gate, reference and window alike. Days whose features were faulty are
-    left out, and exposures whose features or labels came late. With `rows` it is a sample of at most that size, drawn
-    by hash.
+    They are the model's `unbiased` examples, for gate, reference and window alike. Days with faulty features are left
+    out, and exposures with late features or labels. With `rows` it is a sample of at most that size, drawn by hash.
 
-    Columns: those of the mart, also under the names of monitoring.
+    Columns: the mart's, and monitoring's names.
     """
     model = platform.model
     mart = platform.warehouse.read(model.outcomes[outcome].examples, start=first, end=last)
@@ -260,12 +258,12 @@ def mature_exposures(
 def sampled_examples(
     platform: ModelPorts, scored_by: ScoredBy, first: date, last: date, *, outcome: str = LABEL
 ) -> pa.Table:
-    """Return a sample of `scored_examples` of the size that policy sets, in the order of the mart."""
+    """Return a sample of `scored_examples` of the policy's size, in the order of the mart."""
     policy = platform.model.monitoring
     rows = policy.reference_examples if outcome == LABEL else policy.reference_step_examples
     return scored_examples(platform, scored_by, first, last, outcome=outcome, rows=rows)
 
 
 def is_funnel(platform: ModelPorts, model_version: str) -> bool:
-    """Return whether a model says how likely each step is."""
+    """Return whether a model predicts each step."""
     return len(platform.registry.load(model_version).stages) > 1

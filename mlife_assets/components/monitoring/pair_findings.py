@@ -1,14 +1,12 @@
-"""What only pairs of a person and a job can be asked: how usual the night was, and whether they are what raw events
-give.
+"""Findings on pairs of a person and a job: overnight changes, and differences from raw events.
 
-Concept: a day is compared with the last day that was sound, not with the day before, so a fault stays a fault on its
-second day. What a usual night changes is taken from the reports of sound nights, and computed where there is none yet.
+Concept: a day is compared with the last sound day, not with the day before, so a fault stays a fault on its second day.
+Usual overnight changes come from the reports of sound nights, and are computed if there are none yet.
 
-Two sets of rows are derived again before a day is scored. First a hash sample of today's rows, which are about to be
-scored, so that a fault stops scoring and sending. Then yesterday's rows as its predictions logged them, to compare what
-was really used with the log. Counted events are read for the days that can matter. Of events that are remembered for
-ever, only those that decide are kept (`event_history`): for each id its last snapshot, posting or click, and the last
-change of consent.
+Two sets of rows are recomputed before a day is scored. First a hash sample of today's rows to score, so that a fault
+stops scoring and sending. Then yesterday's rows as its predictions logged them, to compare the used features with the
+log. Counted events are read for the relevant days. Of events without an age limit only the decisive ones are kept
+(`event_history`): each id's last snapshot, posting or click, and the last change of consent.
 """
 
 import math
@@ -49,21 +47,21 @@ from mlife_assets.recruiting.recompute.compare import (
 
 SHOWN_DAYS, BROWSED_DAYS = 28, 7
 DELIVERY_DAYS = 4
-"""A text that was not closed as unknown is delivered, and its receipt read, within so many days of that time."""
+"""Days within which a text that was not closed as unknown is delivered and its receipt read."""
 IDS = {"user_id", "job_id"}
 USUAL_NIGHTS = 7
 LAST_SOUND_DAYS = 14
-"""After so many faulty days in a row there is nothing recent to compare with."""
+"""After so many faulty days in a row there is no recent day to compare with."""
 REACH_DAYS = LAST_SOUND_DAYS + USUAL_NIGHTS
 
 
 def pair_findings(platform: BoardPorts, day: date, sample: pa.Table) -> list[Finding]:
-    """Return who changed overnight, and which rows are not what raw events give."""
+    """Return findings on overnight changes, and on differences of rows from raw events."""
     return [*overnight_day_findings(platform, day), *recomputed_day_findings(platform, day, sample)]
 
 
 def overnight_day_findings(platform: BoardPorts, day: date) -> list[Finding]:
-    """Return how the users of a day differ from those of the last sound day; nothing where there is no such day."""
+    """Return the changes of users since the last sound day; empty without one."""
     ports, reach = platform.of_model(), range(1, REACH_DAYS + 1)
     faulty = frozenset(quarantined_days(ports, [add_days(day, -back) for back in reach]))
     for back in range(1, LAST_SOUND_DAYS + 1):
@@ -92,7 +90,7 @@ def _usual_nights(platform: BoardPorts, last: date, faulty: Collection[date]) ->
 
 
 def _night(platform: BoardPorts, previous: date, night: date) -> dict[str, float]:
-    """Return the shares that the report of a night found, else what the users of both days say."""
+    """Share of users whose attribute changed overnight, from the stored report, or recomputed from both days."""
     try:
         report = platform.of_model().reports.read(REPORT, night)
     except NotFoundError:
@@ -105,7 +103,7 @@ def _night(platform: BoardPorts, previous: date, night: date) -> dict[str, float
 
 
 def settled_days(policy: MessagingPolicy) -> int:
-    """Return within how many days a text is planned, delivered or closed, and final."""
+    """Return the days within which a text is planned, delivered or closed, and final."""
     return math.ceil(policy.ambiguous_close_hours / 24) + DELIVERY_DAYS
 
 
@@ -117,10 +115,10 @@ def read_source(
     *,
     thorough: bool = False,
 ) -> SourceEvents:
-    """Return the events of these users and jobs that the features of `days` rest on.
+    """Return the events of these users and jobs behind the features of `days`.
 
     `thorough` looks for an earlier delivery of every event in the whole log (`EventHistory.is_thorough`), and for texts
-    that became final later than they may.
+    that became final too late.
     """
     users = pa.array(sorted(set(user_ids)), pa.string())
     jobs = pa.array(sorted(set(job_ids)), pa.string())
@@ -166,7 +164,7 @@ def _latest(history: EventHistory, event_type: str, key: str, ids: pa.Array, day
 
 
 def recomputed_day_findings(platform: BoardPorts, day: date, sample: pa.Table) -> list[Finding]:
-    """Return what differs between feature rows and the raw log: of the day's sample, and of yesterday's predictions.
+    """Return differences between feature rows and the raw log, for the day's sample and yesterday's predictions.
 
     `sample` is the day's sample of candidate pairs in order of its hash, whose first rows are taken.
     """
@@ -186,7 +184,7 @@ def recomputed_day_findings(platform: BoardPorts, day: date, sample: pa.Table) -
         ]
 
     findings = compared(thorough=False)
-    # A day is not blocked before every other reason was ruled out; that reads the whole log, so only then.
+    # Before a day is blocked, all other causes are ruled out by a read of the whole log.
     return compared(thorough=True) if any(finding.is_alarm for finding in findings) else findings
 
 
@@ -205,7 +203,7 @@ def _compare_today(today: pa.Table, events: SourceEvents, day: date) -> tuple[Mi
 
 
 def _logged(platform: BoardPorts, day: date, rows: int) -> pa.Table:
-    """Return a hash sample of the predictions that were logged for a day, once each whoever logged them."""
+    """Return a hash sample of the predictions logged for a day, once each for all loggers."""
     columns = ["prediction_id", "user_id", "job_id", "as_of_date", "model_version", "feature_hash", "features"]
     found = platform.event_log.read("prediction", start=day, end=day, columns=columns)
     found = found.filter(pc.equal(found["as_of_date"], pa.scalar(day, pa.date32())))

@@ -38,7 +38,7 @@ def write_performance(
     windows: Mapping[str, pa.Table],
     statistics: Mapping[str, Sequence[Statistic]],
 ) -> None:
-    """Keep the performance of a day, with how far below its estimate it may be."""
+    """Store the performance of a day, with its allowed shortfall from the estimate."""
     allowed = {
         f"{finding.method.removesuffix(SHORTFALL)}allowed_shortfall_{finding.column}": finding.threshold
         for finding in report.findings
@@ -54,7 +54,7 @@ def write_performance(
 
 
 def performance_history(platform: ModelPorts, until: date) -> list[PerformanceDay]:
-    """Return the performance of the latest days until a day, oldest first; outcomes without enough labels have none."""
+    """Return the performance of the latest days until a day, oldest first; None where outcomes lack labels."""
     days = [day for day in platform.model_tables.report_days(REPORT) if day <= until][-HISTORY_DAYS:]
     found = []
     for day in days:

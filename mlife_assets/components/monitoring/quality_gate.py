@@ -1,7 +1,7 @@
-"""The day's quality verdict, where it is needed again.
+"""The day's quality verdict, for later steps.
 
-Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. What would act on
-bad data (candidates, training) carries a blocking check that reads the report.
+Concept: the report itself never stops a run, so the governor's verdict is written on bad days too. Assets that would
+use bad data (candidates, training) carry a blocking check that reads the report.
 """
 
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ def quality_report(platform: ModelPorts, day: date) -> MonitoringReport:
 
 
 def quarantined_days(platform: ModelPorts, days: Iterable[date]) -> list[date]:
-    """Return which of `days` have a report that failed: their features must not train or stand for normality.
+    """Return the `days` with a failed report: their features must not be used in training or a reference.
 
-    Only the reports of these days are read, so that a day costs the same however many there are.
+    Only the reports of these days are read, so the cost does not grow with history.
     """
     asked = set(days)
     reported = [day for day in platform.model_tables.report_days(REPORT) if day in asked]
@@ -36,9 +36,9 @@ def quarantined_days(platform: ModelPorts, days: Iterable[date]) -> list[date]:
 
 
 def require_sound_day(platform: ModelPorts, day: date) -> None:
-    """Refuse to act on a day whose quality report failed or does not exist: checks gate only their own run.
+    """Refuse a day whose quality report failed or is missing: checks gate only their own run.
 
-    Before the first promotion there is no reference and thus no report, and nothing to refuse.
+    Before the first promotion there is no reference and thus no report, so all days pass.
 
     Raises:
         GateClosedError: the day is not known to be sound.
@@ -56,8 +56,8 @@ def require_sound_day(platform: ModelPorts, day: date) -> None:
 def quality_check(
     asset_key: dg.AssetKey, name: str, description: str, graph: ModelGraph | None = None
 ) -> dg.AssetChecksDefinition:
-    """Return a blocking check on `asset_key` that is green when the day's quality report passed, of the first model's
-    or of that of `graph`.
+    """Return a blocking check on `asset_key` that is green if the day's quality report passed, for the model of `graph`
+    or the first.
 
     Before the first promotion there is no reference and thus no report; then the check says so and is green.
     """

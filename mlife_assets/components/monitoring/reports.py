@@ -1,10 +1,10 @@
-"""Monitoring: what the day looks like to the champion, and what to do about it.
+"""Monitoring reports of the day against the champion's reference, and the governor's decision.
 
-Concept: every report is written every day, faults included; none of them stops a run. What would act on a bad day reads
-the quality report through a blocking check (`quality_gate`). The governor's verdict is an event and drives the sensor.
-Whatever is wrong with a day ends as a fault in its report and not as an exception without one, so a mart that lacks a
-column, or repeats a key, is a finding like any other. The models that scored the reference's outcomes score later ones,
-in the same shares: the fit that serves errs in another way, and on few rows the difference is larger than many a drift.
+Concept: every report is written every day, faults included; none of them stops a run. Assets that would act on a bad
+day read the quality report through a blocking check (`quality_gate`). The governor's verdict is an event and drives the
+sensor. Every problem of a day becomes a fault in its report, not an exception without one, so a mart's missing column
+or repeated key is a finding like any other. The models that scored the reference's outcomes score later ones, in the
+same shares: the serving fit has other errors, and on few rows the difference exceeds many drifts.
 """
 
 from collections.abc import Sequence
@@ -69,7 +69,7 @@ def _publish(
     reference: MonitoringReference | None = None,
     pairs: pa.Table | None = None,
 ) -> dg.MaterializeResult:
-    """Store a report and show it: the sentence, the plots, every finding; of `pairs`, the sample, what moved."""
+    """Store a report and show it: the sentence, the plots, every finding; and the moves in `pairs`, the sample."""
     platform.reports.write(report.name, day, report)
     moved = None if pairs is None or reference is None else plot_moved(report, reference, pairs)
     rows = [
@@ -102,12 +102,12 @@ def _publish(
 
 
 def _without_model(platform: ModelPorts, day: date, name: str) -> dg.MaterializeResult:
-    """Publish a report of a day on which no model serves: as `quality_check` has it, such a day is no fault."""
+    """Publish a report of a day without a serving model; as in `quality_check`, that is no fault."""
     return _publish(platform, day, without_model(name, day, "ok" if name == quality.REPORT else "not_enough_evidence"))
 
 
 def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key(GROUP, "data_quality_report"),
@@ -242,10 +242,10 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
 def outcome_window(
     platform: ModelPorts, reference: MonitoringReference, day: date, outcome: str
 ) -> tuple[pa.Table, LateFeedback | None]:
-    """Return what has matured of an outcome since the reference, scored; nothing and why if feedback was late.
+    """Return the scored rows of an outcome matured since the reference; none and the reason if feedback was late.
 
-    No step of who scores has learned from its days: the clicks' step of a funnel learned from days after the newest of
-    the reference's labels, and on those a model would look better than it is.
+    Its days are outside the training data of every step of the scoring models: a funnel's click step learned from days
+    after the reference's newest labels, on which a model would look too good.
     """
     maturity_days = platform.model.outcomes[outcome].maturity_days
     last = last_mature_exposure_day(day, maturity_days)
@@ -253,7 +253,7 @@ def outcome_window(
     unlearned = max(first_unlearned_day(platform.registry.load(version)) for version in asked)
     first = max(add_days(last, 1 - concept.WINDOW_DAYS), unlearned)
     known: date | None = pc.max(reference.scored(outcome)["exposure_date"]).as_py()
-    if known is not None:  # a sample is spent on no other days
+    if known is not None:  # the sample should not include other days
         first = max(first, add_days(known, 1))
     late = late_within(platform.days.late_feedback(add_days(first, -1), add_days(day, -1)), first, day)
     if late:
@@ -266,7 +266,7 @@ def outcome_window(
 def outcome_performance(
     reference: MonitoringReference, window: pa.Table, outcome: str, policy: MonitoringPolicy
 ) -> Sequence[Statistic]:
-    """Return estimated and realised performance; none without enough outcomes, or where the reference has none."""
+    """Return estimated and realised performance; empty without enough outcomes, or if the reference has none."""
     from mlife_assets.adapters.nannyml_calculators import performance_statistics
 
     if not has_enough_positives(window, policy) or not positives_of(reference.scored(outcome)):
@@ -276,7 +276,7 @@ def outcome_performance(
 
 @dataclass(frozen=True, eq=False)
 class JudgedDay:
-    """The verdict on a day and the sampled pairs it was given on, none where the marts could not be joined."""
+    """The verdict on a day and its sampled pairs, None if the marts could not be joined."""
 
     report: MonitoringReport
     pairs: pa.Table
@@ -316,7 +316,7 @@ def _sample(
 
 
 def refused_rows(platform: ModelPorts, day: date) -> list[Refusal]:
-    """Return what the ingest of a partition refused, by type and reason, each with its first example."""
+    """Return the refused rows of a partition's ingest, by type and reason, each with its first example."""
     refused = []
     for entry in platform.days.report(day)["types"]:
         kind = entry["event_type"]
@@ -338,7 +338,7 @@ def refused_rows(platform: ModelPorts, day: date) -> list[Refusal]:
 
 
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of one model."""
+    """Return the checks of one model."""
     return [
         _report_check(
             graph,
@@ -374,7 +374,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
 def _report_check(
     graph: ModelGraph, report: str, name: str, report_name: str, description: str
 ) -> dg.AssetChecksDefinition:
-    """Return a non-blocking check that is green when the report does not alarm."""
+    """Return a non-blocking check that is green if the report does not alarm."""
 
     @dg.asset_check(
         asset=graph.key(GROUP, report), name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}."

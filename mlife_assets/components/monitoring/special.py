@@ -1,7 +1,7 @@
-"""What only some models can be asked: further findings about a day, and rankings per entity.
+"""Extras of some models: further findings about a day, and rankings per entity.
 
-Concept: the path is the same for every model. What needs more than its rows, such as raw events that a row can be
-derived from again, hangs on it as a function; without one the day is judged by the rest.
+Concept: the code is the same for every model. Findings that need more than its rows, such as raw events for recomputing
+a row, are functions attached to it; without them the day is judged by the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ Rankings: TypeAlias = Callable[[ModelPorts, Sequence[date]], list[RankingDay]]
 
 @dataclass(frozen=True)
 class Special:
-    """Further questions about a model.
+    """Further computations of a model.
 
     Attributes:
-        findings: of a day's sample, beside those of its columns; None for no more.
-        rankings: how well mature days were ranked; None where nothing is.
+        findings: of a day's sample, beside those of its columns; None for none.
+        rankings: ranking quality of mature days; None without a ranking.
     """
 
     findings: Findings | None = None

@@ -1,8 +1,8 @@
-"""Scores of a model without an item: how likely the outcome is for each entity today.
+"""Scores of a model without an item: the probability of the outcome for each entity today.
 
-Concept: scoring is a pure function of the day's rows and the champion of that moment, so a day can be scored again:
-the same scores are the same events. Where no model serves, or the day is not sound, nobody is scored, which is said and
-is no failure: the day of other models goes on.
+Concept: scoring is a pure function of the day's rows and the champion of that moment, so a repeated scoring gives the
+same events. If no model serves, or the day is not sound, no entity is scored; this is reported and no failure: the day
+of other models goes on.
 """
 
 from datetime import date
@@ -33,7 +33,7 @@ SHOWN = 10
 
 
 def score_day(platform: ModelPorts, day: date, model_version: str, rows: pa.Table) -> pa.Table:
-    """Return one row per entity with its score by a version of the model, the most likely first."""
+    """Return one row per entity with its score by a model version, the most likely first."""
     scorer, entity = platform.scorers.of(model_version), platform.model.roles.entity
     matrix = scoring_matrix(platform, rows, scorer.feature_spec)
     scores, hashes = scorer.score(matrix), pa.chunked_array([feature_hashes(matrix)], pa.string())
@@ -53,14 +53,14 @@ def score_day(platform: ModelPorts, day: date, model_version: str, rows: pa.Tabl
 def prediction_ids(
     platform: ModelPorts, day: date, model_version: str, rows: pa.Table, hashes: pa.ChunkedArray
 ) -> pa.Array:
-    """Return what names the score of each row by a version: whom it is about, the day, and the features."""
+    """Return the id of each row's score by a version: a hash of the entity, the day, and the features."""
     entities = rows[platform.model.roles.entity].cast(pa.string())
     found = digests(ENTITY_SCORED, platform.model_name, entities, day.isoformat(), model_version, hashes)
     return pa.array([f"prd_{one}" for one in found], pa.string())
 
 
 def log_scores(platform: ModelPorts, day: date, scored: pa.Table) -> None:
-    """Append one `entity_scored` event per row of `scored`: the same rows again add nothing, other rows come beside."""
+    """Append one `entity_scored` event per row of `scored`; repeated rows add nothing, other rows are added."""
     if scored.num_rows == 0:
         return
     schema, now = EVENT_TYPES[ENTITY_SCORED].schema, run_time(day)
@@ -76,7 +76,7 @@ def log_scores(platform: ModelPorts, day: date, scored: pa.Table) -> None:
 
 
 def why_unsound(platform: ModelPorts, day: date) -> str:
-    """Return why a day may not be acted on; empty where it may."""
+    """Return why a day may not be acted on; empty if it may."""
     try:
         require_sound_day(platform, day)
     except GateClosedError as error:
@@ -85,7 +85,7 @@ def why_unsound(platform: ModelPorts, day: date) -> str:
 
 
 def why_unscored(platform: ModelPorts, day: date) -> str:
-    """Return why rows of a day lack a score of the model that serves; empty where none does, or none serves."""
+    """Return why rows of a day lack a score of the serving model; empty if none does, or no model serves."""
     version = platform.registry.champion_at(run_time(day))
     if version is None:
         return ""
@@ -102,7 +102,7 @@ def why_unscored(platform: ModelPorts, day: date) -> str:
 
 
 def nobody(platform: ModelPorts, rows: pa.Table) -> pa.Table:
-    """Return scores of nobody."""
+    """Return an empty table of scores."""
     entity = platform.model.roles.entity
     number, text = pa.float64(), pa.string()
     fields = [("model_version", text), ("raw_score", number), ("probability", number)]
@@ -111,7 +111,7 @@ def nobody(platform: ModelPorts, rows: pa.Table) -> pa.Table:
 
 
 def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return what the module makes of one model."""
+    """Return the assets of one model."""
 
     @dg.asset(
         key=graph.key(GROUP, "scores"),
@@ -146,7 +146,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
 
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return what is checked of one model."""
+    """Return the checks of one model."""
 
     @dg.asset_check(
         asset=graph.key(GROUP, "scores"),

@@ -1,9 +1,9 @@
-"""Predictions: which jobs are considered for whom, and how likely each is to be applied to.
+"""Predictions: each person's candidate jobs, and their probability of an application.
 
 Concept: scoring is a pure function of the day's features and the champion of that moment, so a day can be scored again.
-It is neutral: everybody with candidates is scored, the rows that the model says are to be scored (`RowSource`) and that
-monitoring samples. Applications choose from them. Each logs the pairs that it chose from as rows of its own,
-with its slice, propensities, reasons and policy, however many others log the same pairs that day.
+It is neutral: everybody with candidates is scored, on the model's rows to score (`RowSource`), which monitoring samples
+too. Applications choose from them. Each logs its candidate pairs as rows of its own, with its slice, propensities,
+reasons and policy, even if others log the same pairs that day.
 """
 
 from datetime import date, datetime
@@ -131,11 +131,10 @@ def log_predictions(
     application: str,
     policy_version: str,
 ) -> int:
-    """Append one `prediction` event per candidate of an application, with the feature row that gave the score.
+    """Append one `prediction` event per candidate of an application, with the scored feature row.
 
-    Reasons are logged for the predictions that were planned, `planned_ids`, and are an empty list for the other
-    candidates: taking a score apart costs as much as many scores, and the logged row gives the reasons of any at any
-    time. Returns the count.
+    Reasons are logged for planned predictions, `planned_ids`, and are an empty list for other candidates: an
+    explanation costs as much as many scores, and can be computed later from the logged row. Returns the count.
     """
     if candidates.num_rows == 0:
         return 0

@@ -1,7 +1,6 @@
-"""The demo's summary: what its days came to, in numbers that a program can read.
+"""The demo's summary: machine-readable results of its days.
 
-Concept: everything but `seconds` follows from the seed. The oracle is computed here and nowhere else; no asset reads
-truth.
+Concept: everything but `seconds` follows from the seed. Only this module computes the oracle; no asset reads truth.
 """
 
 import shutil
@@ -62,14 +61,14 @@ LOOKED_BACK_DAYS = 28
 BLOCKING_CHECK = "candidate_pairs_come_from_a_sound_day"
 SUMMARY_FILE = "summary.json"
 TRUE_USERS = 1_000
-"""People whose candidates are ranked against the truth, evenly spread."""
+"""People whose candidates are ranked against the truth, evenly spaced."""
 
 
 def map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] | None:
     """Return MAP@k of random, human, simple rule and champion on the same users of the mature weeks of the demo.
 
-    Each ranking is made by who was champion on its day, with the simple rule beside it. The cohort is every user who
-    applied to a candidate that the site or an explored text showed them. None while no week is mature.
+    Each day is ranked by its champion, with the simple rule beside it. The cohort is every user who applied to a
+    candidate shown by the site or an explored text. None while no week is mature.
     """
     mature = last_mature_exposure_day(last_day, platform.policies.label.apply_window_days)
     days = _sound_weeks(platform, mature)
@@ -107,8 +106,8 @@ def map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] | Non
 def true_map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] | None:
     """Return expected MAP@k on the true probabilities of all candidates of some people, once a week of the demo.
 
-    The truth of a day needs no label and is there a day later, so every sound week before the last day counts; None
-    without one. `share` is how far the champion goes from the human rule to the oracle, which is the ceiling here.
+    The truth of a day needs no label and is available a day later, so every sound week before the last day counts; None
+    without one. `share` is the champion's position between the human rule (0) and the oracle (1), the ceiling here.
     """
     days = _sound_weeks(platform, add_days(last_day, -1))
     store = ObstoreObjectStore.local(platform.settings.truth_folder)
@@ -142,7 +141,7 @@ def true_map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] 
 
 
 def _sound_weeks(platform: BoardPorts, until: date) -> list[date]:
-    """Return the first day of each week of the demo until a day, without faulty ones."""
+    """Return the first day of each week of the demo until a day, without faulty days."""
     first = platform.settings.first_lived_date
     days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= until]
     faulty = quarantined_days(platform.of_model(), days)
@@ -162,7 +161,7 @@ def _suppressed(platform: BoardPorts, first: date) -> dict[str, int]:
 
 
 def _messages(platform: BoardPorts, first: date) -> dict[str, Any]:
-    """Return what became of texts; mails are in `applications`."""
+    """Return the outcomes of texts; mails are in `applications`."""
     columns = ["message_id", "as_of_date", "channel"]
     planned = platform.event_log.read("message_planned", start=first, columns=columns)
     planned = planned.filter(pc.equal(planned["channel"], Channel.SMS))
@@ -184,7 +183,7 @@ def _messages(platform: BoardPorts, first: date) -> dict[str, Any]:
 
 
 def _withheld(platform: BoardPorts, first: date) -> dict[str, Any]:
-    """Return what the rules on wording, employers and replies kept back: jobs by reason, and paused replies."""
+    """Return jobs withheld by the rules on wording and employers, by reason, and replies withheld or paused."""
     jobs: Counter[str] = Counter()
     labelled: Counter[str] = Counter()
     for day in platform.tables.report_days(PLAN_REPORT):
@@ -206,7 +205,7 @@ def _kpi(platform: BoardPorts, first: date) -> dict[str, Any]:
 
 
 def _holdout_sends(platform: BoardPorts, record: TextsRecord) -> int:
-    """Return how many messages went to people of the global holdout, by the records of the providers."""
+    """Return the number of messages to people of the global holdout, by the providers' records."""
     contact, users = platform.policies.contact, record.request_counts()["user_id"].to_pylist()
     users += [row.user_id for row in platform.ledger.rows() if row.channel != Channel.SMS and row.attempts]
     people = platform.ledger.people_of(users)
@@ -214,7 +213,7 @@ def _holdout_sends(platform: BoardPorts, record: TextsRecord) -> int:
 
 
 def models_beside(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
-    """Return how each model beside the first stands on `day`, by name."""
+    """Return the state on `day` of each model beside the first, by name."""
     found = {}
     for one in other_models(platform):
         tables, gain = platform.of_model(one.name).model_tables, one.gain
@@ -234,7 +233,7 @@ def models_beside(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
 
 
 def _applications(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
-    """Return what each application came to until `day`, by name."""
+    """Return the results of each application until `day`, by name."""
     names = [one.name for one in platform.home.applications]
     return {
         name: {
@@ -251,7 +250,7 @@ def _applications(platform: BoardPorts, day: date) -> dict[str, dict[str, Any]]:
 
 
 def _lift(lift: Lift | None) -> dict[str, Any]:
-    """Return the claim about applies over the holdout, its relative lift with bounds, and both in words."""
+    """Return the claim about applies against the holdout, its relative lift with bounds, and both in words."""
     found = lift and lift.newest.lift
     return {
         "claim": lift and lift.newest.claim,
@@ -262,7 +261,7 @@ def _lift(lift: Lift | None) -> dict[str, Any]:
 
 
 def summarise(platform: BoardPorts, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
-    """Return the summary of a demo that ran until `last_day`. Raises InvalidInputError where texts leave no record."""
+    """Return the summary of a demo that ran until `last_day`. Raises InvalidInputError if texts leave no record."""
     first, record = platform.settings.first_lived_date, platform.home.messengers.texts_record
     if record is None:
         raise InvalidInputError("the summary counts what the provider of texts has on record; unset MLIFE_DEPLOYMENT")
@@ -316,18 +315,18 @@ def write_summary(platform: BoardPorts, summary: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class DayResult:
-    """What one day brought.
+    """Results of one day.
 
     Attributes:
         number: 1 for the first day of the demo.
         day: the partition.
-        event: what happened in the world, if anything; the platform does not know it.
+        event: event of the simulated world, if any, unknown to the platform.
         verdict: of the governor.
         reasons: of the verdict, for people.
         promotion: sentence of the gate if a challenger was trained today.
         is_promoted: whether that challenger serves from tomorrow.
         planned, submitted, delivered: texts.
-        earned_usd: bids of the applications after texts that were learned of today, which are those of the day before.
+        earned_usd: bids of applications after texts that became known today, which are the previous day's.
         retrained_by: the sensor that launched the retraining, if any.
     """
 
@@ -347,7 +346,7 @@ class DayResult:
 
 @dataclass
 class Stopwatch:
-    """Seconds by stage, measured around the work; the only thing in a summary that differs between runs."""
+    """Seconds by stage; the only part of a summary that differs between runs."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -362,14 +361,14 @@ class Stopwatch:
 
 
 def require_empty_lake(home: Path, lake: Path | Bucket) -> None:
-    """Raise InvalidInputError where a lake outside the home of a demo holds anything: it is somebody's record."""
+    """Raise InvalidInputError if a lake outside a demo's home holds anything, since it may be a real record."""
     is_elsewhere = isinstance(lake, Bucket) or not lake.resolve().is_relative_to(home.resolve())
     if is_elsewhere and has_folder(lake):
         raise InvalidInputError("MLIFE_LAKE: the lake already holds something; name an empty place for a demo")
 
 
 def prepare_home(home: Path) -> None:
-    """Make an empty home for a demo, removing an earlier demo's.
+    """Make an empty home for a demo, replacing an earlier demo's.
 
     Raises:
         InvalidInputError: the folder holds something else.
@@ -383,7 +382,7 @@ def prepare_home(home: Path) -> None:
 
 
 class Demo:
-    """Runs the story on one platform."""
+    """Runs the demo on one platform."""
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, platform: BoardPorts) -> None:
         self.driver = LifecycleDriver(definitions, instance)
@@ -413,7 +412,7 @@ class Demo:
     def train_first_champion(self) -> dict[str, Any]:
         """Train the first challenger on history and let the gate decide; returns the verdict's event.
 
-        Other models are trained once their governors say so, on the first day that they have enough to learn from.
+        Other models are trained when their governors decide so, on the first day with enough data.
 
         Raises:
             PermanentError: the gate refused, so there is no model to serve.
@@ -438,7 +437,7 @@ class Demo:
                     self.driver.run_unpartitioned("metrics_job").require_success()
 
     def run_day(self, number: int, day: date) -> DayResult:
-        """Run the daily job and whatever the sensors then ask for.
+        """Run the daily job and the runs that sensors then request.
 
         Raises:
             PermanentError: a run failed for another reason than a quality fault.
@@ -490,7 +489,7 @@ class Demo:
 
 
 def earned_usd(log: EventLog, exported: date, *, start_date: date, first_lived_date: date) -> float:
-    """Return the bids of applications after our own texts that the export of `exported` reported, in US dollars.
+    """Return the bids of applications after our own texts in the export of `exported`, in US dollars.
 
     Postings go back to `start_date`. Texts before `first_lived_date` are the recruiters'.
     """
@@ -506,7 +505,7 @@ def earned_usd(log: EventLog, exported: date, *, start_date: date, first_lived_d
 def _newest(
     log: EventLog, event_type: str, columns: tuple[str, str], ids: set[str], first: date, last: date
 ) -> dict[str, Any]:
-    """Return id -> what its newest event of [first, last] says, going back only as far as an id is not found."""
+    """Return id -> values of its newest event in [first, last], reading back only until all ids are found."""
     found = dict[str, Any]()
     while ids - found.keys() and last >= first:
         start = max(first, add_days(last, 1 - LOOKED_BACK_DAYS))

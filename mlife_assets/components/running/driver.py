@@ -1,7 +1,7 @@
-"""Runs days and ticks sensors without a daemon: what the CLI and the demo use.
+"""Runs days and ticks sensors without a daemon, for the CLI and the demo.
 
-Concept: the demo goes through the same jobs, checks and sensors that `dagster dev` shows; only the loop is ours. As
-with the daemon, a `run_key` runs once: a key that has a run, successful or not, never runs again.
+Concept: the demo uses the same jobs, checks and sensors as `dagster dev`; only the loop is ours. As with the daemon, a
+`run_key` runs once: a key that has a run, successful or not, never runs again.
 """
 
 import os
@@ -32,7 +32,7 @@ _REPOSITORY = RemoteRepositoryOrigin(
 )
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""The console belongs to the caller; every line is in the run's own log."""
+"""The console belongs to the caller; the run's own log has every line."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class JobRun:
     errors: tuple[str, ...]
 
     def require_success(self) -> None:
-        """Raise PermanentError naming what failed first, unless the run succeeded."""
+        """Raise PermanentError naming the first failure, unless the run succeeded."""
         if not self.is_success:
             raise PermanentError(
                 f"{self.job_name} failed (run {self.run_id}) at {', '.join(self.failed_steps) or 'start'}: "
@@ -56,7 +56,7 @@ class JobRun:
 
 @dataclass(frozen=True)
 class SensorRun:
-    """One run that a sensor asked for."""
+    """One run requested by a sensor."""
 
     sensor_name: str
     run_key: str
@@ -77,7 +77,7 @@ class LifecycleDriver:
 
     @contextmanager
     def _freed(self) -> Iterator[None]:
-        """Give back what a run holds when it ends, however it ends."""
+        """Release a run's resources in every case."""
         try:
             yield
         finally:
@@ -101,10 +101,10 @@ class LifecycleDriver:
         return self._execute(job_name, partition_key=None, tags={}, run_config={"ops": ops} if ops else {})
 
     def tick_sensors(self, sensor_names: Sequence[str]) -> list[SensorRun]:
-        """Evaluate sensors until none asks for anything new; execute what they request, in order.
+        """Evaluate sensors until none requests a new run; execute their requests in order.
 
         Raises:
-            PermanentError: the sensors still ask after many rounds, which means a request does not remove its cause.
+            PermanentError: sensors still request runs after many rounds: a run does not remove its cause.
         """
         runs: list[SensorRun] = []
         for _ in range(SENSOR_ROUNDS_MAXIMUM):
@@ -177,18 +177,18 @@ class LifecycleDriver:
 
 
 def show_runs(instance: dg.DagsterInstance) -> None:
-    """Make the driver's runs appear in the timeline and in the history of their jobs, those of earlier versions too."""
+    """Show the driver's runs in the timeline and in their jobs' history, including those of earlier versions."""
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=_FINISHED)):
         if DRIVER_TAG in run.tags and run.remote_job_origin is None:
             _show_run(instance, run)
 
 
 def _show_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Write down which code location a run belongs to.
+    """Record the code location of a run.
 
-    The UI lists a run under its job by the tag of the repository and in the timeline by the origin of its job. Both are
-    given by whoever launches through a code server, and `execute_in_process` does not. `replace_job_origin` is what
-    `dagster run migrate-repository` uses; it writes the tag into the run and changes it only where there is one.
+    The UI lists a run under its job by the tag of the repository and in the timeline by the origin of its job. A launch
+    through a code server sets both, `execute_in_process` neither. `replace_job_origin`, which `dagster run
+    migrate-repository` uses, writes the origin into the run and changes the tag only if there is one.
     """
     instance.add_run_tags(run.run_id, {REPOSITORY_LABEL_TAG: _REPOSITORY.get_label()})
     shown = instance.get_run_by_id(run.run_id) or run
@@ -197,7 +197,7 @@ def _show_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 
 def _fail_orphans(instance: dg.DagsterInstance) -> None:
-    """Fail the runs of drivers that were killed, and free what they held: nobody else would, without a daemon."""
+    """Fail the runs of killed drivers and free their slots, which only a daemon would do otherwise."""
     unfinished = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
         if DRIVER_TAG in run.tags and not is_driven(run):
@@ -206,7 +206,7 @@ def _fail_orphans(instance: dg.DagsterInstance) -> None:
 
 
 def _root_cause(event: dg.DagsterEvent) -> str:
-    """Return why a step failed: what it said itself, else the message of the innermost error that is not Dagster's."""
+    """Return why a step failed: its own message, else that of the innermost error that is not Dagster's."""
     said = event.step_failure_data.user_failure_data
     if said is not None and said.description:
         return said.description
@@ -221,7 +221,7 @@ def _root_cause(event: dg.DagsterEvent) -> str:
 
 
 def rebuild_features(driver: LifecycleDriver, platform: BoardPorts) -> date | None:
-    """Build the features of all days that landed; returns the last of them, None where no day did.
+    """Build the features of all landed days; returns the last of them, None without any.
 
     Raises:
         PermanentError: the run failed.

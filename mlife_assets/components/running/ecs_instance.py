@@ -1,8 +1,8 @@
 """The Dagster instance of an environment on AWS: tasks of ECS for runs, records in RDS, logs of steps in the lake.
 
 Concept: the settings file names variables and holds no value, so it is the same in each environment and lies in the
-image. What Dagster's own parts cannot take from a variable (a list of subnets, a bucket in an address, a password that
-changes) is taken apart here.
+image. Values that Dagster's own parts cannot take from a variable (a list of subnets, a bucket in an address, a
+changing password) are parsed here.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from mlife_assets.components.running.run_database import RunDatabase
 from mlife_assets.core.storage_places import bucket_name_and_prefix
 
 CONTAINER, COMPUTE_LOGS = "run", "compute-logs"
-"""As `infra/templates/45-dagster.yaml` names the container of a run, and what the web server may read of the lake."""
+"""Name of a run's container in `infra/templates/45-dagster.yaml`, and the web server's readable folder of the lake."""
 
 
 class FargateLauncher(EcsRunLauncher):
-    """`EcsRunLauncher` of the one task of runs.
+    """`EcsRunLauncher` with one task definition for all runs.
 
-    `ecs/cpu` and `ecs/memory` of a run ask for a larger one. Other tags that Dagster's own launcher obeys change role,
-    network or command of a task; whoever may start a run in the UI may write any tag, so they are not read.
+    The tags `ecs/cpu` and `ecs/memory` of a run request a larger task. Dagster's launcher obeys further tags, which
+    change a task's role, network or command; as anyone who starts a run in the UI may set tags, they are ignored.
     """
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
-        """Return what the settings file says: the task definition, where it runs and in which network."""
+        """Return the fields of the settings file: the task definition, its cluster and its network."""
         return dict.fromkeys(("task", "cluster", "subnets", "security_group"), dg.StringSource)
 
     @classmethod
@@ -47,7 +47,7 @@ class FargateLauncher(EcsRunLauncher):
             inst_data=inst_data,
             task_definition=config_value["task"],
             container_name=CONTAINER,
-            secrets_tag=None,  # tasks read secrets by their roles
+            secrets_tag=None,  # tasks read secrets by their role
             use_current_ecs_task_config=False,
             run_task_kwargs={
                 "cluster": config_value["cluster"],
@@ -67,16 +67,16 @@ class FargateLauncher(EcsRunLauncher):
 
 
 class RdsRunDatabase(RunDatabase):
-    """`RunDatabase` in RDS, whose password is read by the role of the task."""
+    """`RunDatabase` in RDS; the task's role reads the password."""
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
-        """Return what the settings file says: the host, the name of its secret, where the password may be kept."""
+        """Return the fields of the settings file: the host, the name of its secret, the folder of a cached password."""
         return dict.fromkeys(("host", "secret", "region", "home"), dg.StringSource)
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> RdsRunDatabase:
-        """Return the storage. Raises PermanentError or TransientError saying what is wrong with secret or database."""
+        """Return the storage. Raises PermanentError or TransientError on a fault of secret or database."""
         given = config_value
         return cls(
             rds_address(given["host"], given["secret"], given["region"], Path(given["home"], "private")), inst_data
@@ -88,7 +88,7 @@ class LakeComputeLogs(S3ComputeLogManager):
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
-        """Return what the settings file says: the lake, a folder to write in, seconds between two uploads."""
+        """Return the fields of the settings file: the lake, a folder to write in, seconds between two uploads."""
         return {"lake": dg.StringSource, "folder": dg.StringSource, "upload_interval": int}
 
     @classmethod

@@ -1,10 +1,10 @@
 """The Dagster instance of a deployment.
 
-Concept: the driver, the CLI and `dagster dev` share one instance, so what the demo ran is what the UI shows. A run
-writes hundreds of events. For each, Dagster makes an engine, which compiles every statement anew, and closes the file,
-so that SQLite moves its log into it, which waits for the disk four times. Here a file stays open while it is used: an
-event costs one statement and one wait, the events of an asset's partitions one wait together. Files and rows are the
-same, and other processes read and write them meanwhile.
+Concept: the driver, the CLI and `dagster dev` share one instance, so the UI shows the demo's runs. A run writes
+hundreds of events. For each, Dagster makes an engine, which recompiles every statement, and closes the file, so that
+SQLite checkpoints its log, which waits for the disk four times. Here a file stays open while in use: an event costs one
+statement and one wait, the events of an asset's partitions share one wait. Files and rows are the same, and other
+processes can use them meanwhile.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ JSON_LOGS = {
     }
 }
 OPEN_FILES = 4
-"""Of events: the index of all runs, the run at hand and few others; a file is closed when others were used since."""
+"""Open event files: the index of all runs, the current run and a few others; the least recently used is closed."""
 BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
-"""The variable by which Dagster stores the events of an asset's partitions together; 0 stores each alone."""
+"""Variable by which Dagster stores the events of an asset's partitions together; 0 stores each alone."""
 
 
 def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool = False) -> dg.DagsterInstance:
-    """Return the instance in `home`/dagster, made with the project's settings when it is new.
+    """Return the instance in `home`/dagster, created with the project's settings if new.
 
     Args:
         home: folder of the deployment.
-        is_in_database: its records are in the database that the variable MLIFE_DATABASE names, not in files.
-        logs_json: runs write what they log to stderr, too, as lines of JSON.
+        is_in_database: whether its records are in the database of the variable MLIFE_DATABASE, not in files.
+        logs_json: whether runs also log to stderr, as lines of JSON.
 
     Raises:
         PermanentError, TransientError: the database cannot be used; names the remedy.
@@ -73,7 +73,7 @@ def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool =
 
 
 def instance_of(settings: Settings) -> dg.DagsterInstance:
-    """Return the instance of a deployment. Raises what `open_instance` raises."""
+    """Return the instance of a deployment. Raises the errors of `open_instance`."""
     is_in_database, logs_json = settings.database is not None, settings.log_format == "json"
     return open_instance(settings.home, is_in_database=is_in_database, logs_json=logs_json)
 
@@ -81,15 +81,15 @@ def instance_of(settings: Settings) -> dg.DagsterInstance:
 def run_dagster_dev(settings: Settings, workspace: Path, host: str, port: int) -> None:
     """Run `dagster dev` in this process, on the instance of a deployment, until interrupted; ends in SystemExit."""
     with instance_of(settings):
-        pass  # two processes that start on a fresh instance would both make its tables
+        pass  # two processes starting on a fresh instance would both create its tables
     form = ["--log-format", "json"] if settings.log_format == "json" else []
-    warnings.filterwarnings("ignore", message=r"Function `dev_command` is superseded")  # `mlife dev` was asked for
+    warnings.filterwarnings("ignore", message=r"Function `dev_command` is superseded")  # `mlife dev` uses it on purpose
     sys.argv = ["dagster", "dev", "-w", str(workspace), "-h", host, "-p", str(port), *form]
     runpy.run_module("dagster", run_name="__main__", alter_sys=True)
 
 
 def history_settings(folder: Path) -> Mapping[str, Any]:
-    """Return what the instance in `folder` is made with beside its settings file; files lie where Dagster puts them."""
+    """Return further settings of the instance in `folder`; files are in Dagster's default places."""
     kept = {"run_storage": (Runs, "history"), "event_log_storage": (Events, "history/runs")}
     return {
         name: {"module": one.__module__, "class": one.__name__, "config": {"base_dir": str(folder / place)}}
@@ -135,7 +135,7 @@ class Events(SqliteEventLogStorage):
         return cls(inst_data=inst_data, **config_value)
 
     def has_table(self, table_name: str) -> bool:
-        """Return whether a table is there: no migration drops one, so one that was is not asked for again."""
+        """Return whether a table exists: no migration drops one, so a known one is not looked up again."""
         if table_name not in self._tables and super().has_table(table_name):
             self._tables.add(table_name)
         return table_name in self._tables
@@ -155,7 +155,7 @@ class Events(SqliteEventLogStorage):
     def _store_asset_event(self, conn: sa.Connection, event: dg.EventLogEntry, event_id: int) -> None:
         if not self._of_batch:
             super()._store_asset_event(conn, event, event_id)
-        else:  # the row of an asset keeps its newest event alone
+        else:  # an asset's row keeps only its newest event
             self._newest[event.get_dagster_event().asset_key] = event, event_id
 
     @contextmanager
@@ -184,5 +184,5 @@ class Events(SqliteEventLogStorage):
 def _engine(url: str) -> sa.Engine:
     engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
     with engine.connect() as connection:
-        connection.exec_driver_sql("pragma journal_mode = wal")  # Dagster's mode; tables are made in it, too
+        connection.exec_driver_sql("pragma journal_mode = wal")  # Dagster's mode, also for creating tables
     return engine

@@ -1,7 +1,7 @@
-"""A job that is handed to the queue of a running Dagster, as the UI does it, and waited for.
+"""Launching a job through the queue of a running Dagster, like the UI, and waiting for it.
 
-Concept: what is proved is the way from the queue to the place where runs run: daemon, launcher, and whatever the
-launcher starts. It leaves its mark among the run's tags.
+Concept: this tests the path from the queue to execution: daemon, launcher, and the launcher's task, which leaves a tag
+on the run.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dagster._core.utils import make_new_run_id
 from mlife_assets.core.errors import IntegrityError, PermanentError, TransientError
 
 HARMLESS_JOB = "catalog_job"
-"""It reads the log and changes nothing."""
+"""A job that reads the log and changes nothing."""
 TASK_TAG = "ecs/task_arn"
-"""What the launcher of ECS writes."""
+"""Tag set by the ECS launcher."""
 WORKSPACE = Path("workspace.aws.yaml")
-"""Where a task starts, beside the code."""
+"""Workspace file in a task's working folder."""
 PAUSE_SECONDS = 2.0
 
 
@@ -45,21 +45,21 @@ def launch_and_wait(
     sleep: Callable[[float], None],
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """Launch a job and return its run's id once it has succeeded.
+    """Launch a job and return its run's id after success.
 
     Args:
         instance: the running Dagster, that of DAGSTER_HOME.
         workspace: file that names the code location.
-        job: what to run.
-        must_have_tag: tag that the launcher leaves on a run; None where any will do.
-        seconds: how long it may take.
+        job: name of the job.
+        must_have_tag: tag that the launcher must leave on the run; None for any launcher.
+        seconds: maximum of waiting.
         sleep: waits.
-        tags: of the run, such as the size that it asks for.
+        tags: of the run, such as its requested size.
 
     Raises:
         PermanentError: it could not be launched, or did not succeed.
-        IntegrityError: it ran somewhere else than it should.
-        TransientError: it is still not over.
+        IntegrityError: it ran in the wrong place.
+        TransientError: it is not finished in time.
     """
     run_id = make_new_run_id()
     command = [sys.executable, "-m", "dagster", "job", "launch", "-w", str(workspace), "-j", job, "--run-id", run_id]

@@ -1,4 +1,4 @@
-"""Dagster's own records (runs, events, schedules) in the database that MLIFE_DATABASE names.
+"""Dagster's own records (runs, events, schedules) in the database of MLIFE_DATABASE.
 
 Concept: the settings file of an instance names this class and the variable, so every process of Dagster finds the same
 records and no file holds a password. Everything else is Dagster's storage for PostgreSQL.
@@ -19,14 +19,14 @@ SETTINGS = {
         }
     }
 }
-"""What the settings file of an instance says of its storage."""
+"""The storage section of an instance's settings file."""
 
 
 class RunDatabase(DagsterPostgresStorage):
-    """`DagsterPostgresStorage` in a schema of its own, made when it is missing."""
+    """`DagsterPostgresStorage` in its own schema, created if missing."""
 
     def __init__(self, postgres_url: str, inst_data: Any = None) -> None:
-        """Open the records. Raises PermanentError or TransientError saying what is wrong with the database."""
+        """Open the records. Raises PermanentError or TransientError on a fault of the database."""
         engine = open_schema(postgres_url, DAGSTER_SCHEMA)
         engine.dispose()
         with database_errors_explained():
@@ -34,5 +34,5 @@ class RunDatabase(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "RunDatabase":
-        """Return the storage that settings describe."""
+        """Return the storage from settings."""
         return cls(config_value["postgres_url"], inst_data)

@@ -1,1 +1,1 @@
-"""What people see in the UI: metadata, links, plots, sentences."""
+"""The UI's content: metadata, links, plots, sentences."""

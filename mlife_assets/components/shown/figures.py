@@ -1,7 +1,7 @@
-"""Figures: what Dagster's UI plots over partitions.
+"""Figures: numbers that Dagster's UI plots over partitions.
 
-Concept: the UI draws a line per numeric metadata entry, so a number that keeps its name is history. A name ends in its
-unit where it has one, bounds end in `_lower` and `_upper` (95 %), and what is not known yet is absent, never zero.
+Concept: the UI draws a line per numeric metadata entry, so numbers must keep their names. A name ends in its unit, if
+any, bounds end in `_lower` and `_upper` (95 %), and an unknown number is absent, never zero.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 Figures = dict[str, dg.MetadataValue]
 TAKEN = (SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED)
-"""States of texts that the provider took, and bills."""
+"""States of texts that the provider accepted and bills."""
 RIVALS = ("human", "simple", "champion")
 
 
 def figures(values: Mapping[str, float | None]) -> Figures:
-    """Return the known values as numbers of six digits; one that is None or not finite is left out."""
+    """Return the known values as numbers of six digits, without None and infinite ones."""
     known = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
     return {
         name: dg.MetadataValue.int(value) if isinstance(value, int) else dg.MetadataValue.float(float(f"{value:.6g}"))
@@ -88,7 +88,7 @@ def verdict_glance(comparisons: Sequence[Comparison], objective: str) -> Figures
 
 
 def report_figures(report: MonitoringReport, prefix: str = "") -> Figures:
-    """Return how near (below 1) or beyond its limit the worst finding is, and how many alarm; none if not judged."""
+    """Return the worst finding's ratio to its limit, and the number of alarms; empty if not judged."""
     if report.status == "not_enough_evidence":
         return {}
     ratios = report.by_ratio
@@ -109,7 +109,7 @@ def report_glance(report: MonitoringReport) -> Figures:
 
 
 def _named(finding: Finding) -> str:
-    """Return what a finding is about: a column is measured in one way by the data drift report, else in several."""
+    """Return the subject of a finding: the data drift report measures a column in one way, others in several."""
     method = "" if finding.kind == drift.KIND else finding.method.replace("_", " ")
     return " ".join(filter(None, (finding.column, method)))
 
@@ -117,8 +117,8 @@ def _named(finding: Finding) -> str:
 def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
     """Return MAP of the champion after a stored verdict, of the recruiters and of the simple rule on the same rows.
 
-    The champion is the challenger where it was promoted. The simple rule is the one beside the challenger; it is absent
-    where the verdict has none, as those of 0.1.0.
+    The champion is the challenger if promoted. The simple rule is the one beside the challenger; it is absent in
+    verdicts without one, as those of 0.1.0.
     """
     by_rival = {one["against"]: one for one in report["comparisons"]}
     maps = [one["challenger_map"] for one in report["comparisons"][:1]]
@@ -130,7 +130,7 @@ def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
 
 
 def value_figures(values: Iterable[Mapping[str, Any]]) -> Figures:
-    """Return applications per text of each policy with bounds (doubly robust), and on how much evidence they rest."""
+    """Return applications per text of each policy with bounds (doubly robust), and the amount of evidence."""
     known: dict[str, float | None] = {}
     for value in values:
         estimate, name = value["doubly_robust"], f"applies_per_text_{value['policy']}"
@@ -161,25 +161,25 @@ def impact_figures(audit: FairnessAudit) -> Figures:
 
 
 def plan_figures(plan: MessagePlan, price: PricePolicy) -> Figures:
-    """Return what the planned messages are expected to bring and to cost; only texts cost."""
+    """Return the planned messages' expected value and cost; only texts cost."""
     parts = sum(plan.planned["segments"].to_pylist()) if plan.channel == Channel.SMS else 0
     spend = price.text_segment_usd * parts
     return figures({"expected_value_usd": round(plan.expected_value_usd, 2), "planned_spend_usd": spend})
 
 
 def sending_figures(rows: Iterable[LedgerRow], price: PricePolicy) -> Figures:
-    """Return how many messages of a day the provider took until now, and what it bills for texts."""
+    """Return the number of a day's messages that the provider accepted so far, and its bill for texts."""
     taken = [row for row in rows if row.state in TAKEN]
     spend = price.text_segment_usd * sum(segments(row.body) for row in taken if row.channel == Channel.SMS)
     return figures({"sends": len(taken), "spend_usd": spend})
 
 
 OPT_OUT_DAYS = 7
-"""Days over which opt-outs are counted: on a day with few texts one would be many."""
+"""Days over which opt-outs are counted, since a single day may have few texts."""
 
 
 def opt_outs_per_thousand(rows: Iterable[Mapping[str, Any]], today: date) -> float | None:
-    """Return opt-outs per thousand delivered texts of the last days, None where none was delivered.
+    """Return opt-outs per thousand delivered texts of the last days, None without a delivered text.
 
     Args:
         rows: of `kpi_daily`.
@@ -191,11 +191,11 @@ def opt_outs_per_thousand(rows: Iterable[Mapping[str, Any]], today: date) -> flo
 
 
 def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, price: PricePolicy) -> Figures:
-    """Return what the texts of the newest mature day came to, and those of all mature days together.
+    """Return the results of texts on the newest mature day, and on all mature days together.
 
     Args:
         rows: of `kpi_daily`.
-        first: the first day on which we texted.
+        first: the first day with our texts.
         last: the last day whose applies are complete.
         price: what a text costs.
     """

@@ -1,7 +1,7 @@
-"""How results are shown in the Dagster UI.
+"""Display of results in the Dagster UI.
 
-Concept: people look at metadata. A plot is inline, a table is a table; both are small. A browser follows no link to a
-file of this machine, so a link is an address of the site that `mlife dev` and `mlife open` serve (`MLIFE_PAGES_PORT`,
+Concept: people look at metadata. Plots are inline, tables are tables; both are small. A browser cannot follow a link to
+a file of this machine, so a link is an address of the site that `mlife dev` and `mlife open` serve (`MLIFE_PAGES_PORT`,
 `MLIFE_PAGES_URL`).
 """
 
@@ -26,7 +26,7 @@ def plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
 
 
 def percent(share: float | None) -> str:
-    """Return a share in percent, or that it is not known."""
+    """Return a share in percent, or words for unknown."""
     return "not known" if share is None else f"{share:.1%}"
 
 
@@ -42,7 +42,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
 def wide_table(rows: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
     """Return rows with long words as a Markdown table, which the UI opens over the page.
 
-    As a table in place they would stretch the page and clip whatever stands beside them.
+    An inline table would stretch the page and clip its neighbours.
     """
     if not rows:
         return dg.MetadataValue.text("no rows")
@@ -55,7 +55,7 @@ def sentences(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
 
 
 def verbatim(text: str) -> str:
-    """Return a text of strangers on one line of Markdown, of which nothing is markup or a link."""
+    """Return strangers' text as one line of Markdown without markup or links."""
     return f"`{' '.join(text.replace('`', chr(39)).split())}`"
 
 
@@ -69,7 +69,7 @@ def _words(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text on one line of Markdown, in which nothing is markup: a value of strangers may stand in it."""
+    """Return a text, maybe with strangers' values, as one line of Markdown without markup."""
     return " ".join(re.sub(r"([\\`*\[\]<>|!])", r"\\\1", text).split())
 
 
@@ -91,17 +91,17 @@ def _column_type(rows: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 def page_link(home: HomePorts, key: str) -> dg.UrlMetadataValue:
-    """Return the link to a page by its key in the lake, or its place on the site."""
+    """Return the link to a page by its key in the lake, or its path on the site."""
     return dg.MetadataValue.url(f"{home.settings.pages_address}/{key}")
 
 
 def worded_link(home: HomePorts, key: str, words: str) -> dg.MarkdownMetadataValue:
-    """Return the link to a page under words: an address that is wider than its column clips what stands beside it."""
+    """Return the link to a page under words: a long address would clip its neighbours."""
     return dg.MetadataValue.md(f"[{words}]({home.settings.pages_address}/{key})")
 
 
 def runbook_link(home: HomePorts, page: str) -> dg.UrlMetadataValue | dg.TextMetadataValue:
-    """Return the link to a runbook by its path in the repository; where no pages are served, that path."""
+    """Return the link to a runbook by its path in the repository; the path if no pages are served."""
     if not home.settings.serves_pages:
         return dg.MetadataValue.text(f"{page} of mlife")
     return page_link(home, RUNBOOKS + PurePosixPath(page).stem)

@@ -1,9 +1,9 @@
-"""The present of a home, as a person who acts sees it.
+"""The present time of a home, for a person's acts.
 
-Concept: a simulated home stands still in the evening of its newest day, and the machine's clock means nothing to it.
-What a person does now happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before
-the run of the next day. In real time it happens now. Each further act is a second later than the last, so the order of
-acts is the order of times and no write goes back behind an event that was observed before.
+Concept: a simulated home stands still in the evening of its newest day, independent of the machine's clock. An act
+happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before the next day's run. In
+real time it happens now. Each further act is a second later, so acts are in order of time and no write is older than an
+observed event.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ ACTS = (
 
 
 def newest_day(platform: ModelPorts) -> date | None:
-    """Return the newest day on which a model served and the governor decided; None before the first.
+    """Return the newest decided day with a serving model; None before the first.
 
-    Where none serves, a day cannot end, so that a click on a day of history moves nothing.
+    Without a serving model a day cannot end, so a click on a day of history changes nothing.
     """
     decided = platform.registry.events("retrain_decided")
     return max((row["as_of_date"] for row in decided if NO_CHAMPION not in row["codes"]), default=None)
@@ -51,7 +51,7 @@ def newest_event(platform: ModelPorts, event_type: str) -> dict[str, Any] | None
 def next_day(platform: ModelPorts) -> date:
     """Return the day after the newest decided one, at first the platform's first day.
 
-    A day that was decided and not blocked, but never planned, was cut off: it comes again.
+    A day that was decided and not blocked, but never planned, was interrupted and comes again.
     """
     newest = newest_day(platform)
     if newest is None:
@@ -62,7 +62,7 @@ def next_day(platform: ModelPorts) -> date:
 
 
 def operator_time(platform: ModelPorts) -> datetime:
-    """Return the instant at which a person's act happens now."""
+    """Return the time of a person's act now."""
     import pyarrow.compute as pc
 
     newest = newest_day(platform) or add_days(platform.days.first_run, -1)
@@ -73,7 +73,7 @@ def operator_time(platform: ModelPorts) -> datetime:
 
 
 def sample_message(platform: BoardPorts, first: date) -> str | None:
-    """Return a text worth tracing: the first that led to an apply, else to a click, else any; None without texts."""
+    """Return a text worth tracing: one that led to an apply, else to a click, else any; None without texts."""
     planned = platform.event_log.read("message_planned", start=first, columns=["message_id", "prediction_id"])
     own = planned.filter(pc.is_valid(planned["prediction_id"]))["message_id"].combine_chunks()
     for event_type in ("apply", "click"):

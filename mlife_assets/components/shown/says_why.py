@@ -1,9 +1,8 @@
-"""Failures that say why in their first line.
+"""Failures with their reason in the first line.
 
-Concept: Dagster buries an unexpected error between a line of its own and a stack trace. An error that the project
-raises on purpose is expected: it names what was wrong and what to do, so that is what people read first. So it is with
-a package of an extra that is not installed. Any other error keeps its trace. The original is the failure's
-`__context__`.
+Concept: Dagster hides an unexpected error between its own line and a stack trace. A deliberate error of the project
+names the fault and the remedy, so people should read it first. The same holds for a missing package of an extra. Any
+other error keeps its trace. The original is the failure's `__context__`.
 """
 
 import inspect
@@ -63,7 +62,7 @@ def says_why(function: F) -> F:
 
 
 def _shown(error: MlifeError | ImportError) -> Exception:
-    """Return what the UI shows; an import that failed is shown as it is, unless a package of an extra is missing."""
+    """Return the error for the UI; an ImportError is unchanged unless a package of an extra is missing."""
     said = missing_extra(error) if isinstance(error, ImportError) else error
     return error if said is None else failure_of(said)
 
@@ -73,7 +72,7 @@ def failure_of(error: MlifeError) -> dg.Failure:
 
 
 def blocks_and_says_why(function: C) -> C:
-    """Decorate the function of a blocking check: when it is red, the step fails with the check's own words.
+    """Decorate the function of a blocking check: if it is red, the step fails with the check's own words.
 
     Dagster itself would name the check and not its reason.
     """
@@ -89,7 +88,7 @@ def blocks_and_says_why(function: C) -> C:
 
 
 def runbook_of(name: str, reports: Sequence[MonitoringReport]) -> str:
-    """Return the page for reports of the kind `name`: that of the worst of them, of the kind when all is well."""
+    """Return the runbook for reports of the kind `name`: the worst report's, the kind's if all is well."""
     if any(finding.method == RECOMPUTE for report in reports for finding in report.alarms):
         return ROW_RECOMPUTE_MISMATCH
     is_quiet = not any(report.status == "alarm" for report in reports)
@@ -99,5 +98,5 @@ def runbook_of(name: str, reports: Sequence[MonitoringReport]) -> str:
 
 
 def runbook_of_job(job_name: str) -> str:
-    """Return the page for a failed run of a job."""
+    """Return the runbook for a failed run of a job."""
     return RETRAINING_FAILED if job_name.endswith("retraining_job") else FAILED_RUN

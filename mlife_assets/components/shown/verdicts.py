@@ -1,8 +1,8 @@
-"""What gates said of versions, and where imported versions come from.
+"""Verdicts of gates on versions, and origins of imported versions.
 
-Concept: the newest verdict counts. A version may be judged again, by another champion or on other days. What the gate
-of another environment said of an imported version counts until the gate here has judged it, and is never shown without
-that environment's name. Such verdicts are in order of when they were given: an older bundle may be imported later.
+Concept: the newest verdict counts. A version may be judged again, against another champion or on other days. Another
+environment's verdict on an imported version counts until the gate here has judged it, and is always shown with that
+environment's name. Such verdicts are ordered by their time: an older bundle may be imported later.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VERDICT = (
 def verdicts(platform: ModelPorts, model_version: str | None = None) -> list[dict[str, Any]]:
     """Return the verdicts of the gate, of one version or of all, oldest first; before them those of other environments.
 
-    `environment` is None in those of the gate here. `decided_at` says when the gate that it is of gave it.
+    `environment` is None for the gate here. `decided_at` is the time of the verdict at its own gate.
     """
     from mlife_assets.core.model_events import IMPORTED, NOT_JUDGED
 
@@ -45,13 +45,13 @@ def verdicts(platform: ModelPorts, model_version: str | None = None) -> list[dic
 
 
 def last_verdict(platform: ModelPorts, model_version: str) -> dict[str, Any] | None:
-    """Return the verdict on a version that counts; None when no gate ever judged it."""
+    """Return the valid verdict on a version; None if no gate judged it."""
     found = verdicts(platform, model_version)
     return found[-1] if found else None
 
 
 def outcome_words(verdict: Mapping[str, Any] | None) -> str:
-    """Return a verdict as people read it."""
+    """Return a verdict for people."""
     if verdict is None:
         return "not judged"
     words: str = verdict["outcome"].replace("_", " ")
@@ -59,7 +59,7 @@ def outcome_words(verdict: Mapping[str, Any] | None) -> str:
 
 
 def imports(platform: ModelPorts, model_version: str) -> list[dict[str, Any]]:
-    """Return from where a version was imported, by whom and why, oldest first."""
+    """Return the imports of a version, with origin, actor and reason, oldest first."""
     from mlife_assets.core.model_events import IMPORTED
 
     names = ("bundle_id", "environment", "signed_by", "actor", "reason")
