@@ -1,5 +1,5 @@
-"""Deployments: which adapter stands behind which port, one page each, and the ports that a home gives.
+"""Deployments: the adapter behind each port, one page per deployment, and the ports of a home.
 
-Belongs here: what differs from one deployment to the next (`record`), what is wired alike in each (`ports`,
-`board_ports`, `project_ports`). Does not belong here: Dagster, reading the environment (`settings`).
+Belongs here: differences between deployments (`record`), shared wiring (`ports`, `board_ports`, `project_ports`). Does
+not belong here: Dagster, reading the environment (`settings`).
 """

@@ -1,9 +1,9 @@
-"""The deployment on AWS: data that others deliver, people of the owner's, real time, and no home that lasts.
+"""The deployment on AWS: delivered data, the owner's people, real time, no lasting home.
 
-Concept: a task starts with an empty home and ends with it. So whatever has to last lies in a bucket, in the database or
-in KMS, and each is opened by the role of the task when it is first asked for: a task without a right works until it
-needs it. Contact book and audit table are objects of the owner's, which the task of runs alone names and may read:
-nothing else sends or audits. Texts are rehearsed, and mails are not sent at all: no provider is there yet.
+Concept: a task starts with an empty home and ends with it. So everything lasting is in a bucket, in the database or in
+KMS, and is opened by the task's role on first use: a task without a right works until it needs it. Contact book and
+audit table are the owner's objects, which only the task of runs names and may read: only it sends and audits. Texts are
+rehearsed, and mails are not sent: there is no provider yet.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from mlife_assets.settings import Settings
 
 HASH_KEY = "MLIFE_NUMBER_HASH_KEY"
 ALERTS = "mlife-alerts"
-"""The topic, as `infra/templates/80-observability.yaml` names it."""
+"""Name of the topic in `infra/templates/80-observability.yaml`."""
 UNNAMED = {
     name: (f"this task names no {what}; that of runs does, as it alone may read one", "")
     for name, what in ((CONTACTS, "contact book"), (AUDIT_TABLE, "audit table"))
@@ -54,7 +54,7 @@ NO_MAILS = "no provider of mails is there on AWS, so none is sent"
 
 
 def aws(home: Home) -> Deployment:
-    """Return the deployment of one environment on AWS; asks AWS for nothing yet."""
+    """Return the deployment of one environment on AWS, without a call to AWS."""
     settings = home.settings
 
     @cache
@@ -86,7 +86,7 @@ def aws(home: Home) -> Deployment:
 
 
 def services_of(settings: Settings) -> Services:
-    """Return what takes the place of files of the home."""
+    """Return the services that replace files of the home."""
     region, key = str(settings.s3_region), str(settings.head_signing_key)
     names = settings.head_signing_key_parts
     signer = KmsSigner(key, region)
@@ -112,19 +112,19 @@ def services_of(settings: Settings) -> Services:
 
 
 def lake_of(settings: Settings) -> LakeWithLogApart:
-    """Return the lake, whose event log lies in a bucket of its own."""
+    """Return the lake, whose event log has a bucket of its own."""
     lake, log = _bucket(settings.lake_place), _bucket(settings.event_log_place)
     return LakeWithLogApart(ObstoreObjectStore.in_bucket(lake), ObstoreObjectStore.in_bucket(log))
 
 
 def database_of(settings: Settings) -> str:
-    """Return the address of the database. Raises what reading its secret raises."""
+    """Return the address of the database. Raises the errors of reading its secret."""
     host, secret = str(settings.database_host), str(settings.database_secret)
     return rds_address(host, secret, str(settings.s3_region), settings.private_folder)
 
 
 def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
-    """Return what is tried of what every task may read, by the setting that names it; nothing is written."""
+    """Return checks of everything that each task may read, by setting; they write nothing."""
 
     def listed(place: Bucket | None) -> Callable[[], object]:
         return lambda: ObstoreObjectStore.in_bucket(_bucket(place), retries=FEW_RETRIES).folders(MANIFESTS)
@@ -142,7 +142,7 @@ def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
 
 
 def _require_database(settings: Settings) -> None:
-    """Raise what opening the database raises, by the names that its settings have here."""
+    """Raise the errors of opening the database, with the names of its settings here."""
     address = database_of(settings)
     try:
         holds_tables(address, LEDGER_SCHEMA)

@@ -1,7 +1,7 @@
-"""Backups of a whole deployment: what of a home is backed up, and where it is put back.
+"""Backups of a whole deployment: the parts of a home, and their restore.
 
-Concept: the ledger is about to be rebuilt from the log, so the log is verified against its signed heads first. Only
-findings about the ledger itself do not count, nor heads that it alone still has: sealing gives them back.
+Concept: the ledger will be rebuilt from the log, so the log is verified against its signed heads first. Findings about
+the ledger itself do not count, nor heads that only the ledger still has: sealing restores them.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 NEWEST_BACKUP = "backups/newest.json"
-"""In the lake, which may outlive the home: when the newest backup was made."""
+"""Key in the lake, which may outlive the home: time of the newest backup."""
 
 
 def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
-    """Write a backup of a home to a new or empty folder; without its lake it is of ledger, keys and heads.
+    """Write a backup of a home to a new or empty folder; without the lake it has ledger, keys and heads.
 
     Raises:
-        InvalidInputError: the folder lies in the lake, or holds something, or there is no home to back up.
-        IntegrityError: the log is damaged, or what was written does not read back.
+        InvalidInputError: the folder is in the lake or not empty, or there is no home to back up.
+        IntegrityError: the log is damaged, or the written backup does not read back.
     """
     _require_home(home)
     lake = home.lake
@@ -73,10 +73,10 @@ def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) 
 
 
 def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
-    """Return the public key that a backup must be signed with: the one that is named, else this home's newest.
+    """Return the public key that must have signed a backup: the named one, else this home's newest.
 
     Raises:
-        InvalidInputError: what is named is no public key, or nothing is and the home lost its own.
+        InvalidInputError: the name is no public key, or there is none and the home lost its own.
     """
     if signed_by is not None:
         try:
@@ -95,11 +95,11 @@ def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
 
 
 def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_older: bool = False) -> Restored:
-    """Restore a backup into a home, which nobody else has open; then open the home anew.
+    """Restore a backup into a home that no other process has open; then open the home anew.
 
     Raises:
-        ContentConflictError: something there is newer or different; nothing was changed.
-        GateClosedError: a newer backup was made, and not `takes_older`.
+        ContentConflictError: some content is newer or different; nothing was changed.
+        GateClosedError: there is a newer backup, and not `takes_older`.
         InvalidInputError: there is no home to restore into.
     """
     _require_home(home)
@@ -121,10 +121,10 @@ def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_o
 
 
 def renew_lost_keys(home: BoardHome, backup: Backup) -> str | None:
-    """Let new keys sign the log where those of the home are lost, and return the public one; None where none is.
+    """Replace lost keys that sign the log, and return the new public one; None if no key is lost.
 
     Raises:
-        GateClosedError: the lake holds more than heads say and a signed backup vouches for.
+        GateClosedError: the lake holds more than heads and a signed backup vouch for.
     """
     vouched = {} if backup.signed_by is None else backup.lake
     reason = "no backup holds the keys that sign the log"
@@ -133,7 +133,7 @@ def renew_lost_keys(home: BoardHome, backup: Backup) -> str | None:
 
 
 def _require_newest(home: BoardHome, backup: Backup) -> None:
-    """Raise GateClosedError where the lake that survived knows of a newer backup."""
+    """Raise GateClosedError if the surviving lake knows a newer backup."""
     try:
         newest = orjson.loads(home.lake.get(NEWEST_BACKUP))["created_at"]
         is_newest = datetime.fromisoformat(newest) <= backup.created_at
@@ -157,7 +157,7 @@ def _require_home(home: BoardHome) -> None:
 
 
 def require_intact_log(home: BoardHome) -> None:
-    """Raise IntegrityError when the log is not what was written and signed."""
+    """Raise IntegrityError unless the log is as written and signed."""
     found = audit_log(home).verification.findings
     faulty = {one.key for one in found}
     ledger = home.ledger_if(is_made=False)
@@ -176,7 +176,7 @@ def require_intact_log(home: BoardHome) -> None:
 
 
 def bring_forward(home: BoardHome, *, now: datetime, vouches: bool = False) -> CaughtUp:
-    """Add to the ledger whatever the log and the provider know and it does not, then sign what that published.
+    """Add events to the ledger that only the log and the provider know, then sign the published rows.
 
     `vouches` is as in `catch_up`.
     """

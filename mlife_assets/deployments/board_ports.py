@@ -1,7 +1,7 @@
-"""The ports of a job board: those of its home, and as an application sees it.
+"""The ports of a job board: its home, and each application's view.
 
-Concept: what differs by deployment (who delivers, who sends, whose time counts) is one record (`record.Deployment`);
-all else is wired here and is the same in each. A view names an application, and shares the home.
+Concept: differences between deployments (delivery, providers, clock) are one record (`record.Deployment`); all else is
+wired here, alike in each. A view names an application, and shares the home.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def applications_in_files() -> Sequence[ApplicationDeclaration]:
 
 @dataclass(frozen=True)
 class BoardThings(PrivateThings):
-    """What a job board keeps to itself. It is what a deployment is given, too (`record.Home`)."""
+    """The private parts of a job board; also an input of its deployment (`record.Home`)."""
 
     settings: Settings
     policies: Policies
@@ -97,16 +97,16 @@ class BoardThings(PrivateThings):
 
     @cached_property
     def letterhead(self) -> Letterhead:
-        """Who sends mails: whom the owner named, else whom the policies name.
+        """Sender of mails: the owner's, else the policies'.
 
         Raises:
-            NotFoundError, InvalidInputError: the owner's file is not there, or not as it must be.
+            NotFoundError, InvalidInputError: the owner's file is missing or invalid.
         """
         return self.settings.own_letterhead() or self.policies.letterhead
 
     @property
     def stamps(self) -> Stamps:
-        """What all messages bear: who sends, and the keys of what leads back."""
+        """Marks of all messages: the sender, and the keys of links and replies."""
         return Stamps(self.link_key, mail_key=self.mail_key, letterhead=self.letterhead)
 
     @property
@@ -119,7 +119,7 @@ class BoardThings(PrivateThings):
 
     @cached_property
     def audit_attributes(self) -> AuditAttributes:
-        """Protected attributes; `components.model.fairness` alone may ask for them."""
+        """Protected attributes; only `components.model.fairness` may use them."""
         return self.home.deployment.audit_attributes()
 
     @property
@@ -131,7 +131,7 @@ class BoardThings(PrivateThings):
         return self.home.intake.world
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """Return message id -> items, of the plans of a day that are sent: those that are stored."""
+        """Return message id -> items, from a day's stored plans of sending applications."""
         sent = [one.name for one in self.home.applications if one.channel.is_sent]
         stored = [application_tables(self.home, name) for name in sent]
         plans = [tables.read(PLAN_REPORT, day) for tables in stored if day in tables.days(PLAN_REPORT)]
@@ -141,7 +141,7 @@ class BoardThings(PrivateThings):
 
 @dataclass(frozen=True)
 class Intake:
-    """What comes in: who delivers it, where it lies, what decodes it."""
+    """Deliveries: their source, place and decoder."""
 
     home: BoardHome
 
@@ -151,7 +151,7 @@ class Intake:
 
     @cached_property
     def area(self) -> LandingArea:
-        """What exporters left, for those who read it."""
+        """Port of the exporters' files for readers."""
         place = self.home.settings.landing_place
         if isinstance(place, Bucket):
             return LandingBucket(place)
@@ -163,13 +163,13 @@ class Intake:
 
     @cached_property
     def source(self) -> EventSource | None:
-        """What delivers raw events when a day asks for them; None where others deliver them."""
+        """Source that delivers raw events on request; None if others deliver them."""
         make = self.home.deployment.event_source
         return None if make is None else make()
 
     @cached_property
     def world(self) -> EmbeddedWorld:
-        """The simulated market. Raises InvalidInputError where there is none."""
+        """The simulated market. Raises InvalidInputError without one."""
         make = self.home.deployment.market
         if make is None:
             raise InvalidInputError(
@@ -178,23 +178,23 @@ class Intake:
         return make()
 
     def event_of_day(self, number: int) -> str:
-        """Return what happens in the simulated world on a day, 1 being the first; nobody says it of a real one."""
+        """Return the event of the simulated world on a day, counted from 1; empty in a real world."""
         return "" if self.home.deployment.market is None else self.world.story.events.get(number, "")
 
     def deliver(self, day: date) -> None:
-        """Make sure that the landing files of `day` are there, where that is this deployment's to do."""
+        """Ensure that the landing files of `day` exist, if this deployment delivers them."""
         settings = self.home.settings
         settings.remember_deployment()
         if self.source is not None:
-            if not settings.is_home_of_a_market:  # another process, or another release, goes on with this world
+            if not settings.is_home_of_a_market:  # another process, or another release, continues this world
                 settings.remember_world()
             self.source.deliver(day)
 
     def ingest_at(self, day: date) -> Ingest:
         """Return the ingest of partition `day`.
 
-        What arrives after later days were landed is known only since then, and what arrives after the day itself was
-        scored only since it ran: its logged feature rows hold without it.
+        Files that arrive after later days landed count only from then on, and files that arrive after the day was
+        scored only from its run on: its logged feature rows lack them.
         """
         newest = self.home.days.newest() or day
         now = run_time(newest)
@@ -215,7 +215,7 @@ class Intake:
 
 @dataclass(frozen=True)
 class Messengers:
-    """Who sends, to whom, and what became of it."""
+    """Providers, recipients and the record of messages."""
 
     home: BoardHome
 
@@ -233,7 +233,7 @@ class Messengers:
 
     @property
     def texts_record(self) -> TextsRecord | None:
-        """What the provider of texts has on record; None where it keeps that to itself."""
+        """The provider's record of texts; None if it is not accessible."""
         record = self.home.deployment.texts_record
         return None if record is None else record()
 
@@ -247,18 +247,18 @@ class Messengers:
 
     @cached_property
     def alert_channel(self) -> AlertChannel | None:
-        """Whom alerts are sent to; None where they are only kept."""
+        """Destination of alerts; None if they are only stored."""
         return self.home.services.alert_channel()
 
     @property
     def people(self) -> PeopleRegister:
-        """Who is behind an account, by the present key."""
+        """The people behind accounts, by the present key."""
         key = self.home.private.number_key
         return PeopleRegister(self.home.ledger, self.contacts, key=key, books=self.address_books)
 
     @cached_property
     def outbox(self) -> LedgerOutbox:
-        """From the ledger to the event log."""
+        """Publisher from the ledger to the event log."""
         home = self.home
         former = [_by_name(one) for one in home.deployment.former_providers]
         return LedgerOutbox(home.ledger, home.event_log, home.lake, providers=home.providers, former=former)
@@ -266,14 +266,14 @@ class Messengers:
 
 @dataclass(frozen=True)
 class BoardHome(HomePorts):
-    """The ports of one job board; adapters are made when first asked for.
+    """The ports of one job board; adapters are made on first use.
 
     Attributes:
-        settings: what the environment says.
+        settings: from the environment.
         policies: business and scientific choices.
         declared: the models of the deployment, by default those of its `defs.yaml` files.
         declared_applications: its applications, likewise.
-        story: what happens in its market, by default that of the settings.
+        story: events of its market, by default the settings'.
     """
 
     settings: Settings
@@ -284,7 +284,7 @@ class BoardHome(HomePorts):
 
     @cached_property
     def private(self) -> BoardThings:
-        """What the home keeps to itself; it says which deployment it is of before the first is made."""
+        """The private parts of the home, whose deployment is recorded before the first is made."""
         return BoardThings(
             settings=self.settings,
             prepare=self.settings.remember_deployment,
@@ -297,7 +297,7 @@ class BoardHome(HomePorts):
 
     @property
     def environment(self) -> str:  # type: ignore[override]
-        """What a model that leaves this home says of where it comes from."""
+        """Origin named in exported models."""
         return self.settings.environment
 
     @cached_property
@@ -318,7 +318,7 @@ class BoardHome(HomePorts):
 
     @property
     def days(self) -> BoardDays:
-        """The days that exporters delivered."""
+        """The days delivered by exporters."""
         simulated = self.deployment.is_simulated
         return BoardDays(self.settings, simulated, lambda: self.tables, lambda: self.event_log, self._switches)
 
@@ -339,18 +339,18 @@ class BoardHome(HomePorts):
 
     @cached_property
     def ledger(self) -> SqlLedger:
-        """Every send: in the database of the deployment, else in a file of the home."""
+        """Record of every send: in the deployment's database, else in a file of the home."""
         from mlife_assets.adapters.backups import LEDGER_FILE
         from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, open_schema
         from mlife_assets.adapters.send_ledger import SqlLedger
 
         if (database := self.services.database()) is not None:
             ledger = SqlLedger(open_schema(database, LEDGER_SCHEMA))
-            if self.deployment.services is None:  # a deployment with services has one ledger, by its address
+            if self.deployment.services is None:  # a deployment with services has one ledger, by address
                 require_our_ledger(ledger, self.private.heads.store, self.settings)
             return ledger
         path = private_file(self.private.private_folder / LEDGER_FILE)
-        # A real person says STOP once; in a simulated world the console forgets as much as the ledger.
+        # A real person says STOP once; in a simulated world the console forgets with the ledger.
         return SqlLedger(f"sqlite:///{path}", survives_power_cut=self.settings.key_seed is None)
 
     def _has_ledger(self) -> bool:
@@ -366,7 +366,7 @@ class BoardHome(HomePorts):
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
-        """All models, the first one before the others."""
+        """All models, the first one first."""
         return models_of(self.policies, self.declared)
 
     @property
@@ -376,13 +376,13 @@ class BoardHome(HomePorts):
 
     @cached_property
     def applications(self) -> tuple[Application, ...]:
-        """All applications, the first one before the others."""
+        """All applications, the first one first."""
         budget = self.settings.texts_per_day
         return tuple(within_budget(one, budget) for one in applications_of(self.policies, self.declared_applications))
 
     @cached_property
     def warehouse(self) -> DuckDBWarehouse:
-        """The marts; those of the task before where a home ends with its task and this one has none yet."""
+        """The marts; for a home that ends with its task, fetched from the previous task if missing."""
         if self.services.warehouse is not None:
             self.services.warehouse().fetch()
         return DuckDBWarehouse(self.settings.warehouse_path, marts=marts_of(self.models))
@@ -394,7 +394,7 @@ class BoardHome(HomePorts):
     def of_model(self, name: str = "") -> ModelPorts:
         name = name or JOB_APPLICATIONS
         if name not in self._views:
-            is_first = name == JOB_APPLICATIONS  # its things are where they were when there was one
+            is_first = name == JOB_APPLICATIONS  # its files stay where they were before there were several
             place = f"{OF_MODELS}/{name}/"
             self._views[name] = ModelPorts(
                 self,
@@ -413,14 +413,14 @@ def _by_name(providers: Mapping[Channel, str]) -> Mapping[str, str]:
 
 
 def application_tables(home: BoardHome, name: str) -> TableStore:
-    """Return the plans of an application; those of the first are where they were when there was one."""
+    """Return the table store of an application's plans; the first's stay where they were before there were several."""
     if name == JOB_OF_THE_DAY:
         return home.tables
     return TableStore(home.lake, f"of_applications/{name}/", f"{name}/")
 
 
 def require_our_ledger(ledger: SqlLedger, store: HeadStore, settings: Settings) -> None:
-    """Close a ledger and raise IntegrityError when it is another home's: the first signed heads differ."""
+    """Close a ledger and raise IntegrityError if it is another home's: the first signed heads differ."""
     first = {head for one in (store, ledger.heads) if (head := _first_head(one)) is not None}
     if len(first) > 1:
         ledger.close()
@@ -443,8 +443,8 @@ class BoardPorts:
 
     Attributes:
         home: shared by all views.
-        application_name: of the application whose view this is; without, it is the first one's.
-        run_id: of the run that reads each row of marts once, if any.
+        application_name: application of this view, by default the first.
+        run_id: run that reads each row of marts once, if any.
     """
 
     home: BoardHome
@@ -481,7 +481,7 @@ class BoardPorts:
 
     @property
     def warehouse(self) -> DatedMarts | KeptMarts:
-        """The marts; in a run, those that the run has read."""
+        """The marts; in a run, with rows read once."""
         return self.of_model().warehouse
 
     @property
@@ -493,7 +493,7 @@ class BoardPorts:
         return self.home.days
 
     def of_application(self, name: str) -> BoardPorts:
-        """Return the ports as an application sees them: plans are its own."""
+        """Return the view of an application, with its own plans."""
         return replace(self, application_name=name or self.application_name)
 
     def of_model(self, name: str = "") -> ModelPorts:
@@ -502,13 +502,13 @@ class BoardPorts:
         return replace(ports, run_id=self.run_id) if self.run_id else ports
 
     def in_run(self, run_id: str) -> BoardPorts:
-        """Return the ports as one run sees them; see `ModelPorts.in_run`."""
+        """Return the view of one run; see `ModelPorts.in_run`."""
         self.of_model().in_run(run_id)
         return replace(self, run_id=run_id)
 
     @property
     def application(self) -> Application:
-        """The application whose view this is. Raises InvalidInputError naming the known ones."""
+        """The application of this view. Raises InvalidInputError naming the known ones."""
         if not self.application_name:
             return self.home.applications[0]
         return application_named(self.home.applications, self.application_name)
@@ -522,9 +522,9 @@ class BoardPorts:
         return PanelStore(self.lake, self.event_log)
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
-        """Return the application's dispatcher of a day, which begins at the time of sending.
+        """Return the application's dispatcher of a day, starting at the time of sending.
 
-        It can send only what `verify` finds approved; without, it reads receipts and replies.
+        It sends only messages that `verify` finds approved; without `verify` it only reads receipts and replies.
         """
         from mlife_assets.adapters.dispatcher.reports import Checks
         from mlife_assets.adapters.dispatcher.sending import Dispatcher
@@ -552,7 +552,7 @@ def board_ports(settings: Settings, policies: Policies | None = None, **stated: 
     """Return the ports of a job board.
 
     Args:
-        settings: what the environment says.
+        settings: from the environment.
         policies: business and scientific choices, by default those of `settings.policies()`.
         stated: see `BoardHome`.
     """
@@ -560,5 +560,5 @@ def board_ports(settings: Settings, policies: Policies | None = None, **stated: 
 
 
 def board_of(model: ModelPorts) -> BoardPorts:
-    """Return the ports of the job board whose model it is."""
+    """Return the ports of the job board of a model."""
     return BoardPorts(cast(BoardHome, model.home))

@@ -1,8 +1,8 @@
-"""The deployment that the settings name, ours or somebody's own.
+"""The deployment named by the settings, built in or the user's.
 
-Concept: only the one that is asked for is imported: a world to simulate or the clients of a cloud are not small. What
-somebody named is imported by its name and called with the home; a mistake in it is theirs to find, so errors say which
-setting, which module and what to do, and repeat no words of an error that may hold a secret.
+Concept: only the named one is imported, since a simulated world and cloud clients are large. A user's function is
+imported by name and called with the home. Errors in it name the setting, the module and the remedy, but never repeat an
+error's words, which may hold a secret.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def deployment_of(home: Home) -> Deployment:
     """Return the deployment of a home, by its settings; makes nothing yet.
 
     Raises:
-        InvalidInputError: what a setting names is not there, or not what it was named as.
+        InvalidInputError: a setting names something missing or of a wrong kind.
     """
     named = home.settings.deployment
     is_ours, ours = named in BUILT_IN, f"mlife_assets.deployments.{named}"
@@ -42,7 +42,7 @@ def deployment_of(home: Home) -> Deployment:
 
 
 def _theirs(named: str, home: Home) -> Deployment:
-    """Return a deployment of somebody's own, whose functions fail with errors that say what to do."""
+    """Return a user's deployment, whose functions fail with errors that name the remedy."""
     found = _made(DEPLOYMENT, _find(DEPLOYMENT, named), home)
     if not isinstance(found, Deployment):
         raise InvalidInputError(
@@ -61,7 +61,7 @@ def _theirs(named: str, home: Home) -> Deployment:
 
 
 def _with_provider(deployment: Deployment, home: Home, setting: str, path: str, channel: Channel) -> Deployment:
-    """Return a deployment whose provider of a channel is the one that a setting names; it is made when it is needed."""
+    """Return a deployment with the provider of a channel from a setting, made on first use."""
     kind = _find(setting, path)
     name = getattr(kind, "name", None)
     if not isinstance(name, str) or not name.isidentifier() or getattr(kind, "channel", None) != channel:
@@ -103,7 +103,7 @@ def _with_provider(deployment: Deployment, home: Home, setting: str, path: str, 
 
 
 def _find(setting: str, path: str) -> Callable[..., Any]:
-    """Return what a path of Python names. Raises InvalidInputError saying which part of it is not there."""
+    """Return the object of a Python path. Raises InvalidInputError naming its missing part."""
     module, _, name = path.partition(":")
     try:
         found = getattr(import_module(module), name, None)
@@ -125,7 +125,7 @@ def _find(setting: str, path: str) -> Callable[..., Any]:
 
 
 def _made(setting: str, make: Callable[..., Any], *arguments: Home) -> Any:
-    """Return what somebody's code makes. Raises InvalidInputError naming the setting, and what went wrong in it."""
+    """Return the result of a user's function. Raises InvalidInputError with the setting and the kind of failure."""
     try:
         return make(*arguments)
     except MlifeError:

@@ -1,7 +1,7 @@
 """The embedded deployment: a simulated market, providers that send nothing, simulated time.
 
-Concept: the platform meets the market through landing files, the contact book and the gateways; the market learns
-through them alone what was sent.
+Concept: the platform meets the market through landing files, the contact book and the gateways; through these alone the
+market learns of sends.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def market_of(home: Home) -> EmbeddedWorld:
 
 
 def delivered_messages(home: Home, day: date, by_text: SentRecord, by_mail: SentRecord) -> pa.Table:
-    """Return the texts that reached people on `day` and the jobs in mails that did (`texts.DELIVERED_SCHEMA`)."""
+    """Return the delivered texts and the jobs in delivered mails of `day` (`texts.DELIVERED_SCHEMA`)."""
     texts, mails = by_text.sent_messages(day), by_mail.sent_messages(day)
     jobs = {row.message_id: row.job_id for row in home.ledger.rows(as_of_date=day)}
     rows = [{**row, "job_id": jobs[row["message_id"]]} for row in texts.filter(texts["is_delivered"]).to_pylist()]

@@ -1,7 +1,7 @@
 """The simulated market as this deployment's source of events.
 
-Concept: the platform meets the market only through landing files, the contact book and the gateway. Truth tables lie
-in a folder that no asset opens.
+Concept: the platform meets the market only through landing files, the contact book and the gateway. Truth tables are in
+a folder that no asset opens.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ EVENTS = (
 
 @dataclass(frozen=True)
 class Story:
-    """What happens in the simulated world, which the platform has to find out.
+    """Events of the simulated world, which the platform has to detect.
 
     Attributes:
-        injections: what the market does; takes the first day on which the platform texts.
-        events: day, 1 being that first one -> what happens, in words.
+        injections: changes of the market; takes the first day on which the platform texts.
+        events: day, counted from that one as 1 -> event in words.
     """
 
     injections: Callable[[date], tuple[Injection, ...]]
@@ -53,7 +53,7 @@ class Story:
 def demo_story(days: tuple[int, int, int] | None) -> Story:
     """Return the three events of the demo, by day; without days nothing happens.
 
-    The fault is in the export that the partition of its day lands, which is that of the day before.
+    The fault is in the export of the day before, which the partition of its day lands.
     """
     if days is None:
         return Story(lambda _: (), {})
@@ -75,11 +75,11 @@ class EmbeddedWorld:
 
     Attributes:
         seed: of everything random.
-        users: people on the first day.
-        jobs: open at any time, about.
+        users: number of people on the first day.
+        jobs: approximate number of open jobs.
         start_date: first simulated day.
         history_days: days before the platform texts.
-        story: what happens in it.
+        story: its events.
         home: folder of the market's state and truth tables.
         private_folder: folder of the contact book and of the audit table.
     """

@@ -1,9 +1,8 @@
 """Keys of a home, and signed heads of the event log.
 
-Concept: heads of the log are looked at without making
-anything: a home that is only read gets no folder. Who has the key of manifests and may write to the lake can add one
-that the next honest head signs, so it is replaced together with the key of heads: a head names the one that every
-manifest after it carries, and before the first rotation it is the first.
+Concept: reading heads creates nothing: a home that is only read gets no folder. A thief of the manifest key who can
+write to the lake can add a manifest that the next honest head signs, so this key is replaced together with the key of
+heads: a head names the key of all later manifests; before the first rotation it is the first key.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ class LogHeads:
     """Signed heads of the event log.
 
     Attributes:
-        store: where they are kept, beside the ledger: outside the lake.
+        store: storage beside the ledger, outside the lake.
         pins: the public keys that may sign them.
-        signer: returns who signs them after so many rotations of the key.
+        signer: returns the signer after so many rotations of the key.
     """
 
     store: HeadStore
@@ -38,7 +37,7 @@ class LogHeads:
 
 
 def heads_in_folder(private_folder: Path, keyring: Callable[[], Keys]) -> LogHeads:
-    """Return the heads of a home that keeps them in its private folder; makes nothing yet."""
+    """Return the heads of a home in its private folder, without creating anything."""
     return LogHeads(
         FolderHeadStore(private_folder / "heads"),
         KeyPins(private_folder / "keys" / "log_heads.pub"),
@@ -47,17 +46,17 @@ def heads_in_folder(private_folder: Path, keyring: Callable[[], Keys]) -> LogHea
 
 
 def head_key_name(generation: int) -> str:
-    """Return the name of the key that signs heads after so many rotations."""
+    """Return the name of the signing key of heads after so many rotations."""
     return HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"
 
 
 def new_manifest_key(keys: Keys, generation: int) -> ManifestKey:
-    """Return how heads name the key of manifests after so many rotations, which is made where it is not there."""
+    """Return a head's entry for the manifest key after so many rotations; a missing key is made."""
     return ManifestKey(generation, _named(keys.key(f"{MANIFEST_KEY}_{generation}")))
 
 
 def manifest_key(keys: Keys, head: Head | None) -> bytes:
-    """Return the key that manifests after a head carry. Raises IntegrityError where it is not at hand."""
+    """Return the key of manifests after a head. Raises IntegrityError if it is missing."""
     named = None if head is None else head.manifest_key
     if named is None:
         return keys.key(MANIFEST_KEY)

@@ -1,7 +1,7 @@
-"""Which days have landed, and what somebody is to do who asks for another.
+"""The landed days, and the remedy for a request of another day.
 
-Concept: days run in order and everything follows from what landed. Without these checks, a click on an asset too early
-would end in an error about some missing table that the person has never heard of.
+Concept: days run in order and depend on landed data. Without these checks, running an asset too early would end in an
+obscure error about a missing table.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 NO_DELAY = timedelta(0)
 INGEST_REPORT = "ingest"
-"""Report of what became of what was delivered for a day."""
+"""Name of the report on a day's delivery."""
 PLAN_REPORT = "message_plan"
 
 
 class LandedDays(ABC):
-    """The days of a home, and what was delivered for each.
+    """The days of a home, and the delivery of each.
 
     Attributes:
-        own_types: types of rows that we write ourselves, which need not land.
+        own_types: types of rows that mlife writes itself, which need not land.
         label_types: types of rows that are labels, which may be late.
-        feedback: what is late where feedback is, in words.
-        is_simulated: whether those whom rows are about are made up.
+        feedback: name of late feedback.
+        is_simulated: whether the entities are made up.
     """
 
     own_types: Collection[str]
@@ -47,12 +47,12 @@ class LandedDays(ABC):
     @property
     @abstractmethod
     def start(self) -> date:
-        """The first day that examples are of."""
+        """The first day with examples."""
 
     @property
     @abstractmethod
     def first_run(self) -> date:
-        """The first day that the governor decides."""
+        """The first day with a decision of the governor."""
 
     @abstractmethod
     def landed(self) -> Sequence[date]:
@@ -64,38 +64,38 @@ class LandedDays(ABC):
 
     @abstractmethod
     def report(self, day: date) -> Mapping[str, Any]:
-        """Return what became of what was delivered for a day. Raises NotFoundError when it never landed."""
+        """Return the report on a day's delivery. Raises NotFoundError if it never landed."""
 
     @abstractmethod
     def require(self, day: date | None = None) -> None:
-        """Raise NotFoundError unless `day` has landed; None asks whether any day has."""
+        """Raise NotFoundError unless `day` has landed; None means any day."""
 
     @abstractmethod
     def late_feedback(self, first: date, last: date) -> frozenset[date]:
-        """Return the days of [first, last], all of them over, on which outcomes came late."""
+        """Return the days of [first, last], all past, on which outcomes came late."""
 
     def has_ended(self, day: date) -> bool:  # noqa: ARG002  a day ends with its decision, unless a home says more
-        """Return whether a day on which the governor decided was brought to its end."""
+        """Return whether a decided day was completed."""
         return True
 
     def act_times(self) -> Sequence[datetime]:
-        """Return when people acted, where no event of the log says it."""
+        """Return the times of people's acts that the log has no event for."""
         return ()
 
     def retrained_on(self, day: date) -> date:
-        """Return the day of which a retraining of partition `day` is on record."""
+        """Return the recorded day of a retraining of partition `day`."""
         return day
 
 
 @dataclass(frozen=True)
 class BoardDays(LandedDays):
-    """What exporters of a job board delivered.
+    """Deliveries of a job board's exporters.
 
     Attributes:
         settings: of the home.
         is_simulated: whether the people are made up.
-        tables, event_log: return what is read, which only then is made.
-        switches: returns when sending was paused or resumed: the ledger knows before the log does.
+        tables, event_log: return the stores to read, made on first use.
+        switches: returns the times of pausing and resuming: the ledger has them before the log.
     """
 
     settings: Settings
@@ -137,19 +137,19 @@ class BoardDays(LandedDays):
         return self.tables().has_report(PLAN_REPORT, day)
 
     def act_times(self) -> Sequence[datetime]:
-        """Return when sending was paused or resumed."""
+        """Return the times of pausing and resuming."""
         return self.switches()
 
     def retrained_on(self, day: date) -> date:
-        """Return the newest day that landed, so that every day ran that the champion before decided.
+        """Return the newest landed day, so that all days decided by the previous champion have run.
 
-        In real time a day may run while an earlier one still trains; what it was decided by stays what it was.
+        In real time a day may run while an earlier one still trains; its champion then stays the same.
         """
         return day if self.is_simulated else max(day, self.newest() or day)
 
 
 def require_landed(settings: Settings, newest: date | None, day: date | None = None) -> None:
-    """Raise NotFoundError unless `day` has landed, `newest` being the last that has; None asks whether any has."""
+    """Raise NotFoundError unless `day` has landed, with `newest` the last landed one; None means any day."""
     if newest is None:
         raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(settings)}")
     if day is not None and day > newest:
@@ -161,7 +161,7 @@ def require_landed(settings: Settings, newest: date | None, day: date | None = N
 
 
 def require_previous(settings: Settings, landed: Sequence[date], day: date) -> None:
-    """Raise UpstreamMismatchError unless the day before `day` is among those that have landed."""
+    """Raise UpstreamMismatchError unless the day before `day` has landed."""
     if day == settings.first_partition or add_days(day, -1) in landed:
         return
     if not landed:
@@ -174,7 +174,7 @@ def require_previous(settings: Settings, landed: Sequence[date], day: date) -> N
 
 
 def require_due(times: Times, day: date) -> None:
-    """Raise UpstreamMismatchError before a partition's time has come: what lands until then is of its day, too."""
+    """Raise UpstreamMismatchError before a partition is due: files that land until then belong to its day, too."""
     if not times.is_due(day):
         raise UpstreamMismatchError(
             f"{day} cannot run yet: it is {times.moment(day, NO_DELAY):%Y-%m-%d %H:%M} UTC, and a day runs from "

@@ -1,8 +1,7 @@
 """A new home of a standalone deployment: a folder that a person fills.
 
-Concept: what a person has to fill in is there with its header, private from its first byte, and empty: an example
-person would be one more whom nobody texts by intention. The letterhead is an example, under which mails are rehearsed
-and none reaches anybody. A folder that holds anything is left alone.
+Concept: files to fill in have a header only and are private from the first byte: an example person might get a message.
+The letterhead is an example, under which mails are only rehearsed. A folder with content is left alone.
 """
 
 from __future__ import annotations
@@ -60,18 +59,18 @@ def begin_home(
     deployment: str = "standalone",
     policies: Policies | None = None,
 ) -> list[Path]:
-    """Begin a standalone home in a new or empty folder; return what was written, in order.
+    """Begin a standalone home in a new or empty folder; return the written files in order.
 
     Args:
         home: the folder.
-        first_day: of raw events.
-        deployment: that the home remembers, as MLIFE_DEPLOYMENT says it.
-        history_days: to learn from before the first day is scored.
-        policies: that say how much history a first model needs, by default those of the settings.
+        first_day: first day of raw events.
+        deployment: stored in the home, a value of MLIFE_DEPLOYMENT.
+        history_days: days to learn from before the first scored day.
+        policies: define the history that a first model needs, by default the settings'.
 
     Raises:
-        InvalidInputError: the folder holds something, or cannot be written; the environment says otherwise; or the
-            history is too short for a first model.
+        InvalidInputError: the folder is not empty or cannot be written; the environment contradicts; or the history is
+            too short for a first model.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise InvalidInputError(f"{home} is not an empty folder; name a new one")
@@ -84,7 +83,7 @@ def begin_home(
         audit_table=AUDIT_FILE,
         letterhead=Path(LETTERHEAD),
     )
-    unlettered = settings.model_copy(update={"letterhead": None})  # the file is yet to be written
+    unlettered = settings.model_copy(update={"letterhead": None})  # the file is written later
     first_model = models_of(policies or unlettered.policies(), read_declared(DEFS_FOLDER).models)[0]
     if history_days < (least := least_history_days(first_model)):
         raise InvalidInputError(

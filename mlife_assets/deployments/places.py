@@ -1,8 +1,8 @@
-"""Whether the places that a deployment keeps things in can be worked with.
+"""Checks of a deployment's storage places.
 
-Concept: a person asks for everything at once (`look_at_places`). What starts work asks only where something lies
-elsewhere (`require_sound_places`): a folder of the home is as sound as the disk, a bucket may be anybody's. What is
-loaded again and again only reads, and waits out what passes (`require_places_are_there`).
+Concept: a person checks everything at once (`look_at_places`). Commands that start work check only places outside the
+home (`require_sound_places`): a folder of the home is as sound as the disk, a bucket may be anybody's. Frequent loads
+only read, and ignore transient faults (`require_places_are_there`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LAKE, HOME, DATABASE, DUCKDB, DEPLOYMENT = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DA
 
 
 def look_at_places(settings: HomeSettings) -> list[Finding]:
-    """Return what was found of each place; leaves two small objects in the lake."""
+    """Return the findings on each place; leaves two small objects in the lake."""
     found = [look_at_disk(HOME, settings.home)]
     if isinstance(settings.lake_place, Path):
         is_there = settings.lake_place.exists()
@@ -49,14 +49,14 @@ def look_at_places(settings: HomeSettings) -> list[Finding]:
 
 
 def deployment_in(settings: Settings) -> Deployment:
-    """Return the deployment of a home; asking makes nothing."""
+    """Return the deployment of a home without creating anything."""
     from mlife_assets.deployments.board_ports import board_ports
 
     return board_ports(settings).deployment
 
 
 def look_at_deployment(settings: Settings) -> list[Finding]:
-    """Return what was found of what a deployment is given by its owner, and of services that it is made of."""
+    """Return the findings on the owner's inputs of a deployment, and on its services."""
     found: list[Finding] = []
     with faults_found(DEPLOYMENT, found):
         deployment = deployment_in(settings)
@@ -70,12 +70,12 @@ def look_at_deployment(settings: Settings) -> list[Finding]:
 
 
 def require_sound_places(settings: HomeSettings) -> None:
-    """Raise an error with the remedy when something that lies elsewhere, or was named, cannot be worked with."""
+    """Raise an error with the remedy if a place outside the home, or a named input, is unusable."""
     if isinstance(settings, Settings):
         deployment_in(settings).require()
     found = _look_elsewhere(settings)
     if settings.lake is not None and not isinstance(settings.lake_place, Bucket):
-        with faults_found(LAKE, found):  # no object is left in a folder, which is as sound as the disk
+        with faults_found(LAKE, found):  # no test object for a folder, which is as sound as the disk
             _require_ours(settings)
     for one in found:
         if one.is_fault:
@@ -83,7 +83,7 @@ def require_sound_places(settings: HomeSettings) -> None:
 
 
 def require_places_are_there(settings: HomeSettings) -> None:
-    """Raise an error when what lies elsewhere, or was named, cannot be read for good; writes nothing."""
+    """Raise an error if a place outside the home, or a named input, is permanently unreadable; writes nothing."""
     try:
         if isinstance(settings, Settings):
             deployment_in(settings).require()
@@ -111,10 +111,10 @@ def require_places_are_there(settings: HomeSettings) -> None:
 
 
 def _require_ours(settings: HomeSettings) -> None:
-    """Raise InvalidInputError where the lake holds the log of another home; writes nothing.
+    """Raise InvalidInputError if the lake holds another home's log; writes nothing.
 
-    A home that signed heads, or has a ledger of release 0.1.0, which signed none, is asked by them where it works. One
-    that has neither wrote the newest manifest with its own key, or did not write it.
+    A home with signed heads, or with a ledger of release 0.1.0, is checked by those elsewhere. For others, the newest
+    manifest must carry the home's own key.
     """
     place, private = settings.lake_place, settings.private_folder
     with disk_errors_explained(private):
@@ -131,7 +131,7 @@ def _require_ours(settings: HomeSettings) -> None:
 
 
 def _manifest_key(settings: HomeSettings) -> bytes | None:
-    """Return the key of this home's manifests, None where it has none yet; none is made."""
+    """Return the key of this home's manifests, None if there is none; none is made."""
     keys = settings.private_folder / "keys"
     if settings.key_seed is None and not (keys / f"{MANIFEST_KEY}.key").exists():
         return None
@@ -139,7 +139,7 @@ def _manifest_key(settings: HomeSettings) -> bytes | None:
 
 
 def _is_written_with(store: ObjectStore, key: bytes | None) -> bool:
-    """Return whether the newest manifest that can be read was written with a key; one that a power cut left may not."""
+    """Return whether the newest readable manifest carries a key; a power cut may have left one unreadable."""
     last = last_number(store)
     for number in range(last, max(last - 2, -1), -1):
         data = store.get(manifest_key(number))
@@ -159,11 +159,11 @@ def _look_at_lake(settings: HomeSettings) -> list[Finding]:
 
 
 def _look_elsewhere(settings: HomeSettings) -> list[Finding]:
-    """Return what was found of a bucket, of what reads it, and of a database; nothing where there is none."""
+    """Return the findings on bucket, its reader, and database; empty without them."""
     found = _look_at_lake(settings) if isinstance(settings.lake_place, Bucket) else []
     if not isinstance(settings, Settings):
         return found
-    if isinstance(settings.lake_place, Bucket):  # dbt reads the job board's lake
+    if isinstance(settings.lake_place, Bucket):  # dbt reads a job board's lake
         with faults_found(DUCKDB, found):
             found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
     if settings.database is not None:

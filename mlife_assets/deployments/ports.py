@@ -1,8 +1,8 @@
-"""The ports of any home, and of each of its models; what differs by deployment stands in `record`.
+"""The ports of any home and its models; differences between deployments are in `record`.
 
 Concept: adapters remember (the end of the log, open databases, a worker process, a whole simulated market), so a home
-makes each once, when it is first asked for, and its views share them. What is made of every model is typed against
-`ModelPorts` and against nothing that knows a job or a text, so the same assets run in a project that has neither.
+makes each once, on first use, and its views share them. Assets of every model are typed against `ModelPorts` and not
+against jobs or texts, so the same assets run in a project without these.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class Models(Protocol):
-    """Where the ports of each model are had: a home, or a view of it."""
+    """Source of each model's ports: a home, or a view of it."""
 
     def of_model(self, name: str = "") -> ModelPorts:
         """Return the ports of a model, by default of the first."""
@@ -61,7 +61,7 @@ class PrivateThings:
 
     Attributes:
         settings: of the home.
-        prepare: is called before the private folder is made.
+        prepare: called before the private folder is made.
         make_keyring, make_heads: see `record.Services`.
     """
 
@@ -72,7 +72,7 @@ class PrivateThings:
 
     @cached_property
     def private_folder(self) -> Path:
-        """Where people's data and keys are; what an earlier release left open to others is narrowed."""
+        """Folder of personal data and keys; too open permissions of earlier releases are narrowed."""
         self.prepare()
         return private_tree(self.settings.private_folder)
 
@@ -87,12 +87,12 @@ class PrivateThings:
 
 @dataclass
 class KeptRuns:
-    """Marts as one run sees them: rows are read once, and kept until it ends or another asks."""
+    """Marts of one run: rows are read once, and kept until the run ends or another begins."""
 
     _kept: dict[tuple[str, str], KeptMarts] = field(default_factory=dict)
 
     def marts(self, run_id: str, model_name: str, marts: DatedMarts, folder: Path) -> KeptMarts:
-        """Return the marts of a model, whose rows are kept in a folder."""
+        """Return the marts of a model, with rows kept in a folder."""
         key = (run_id, model_name)
         if key not in self._kept:
             if any(run != run_id for run, _ in self._kept):
@@ -107,16 +107,16 @@ class KeptRuns:
 
 
 class HomePorts(ABC):
-    """The ports of any home; adapters are made when first asked for."""
+    """The ports of any home; adapters are made on first use."""
 
     settings: HomeSettings
     environment: str = "project"
-    """What a model that leaves this home says of where it comes from."""
+    """Origin named in exported models."""
 
     @property
     @abstractmethod
     def private(self) -> PrivateThings:
-        """What the home keeps to itself."""
+        """The private parts of the home."""
 
     @property
     @abstractmethod
@@ -126,26 +126,26 @@ class HomePorts(ABC):
     @property
     @abstractmethod
     def times(self) -> DayTimes:
-        """When what belongs to a day happens."""
+        """Times of a day's events."""
 
     @property
     @abstractmethod
     def days(self) -> LandedDays:
-        """The days of the home, whatever the model."""
+        """The days of the home, for any model."""
 
     @property
     def providers(self) -> Mapping[str, str]:
-        """Channel -> name of its provider, where anything is sent; asking opens none."""
+        """Channel -> name of its provider, for sending homes; opens none."""
         return {}
 
     @property
     @abstractmethod
     def model_names(self) -> Sequence[str]:
-        """The models that were declared, the first one first."""
+        """The declared models, the first one first."""
 
     @abstractmethod
     def ledger_if(self, *, is_made: bool) -> SqlLedger | None:
-        """Return the ledger; None where nothing is sent, and where none is there yet unless it `is_made`."""
+        """Return the ledger; None for homes that do not send, and for a missing one unless it `is_made`."""
 
     @cached_property
     def event_log(self) -> ParquetEventLog:
@@ -153,7 +153,7 @@ class HomePorts(ABC):
         known: dict[int, bytes] = {}
         pins = self.private.heads.pins
 
-        def key() -> bytes:  # asked before each manifest, so it looks for another only once one was rotated
+        def key() -> bytes:  # called before each manifest, so it looks for a new key only after a rotation
             pinned = len(pins.keys())
             if pinned not in known:
                 known[pinned] = manifest_key(self.private.keyring, newest())
@@ -167,7 +167,7 @@ class HomePorts(ABC):
             head = newest()
             return None if head is None else head.chain
 
-        def record(keys: Sequence[str]) -> None:  # types whose files it remembers are those of homes that have one
+        def record(keys: Sequence[str]) -> None:  # only homes with remembered types record them
             if (ledger := self.ledger_if(is_made=True)) is not None:
                 ledger.record_files(keys)
 
@@ -181,7 +181,7 @@ class HomePorts(ABC):
 
     @cached_property
     def clock(self) -> Clock:
-        """The time of the machine, by which a failed run waits for its next attempt; days have a time of their own."""
+        """The machine's time, for retries of failed runs; days have a time of their own."""
         return SystemClock()
 
     @abstractmethod
@@ -194,19 +194,19 @@ class HomePorts(ABC):
 
 
 def head_stores(home: HomePorts, *, is_made: bool = False) -> Sequence[HeadStore]:
-    """Return the stores of signed heads, outside the lake first; that of a ledger only where it is, or `is_made`."""
+    """Return the stores of signed heads, outside the lake first; a ledger's only if it exists, or `is_made`."""
     ledger = home.ledger_if(is_made=is_made)
     return (home.private.heads.store, *(() if ledger is None else (ledger.heads,)))
 
 
 @dataclass(frozen=True)
 class Scorers:
-    """Versions of a model, ready to score; each is verified when it is loaded first.
+    """Versions of a model, ready to score; each is verified on its first load.
 
     Attributes:
         registry: of the model.
         threads: for scoring.
-        remedy: what makes a first champion, in words.
+        remedy: words on how to get a first champion.
     """
 
     registry: ModelRegistry
@@ -221,7 +221,7 @@ class Scorers:
         return self._made[model_version]
 
     def champion_version(self, day: date) -> str:
-        """Return who is champion when partition `day` runs. Raises NotFoundError before the first promotion."""
+        """Return the champion when partition `day` runs. Raises NotFoundError before the first promotion."""
         version = self.registry.champion_at(run_time(day))
         if version is None:
             raise NotFoundError(f"no model serves on {day} yet; {self.remedy}")
@@ -232,14 +232,14 @@ class Scorers:
         return self.of(self.champion_version(day))
 
     def importance(self, model_version: str) -> Mapping[str, float]:
-        """Return mean |SHAP| per feature as measured at training."""
+        """Return mean |SHAP| per feature from training."""
         importance: Mapping[str, float] = self.registry.load(model_version).manifest["importance"]
         return importance
 
 
 @dataclass(frozen=True)
 class MonitoringReports:
-    """Reports of what was watched of a model, by day."""
+    """Monitoring reports of a model, by day."""
 
     tables: TableStore
 
@@ -251,7 +251,7 @@ class MonitoringReports:
         return MonitoringReport.from_json(self.tables.read_report(name, day)["report"])
 
     def of_day(self, day: date) -> dict[str, MonitoringReport]:
-        """Return the reports of a day by name; on a blocked day some were not written."""
+        """Return the reports of a day by name; a blocked day lacks some."""
         found = {}
         for name in MONITORING_REPORTS:
             with suppress(NotFoundError):
@@ -261,16 +261,16 @@ class MonitoringReports:
 
 @dataclass(frozen=True)
 class ModelPorts:
-    """What the chain of one model asks for; each is made when it is first asked for.
+    """The ports of one model's chain, made on first use.
 
     Attributes:
-        home: whose model it is.
+        home: home of the model.
         model_name: of the model.
-        days: that landed for the model.
-        declared: returns what was declared of it. Raises InvalidInputError naming the known ones.
+        days: landed days of the model.
+        declared: returns its declaration. Raises InvalidInputError naming the known ones.
         make_tables, make_marts: make its daily tables, and its marts.
-        is_unnamed: whether it was there when there was one: its jobs and assets do not have its name.
-        run_id: of the run that reads each row of its marts once, if any.
+        is_unnamed: whether it is the model from before there were several: its jobs and assets lack its name.
+        run_id: run that reads each row of its marts once, if any.
     """
 
     home: HomePorts
@@ -284,7 +284,7 @@ class ModelPorts:
     _made: dict[str, Any] = field(default_factory=dict)
 
     def _once(self, name: str, make: Callable[[], T]) -> T:
-        """Return what is made once for the model, in a run as outside of it."""
+        """Return an object made once per model, shared by runs."""
         if name not in self._made:
             self._made[name] = make()
         made: T = self._made[name]
@@ -304,12 +304,12 @@ class ModelPorts:
 
     @property
     def model(self) -> Model:
-        """What was declared of the model."""
+        """The declared model."""
         return self.declared()
 
     @property
     def warehouse(self) -> DatedMarts | KeptMarts:
-        """The marts; in a run, those that the run has read."""
+        """The marts; in a run, with rows read once."""
         marts = self._once("warehouse", self.make_marts)
         return self.home.runs.marts(self.run_id, self.model_name, marts, self.settings.home) if self.run_id else marts
 
@@ -335,7 +335,7 @@ class ModelPorts:
 
     @property
     def retraining_job(self) -> str:
-        """Job that makes a model."""
+        """Name of the retraining job."""
         return "retraining_job" if self.is_unnamed else f"{self.model_name}_retraining_job"
 
     @property
@@ -343,7 +343,7 @@ class ModelPorts:
         return "model" if self.is_unnamed else self.model_name
 
     def imported_tables(self, model_version: str) -> list[TableStore]:
-        """Return the reports and tables that came with a version from other environments, the newest first."""
+        """Return the reports and tables imported with a version, the newest first."""
         rows = reversed(self.registry.events(IMPORTED))
         return [
             TableStore(self.lake, imported_folder(model_version, row["bundle_id"]))
@@ -352,19 +352,19 @@ class ModelPorts:
         ]
 
     def retraining_time(self, day: date) -> datetime:
-        """Return when a retraining of partition `day` is decided."""
+        """Return the time of deciding a retraining of partition `day`."""
         return run_time(self.days.retrained_on(day)) + RETRAIN_DELAY
 
     def in_run(self, run_id: str) -> ModelPorts:
-        """Return the ports as one run sees them: rows of marts are read once.
+        """Return the view of one run: rows of marts are read once.
 
-        Each step begins here, so the memory of the steps before it is given back here.
+        Each step begins here, so memory of earlier steps is released here.
         """
         in_run = replace(self, run_id=run_id)
         in_run.rest()
         return in_run
 
     def rest(self) -> None:
-        """In a run, give the memory back that reading took; rows are there to be read further."""
+        """In a run, release the memory of reading; rows stay readable."""
         if self.run_id and isinstance(marts := self.warehouse, KeptMarts):
             marts.rest()

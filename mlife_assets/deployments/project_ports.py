@@ -1,7 +1,7 @@
-"""The ports of somebody else's project: a home folder, and marts that are made of its own tables.
+"""The ports of a user project: a home folder, and marts from its own tables.
 
-Concept: there is no market, no landing folder and no dbt. What the project's own assets delivered for a day lies in the
-lake as daily tables, one pair a model, and a report beside each says what of it was refused.
+Concept: there is no market, no landing folder and no dbt. The deliveries of the project's assets are daily tables in
+the lake, a pair per model, each with a report on refused rows.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ TABLES = (EXAMPLES, ROWS)
 
 
 def ingest_report_of(table: str) -> str:
-    """Return the name of the report of what became of a table of a day."""
+    """Return the name of the report on a table's delivery."""
     return f"ingest_{table}"
 
 
 @dataclass(frozen=True)
 class ProjectDays(LandedDays):
-    """The tables that were taken in for a model; without a name, for any.
+    """The days of a model's accepted tables; without a name, of any model's.
 
     Attributes:
         home: of the project.
@@ -52,7 +52,7 @@ class ProjectDays(LandedDays):
     label_types: Sequence[str] = (EXAMPLES,)
     feedback: str = "labels"
     is_simulated: bool = False
-    """Whether those whom rows are about are made up: mlife does not know, so no card says so."""
+    """Whether entities are made up: mlife does not know, so no card says so."""
 
     @property
     def _tables(self) -> TableStore:
@@ -60,17 +60,17 @@ class ProjectDays(LandedDays):
 
     @property
     def start(self) -> date:
-        """The first day that examples are of: no day before the first partition is learned from by accident."""
+        """The first day with examples: earlier ones are never used in training by accident."""
         own = self.home.own(self.model_name)
         return add_days(own.start_date, -own.rows.maturity_days - 1)
 
     @property
     def first_run(self) -> date:
-        """The first day that was taken in: until the governor decided one, nothing else is known of a home."""
+        """The first accepted day, as long as the governor decided none."""
         return min(self.landed(), default=FIRST_EVENT_DAY)
 
     def landed(self) -> Sequence[date]:
-        """Return the days for which a table was taken in, ascending; where no model is asked about, of any."""
+        """Return the days with an accepted table, ascending; without a model name, of any model."""
         if not self.model_name:
             names = self.home.lake.folders(OF_MODELS)
             return sorted({day for name in names for day in ProjectDays(self.home, name).landed()})
@@ -89,7 +89,7 @@ class ProjectDays(LandedDays):
             return None
 
     def require(self, day: date | None = None) -> None:
-        """Raise NotFoundError unless something was taken in for `day`; None asks for any day."""
+        """Raise NotFoundError unless a table was accepted for `day`; None means any day."""
         landed = self.landed()
         if not landed:
             raise NotFoundError(f"nothing was taken in yet; {self._remedy(day)}")
@@ -104,11 +104,11 @@ class ProjectDays(LandedDays):
         return f"materialize {name}/{EXAMPLES} and {name}/{ROWS} for {which}, or run {name}_daily_job"
 
     def late_feedback(self, first: date, last: date) -> frozenset[date]:
-        """Return the days of [first, last] on which no label became known although usually many do.
+        """Return the days of [first, last] without new labels although there are usually many.
 
-        What was observed on a day is the partition of the next. A row that comes too late is refused, so what there is
-        came in time. A partition that was delivered empty says that there is nothing to come: a business is closed on
-        Sundays. One that is missing, or of which every row was refused, says nothing.
+        Observations of a day are in the next partition. Late rows are refused, so accepted ones came in time. An empty
+        delivery states that there are no labels: a business is closed on Sundays. A missing partition, or one with all
+        rows refused, states nothing.
         """
         taken_in = set(self._tables.report_days(ingest_report_of(EXAMPLES)))
 
@@ -127,10 +127,10 @@ class ProjectDays(LandedDays):
 
 @dataclass(frozen=True)
 class ProjectHome(HomePorts):
-    """The ports of one project; adapters are made when first asked for.
+    """The ports of one project; adapters are made on first use.
 
     Attributes:
-        settings: what the environment says.
+        settings: from the environment.
         declared: its models by name.
         places: the files that declare them.
     """
@@ -140,7 +140,7 @@ class ProjectHome(HomePorts):
     places: dict[str, str] = field(default_factory=dict)
 
     def declare(self, own: OwnModel, place: str) -> None:
-        """Add a model, or replace what the same place declared. Raises InvalidInputError when another has its name."""
+        """Add a model, or replace the declaration of the same place. Raises InvalidInputError if its name is taken."""
         name = own.model.name
         if (other := self.places.setdefault(name, place)) != place:
             raise InvalidInputError(f"name: {other} declares a model {name}, too; give each a name of its own")
@@ -148,14 +148,14 @@ class ProjectHome(HomePorts):
         self._views.pop(name, None)
 
     def own(self, name: str) -> OwnModel:
-        """Return what was declared of a model. Raises InvalidInputError naming the known models."""
+        """Return the declaration of a model. Raises InvalidInputError naming the known models."""
         if name not in self.declared:
             raise InvalidInputError(f"there is no model {quoted(name)}; there are {', '.join(sorted(self.declared))}")
         return self.declared[name]
 
     @cached_property
     def private(self) -> PrivateThings:
-        """Where keys are, in a folder that git ignores."""
+        """The keys, in a folder that git ignores."""
         private = self.settings.private_folder
         return PrivateThings(
             settings=self.settings,
@@ -166,23 +166,23 @@ class ProjectHome(HomePorts):
 
     @cached_property
     def lake(self) -> ObstoreObjectStore:
-        """The bucket of events, artifacts, tables and reports; a folder of the home is one that git ignores."""
+        """The store of events, artifacts, tables and reports: a bucket, or a folder that git ignores."""
         made_and_ignored(self.settings.home)
         return ObstoreObjectStore.at(self.settings.lake_place)
 
     @property
     def times(self) -> DayTimes:
-        """Days decide at their nominal time, and people act in the evening of the newest."""
+        """Days decide at their nominal time; people act in the evening of the newest day."""
         return DayTimes(SimulatedTimes())
 
     @cached_property
     def days(self) -> ProjectDays:
-        """The days for which any model was given something."""
+        """The days with an accepted table of any model."""
         return ProjectDays(self, "")
 
     @property
     def model_names(self) -> Sequence[str]:
-        """The models that the project declares; none where a home is read by itself."""
+        """The models that the project declares; empty if a home is read by itself."""
         return sorted(self.declared)
 
     def ledger_if(self, *, is_made: bool) -> None:
@@ -205,7 +205,7 @@ class ProjectHome(HomePorts):
         return self._views[name]
 
     def _marts(self, name: str) -> TableMarts:
-        """Return examples by day and id, rows to score by day and entity."""
+        """Return the marts: examples by day and id, rows to score by day and entity."""
         own = self.own(name).rows
         examples = DailyMart(
             own.examples,

@@ -1,6 +1,6 @@
-"""What is known of recipients when their messages are sent.
+"""Facts about recipients at send time.
 
-Concept: on a day whose data is not sound nothing is known of anybody.
+Concept: on a day with unsound data there are no facts about anybody.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def recheck_of(model: ModelPorts, channel: Channel, day: date) -> Recheck:
-    """Return a reader of what is known of recipients at send time, which forbids sending on an unsound day."""
+    """Return a reader of recipients' facts at send time, which forbids sending on an unsound day."""
 
     @cache
     def known() -> dict[str, Recipient]:

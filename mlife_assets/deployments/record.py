@@ -1,7 +1,7 @@
-"""What a deployment is: what stands behind the ports that differ from one to the next.
+"""The record of a deployment: the adapters of the ports that differ between deployments.
 
-Concept: a port is a function that makes its adapter, since asking which deployment this is opens no file and no
-connection. A home calls each once and keeps what it made.
+Concept: a port is a function that makes its adapter, so that reading the record opens no file and no connection. A home
+calls each once and keeps the adapter.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 class Home(Protocol):
-    """What a home offers to its deployment: settings, keys, and what was sent from it."""
+    """A home as its deployment sees it: settings, keys, and sent messages."""
 
     @property
     def settings(self) -> Settings:
-        """What the environment says."""
+        """Values from the environment."""
 
     @property
     def policies(self) -> Policies:
@@ -45,11 +45,11 @@ class Home(Protocol):
 
     @property
     def story(self) -> Story | None:
-        """What happens in a simulated world; None is what the settings say."""
+        """Events of a simulated world; None for those of the settings."""
 
     @property
     def private_folder(self) -> Path:
-        """Where people's data are, readable to nobody else."""
+        """Folder of personal data, readable to the owner only."""
 
     @property
     def keyring(self) -> Keys:
@@ -61,42 +61,42 @@ class Home(Protocol):
 
     @property
     def letterhead(self) -> Letterhead:
-        """Who sends mails."""
+        """Sender of mails."""
 
     @property
     def stationery(self) -> Stationery:
-        """What makes mails."""
+        """Maker of mails."""
 
     @property
     def landing(self) -> ObjectStore:
-        """Where exporters put their files."""
+        """Place for exporters' files."""
 
     @property
     def ledger(self) -> SqlLedger:
-        """Every send."""
+        """Record of every send."""
 
     @property
     def world(self) -> EmbeddedWorld:
-        """The simulated market. Raises InvalidInputError where there is none."""
+        """The simulated market. Raises InvalidInputError without one."""
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """Return message id -> items, of the plans of a day that are sent."""
+        """Return message id -> items, of a day's plans that are sent."""
 
 
 @dataclass(frozen=True)
 class Services:
-    """What keeps things for a home: files of its own, or services where a home ends with its task.
+    """Storage of a home: files of its own, or services if the home ends with its task.
 
     Attributes:
-        lake: makes the store of everything that is written.
+        lake: makes the store of all output.
         database: returns the address of the ledger's database, which holds no password; None for a file of the home.
         keyring, number_key: make the keys of the deployment, and that of number hashes.
         heads: makes signed heads of the event log.
-        alert_channel: makes whom alerts are sent to; None where they are only kept.
-        warehouse: makes what fetches the warehouse of the task before, and puts it back; None where it lasts.
-        marts: makes what lets Athena have marts of the warehouse, None where nothing does.
-        measures: makes whom numbers are handed to that alarms watch; None where gauges show them.
-        sending_stop: makes the switch that stops every send; None where there is none.
+        alert_channel: makes the destination of alerts; None if they are only stored.
+        warehouse: makes the transfer that fetches the warehouse and puts it back; None if it lasts.
+        marts: makes the publisher of marts to Athena; None without one.
+        measures: makes the publisher of metrics for alarms; None if gauges show them.
+        sending_stop: makes the switch that stops every send; None without one.
     """
 
     lake: Callable[[], ObstoreObjectStore]
@@ -111,36 +111,36 @@ class Services:
     sending_stop: Callable[[], SendingStop] | None = None
 
     def measure(self, name: str, value: float) -> None:
-        """Hand a number to those who watch it."""
+        """Publish a metric for alarms; a no-op for homes with gauges."""
         if self.measures is not None:
             self.measures().report(name, value)
 
     def is_sending_stopped(self) -> bool:
-        """Return whether a switch outside of everything that runs stops every send."""
+        """Return whether an external switch stops every send."""
         return self.sending_stop is not None and self.sending_stop().is_stopped()
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """Which adapter stands behind which port, and whose time counts.
+    """The adapter behind each port, and the source of time.
 
     Attributes:
-        times: when sends and people's acts happen.
-        market: makes the simulated market; None where the world is real.
-        event_source: makes what delivers landing files; None where others deliver them.
+        times: times of sends and people's acts.
+        market: makes the simulated market; None in a real world.
+        event_source: makes the source of landing files; None if others deliver them.
         contacts: makes the directory of phone numbers.
         address_books: makes the directories of the addresses of other channels.
         audit_attributes: makes the restricted table of protected attributes.
-        texts, mails: make the providers of the two channels by which something is sent.
-        texts_record: makes what the provider of texts has on record; None where it keeps that to itself.
-        former_texts_record: the same of a rehearsal before somebody's provider, whose numbers are still erased.
-        providers: channel -> name of its provider, which is known without opening it.
-        former_providers: the same, of what may have stood there when earlier events were published.
-        silent: channel -> why nothing can be sent by it from this process; what came back is read all the same.
-        services: what takes the place of files of the home; None where the home lasts.
-        look: returns what is found of what its owner gave to it, for `mlife doctor`; None where it cannot say.
-        require: raises where something was named that it cannot work with: TransientError where it may be later.
-        looks: what is tried of services that it is made of, by setting; nothing is written.
+        texts, mails: make the providers of the two sending channels.
+        texts_record: makes the provider's record of texts; None if it is not accessible.
+        former_texts_record: the same of an earlier rehearsal, whose numbers are still erased.
+        providers: channel -> name of its provider, known without opening it.
+        former_providers: the same for providers at the time of earlier events.
+        silent: channel -> why this process cannot send by it; replies and receipts are still read.
+        services: replacement of the home's files; None if the home lasts.
+        look: returns findings on the owner's inputs, for `mlife doctor`; None without checks.
+        require: raises if a named input is unusable: TransientError if it may work later.
+        looks: checks of its services by setting; they write nothing.
         is_simulated: whether the people are made up, as in our embedded deployment alone.
     """
 
@@ -165,11 +165,11 @@ class Deployment:
 
 
 def services_of(home: Home) -> Services:
-    """Return what keeps things for a home; makes nothing yet."""
+    """Return the storage of a home, without creating anything."""
     settings = home.settings
 
     def number_key() -> bytes:
-        """Return the key of number hashes, on which nothing else depends: the setting's, else this home's own."""
+        """Return the key of number hashes, used for nothing else: the setting's, else this home's own."""
         key = settings.hash_key
         return home.keyring.key("numbers") if key is None else key.get_secret_value().encode()
 

@@ -1,7 +1,7 @@
 """Sealing and auditing the event log of a home.
 
-Concept: a writer seals when done, so that each run and each command leaves a signed head behind. Asking whether
-the log is intact makes nothing: a ledger that is gone is a finding and not an empty one.
+Concept: a writer seals when done, so that each run and each command leaves a signed head behind. A check of the log
+creates nothing: a missing ledger is a finding, not a new empty ledger.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def seal(
     manifest_key: ManifestKey | None = None,
     chain: Chain | None = None,
 ) -> Head | None:
-    """Sign what was appended since the newest head, at the time of the newest of `days`, by default of all of the home.
+    """Sign everything appended since the newest head, at the time of the newest of `days`, by default the home's.
 
-    Returns None when nothing was appended and there is no `note`.
+    Returns None without an append or a `note`.
     """
     days = days or home.days
     ledger = home.ledger_if(is_made=True)
@@ -52,14 +52,14 @@ def seal(
 
 
 def present_signer(home: HomePorts) -> HeadSigner:
-    """Return who signs heads now. Raises InvalidInputError before the first, IntegrityError for another key."""
+    """Return the present signer of heads. Raises InvalidInputError before the first, IntegrityError for another key."""
     if not home.private.heads.pins.keys():
         raise InvalidInputError("nothing was signed here yet, so nobody knows this home's key; run a day first")
     return head_signer_at_hand(home)
 
 
 def head_signer_at_hand(home: HomePorts) -> HeadSigner:
-    """Return who signs heads now, or will sign the first. Raises IntegrityError for another key than is pinned."""
+    """Return the present signer of heads, or the first. Raises IntegrityError if its key is not the pinned one."""
     pinned = home.private.heads.pins.keys()
     signer = home.private.heads.signer(max(len(pinned) - 1, 0))
     if pinned and signer.public_key != pinned[-1]:
@@ -71,8 +71,8 @@ def adopt(home: HomePorts, *, actor: str, reason: str, despite_findings: bool = 
     """Sign a log of release 0.1.0 after verifying it.
 
     Raises:
-        GateClosedError: it is damaged, and nobody said that it is to be signed as it is.
-        InvalidInputError: there is nothing of release 0.1.0 that is not signed already.
+        GateClosedError: it is damaged, and `despite_findings` is false.
+        InvalidInputError: everything of release 0.1.0 is signed already.
     """
     found = audit_log(home)
     if not found.verification.hashes:
@@ -95,7 +95,7 @@ def adopt(home: HomePorts, *, actor: str, reason: str, despite_findings: bool = 
 
 
 def rotate_key(home: HomePorts, *, actor: str, reason: str) -> Head:
-    """Introduce the next keys of heads and of manifests by a head that the present key signs."""
+    """Introduce the next keys of heads and of manifests by a head signed with the present key."""
     if not home.private.heads.pins.keys():
         raise InvalidInputError("nothing was signed yet, so there is no key to rotate; run a day first")
     with home.event_log.chain.alone(rotates=True):
@@ -111,10 +111,10 @@ def rotate_key(home: HomePorts, *, actor: str, reason: str) -> Head:
 def replace_lost_keys(
     home: HomePorts, *, actor: str, reason: str, vouched: Mapping[str, str] | None = None
 ) -> Head | None:
-    """Let new keys sign from now on where those of a home are lost, as after a restore: no backup holds them.
+    """Replace lost signing keys of a home, as after a restore: no backup holds them.
 
-    `vouched` are the hashes of manifests that may have been written since the newest head, whose keyed hash nobody can
-    check any more; without, `actor` vouches for all. Returns the head that says so, None where no key is lost.
+    `vouched` are the hashes of valid manifests since the newest head, whose keyed hash cannot be checked any more;
+    without it, `actor` vouches for all. Returns the new head, None if no key is lost.
 
     Raises:
         GateClosedError: a manifest since the newest head is not vouched for.
@@ -124,7 +124,7 @@ def replace_lost_keys(
         if newest is None or _are_keys_at_hand(home, newest):
             return None
         chain = _VouchedChain(home.lake, newest.head.chain, vouched)
-        chain.since(newest.head.chain.sequence)  # before a key is pinned: the lost ones may be put back
+        chain.since(newest.head.chain.sequence)  # before a key is pinned: the lost ones may be restored
         generation = len(home.private.heads.pins.keys())
         home.private.heads.pins.pin(home.private.heads.signer(generation).public_key)
         return seal(
@@ -136,7 +136,7 @@ def replace_lost_keys(
 
 
 def _are_keys_at_hand(home: HomePorts, newest: SignedHead) -> bool:
-    """Return whether the next head and the next manifest can be written with the keys that are there."""
+    """Return whether the keys for the next head and manifest exist."""
     pinned, keys, named = home.private.heads.pins.keys(), home.private.keyring, newest.head.manifest_key
     generation = len(pinned) - 1
     hashed = MANIFEST_KEY if named is None else f"{MANIFEST_KEY}_{named.generation}"
@@ -149,7 +149,7 @@ def _are_keys_at_hand(home: HomePorts, newest: SignedHead) -> bool:
 
 
 class _VouchedChain(Chain):
-    """A chain whose keyed hashes cannot be checked, since their key is lost."""
+    """A chain whose keyed hashes cannot be checked because the key is lost."""
 
     def __init__(self, store: ObjectStore, pinned: ChainEnd, vouched: Mapping[str, str] | None) -> None:
         super().__init__(store, pinned=lambda: pinned)
@@ -182,12 +182,12 @@ def audit_log(home: HomePorts, *, lake: ObjectStore | None = None, witnessed: It
 
 
 def _is_adoption_cut_short(home: HomePorts) -> bool:
-    """Return whether an adoption died before it signed: the chain was begun, lists nothing, and no key was used."""
+    """Return whether an adoption died before signing: the chain began, lists no file, and no key was used."""
     begun = home.event_log.chain.since(-1)
     return not home.private.heads.pins.keys() and not any(manifest.entries for _, manifest in begun)
 
 
 def signed_positions(home: HomePorts) -> Mapping[str, int]:
-    """Return how far the ledger had come by the newest signed head, wherever that is kept."""
+    """Return the ledger's positions in the newest signed head, from any store."""
     newest = newest_head(head_stores(home, is_made=True), home.private.heads.pins)
     return {} if newest is None else newest.head.ledger

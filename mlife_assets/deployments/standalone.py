@@ -1,12 +1,10 @@
-"""The standalone deployment: data that others deliver, people of the owner's, real time.
+"""The standalone deployment: delivered data, the owner's people, real time.
 
-Concept: there is no market, so nothing is made up: what is not delivered is not there. The console takes every message
-and hands it to nobody: it says so by a receipt, and nobody answers. A mistaken value is refused, and nothing falls back
-to what the embedded deployment does.
+Concept: there is no market, so no data is made up. The console accepts every message and hands it to nobody: its
+receipt says so, and there are no replies. A wrong value is refused and never replaced by the embedded deployment's.
 
-Without a relay mails are rehearsed, but not in a home that has mailed people: a shell that lacks the variable would
-take mails for sent, and nobody would read the answers. There what came back is read, and a plan waits for a process
-that has the variable.
+Without a relay mails are rehearsed, except in a home that has mailed people: a shell without the variable would count
+mails as sent, and miss the replies. There replies are read, and a plan waits for a process with the variable.
 """
 
 from __future__ import annotations
@@ -69,7 +67,7 @@ TEXTS_NOBODY = GatewayFaults(
     help_share=0,
     other_share=0,
 )
-"""Real people's records must hold no receipt or STOP that was made up."""
+"""Real people's records must hold no made-up receipt or STOP."""
 NO_RELAY = (
     f"{RELAY}: it is not set, and mails of this home went out through a relay; set it, or rehearse in another home"
 )
@@ -78,11 +76,11 @@ MAILS, JOURNAL, RETURNED = "mail", "journal", "returned"
 MAILS_NOBODY = MailFaults(
     throttled_share=0, rejected_share=0, timeout_share=0, delivered_share=0, unsubscribe_share=0, complaint_share=0
 )
-"""Real people's records must hold no receipt, unsubscription or complaint that was made up."""
+"""Real people's records must hold no made-up receipt, unsubscription or complaint."""
 
 
 def standalone(home: Home) -> Deployment:
-    """Return the standalone deployment of a home; makes nothing yet."""
+    """Return the standalone deployment of a home, without creating anything."""
     settings = home.settings
 
     @cache
@@ -117,7 +115,7 @@ def standalone(home: Home) -> Deployment:
 
 
 def look_at(settings: Settings) -> list[Finding]:
-    """Return what was found of the owner's tables, of the relay and of the clock."""
+    """Return the findings on the owner's tables, the relay and the clock."""
     found = look_at_people(settings)
     found += look_at_mails(settings)
     with faults_found(CLOCK_FILE, found):
@@ -130,8 +128,8 @@ def look_at(settings: Settings) -> list[Finding]:
 
 
 def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = UNNAMED) -> list[Finding]:
-    """Return how many people are in the owner's tables, or what is wrong with them; `unnamed` is what follows, and what
-    to do, where one was not named.
+    """Return the number of people in the owner's tables, or their faults; `unnamed` has consequence and remedy of a
+    missing setting.
     """
     found: list[Finding] = []
     with faults_found(CONTACTS, found):
@@ -159,7 +157,7 @@ def _counted(setting: str, place: Path | Bucket | None, people: int, unnamed: Ma
 
 
 def _look_at_landing(settings: Settings) -> Finding:
-    """Return what was found of where others deliver. Raises what opening a bucket raises."""
+    """Return the finding on the landing place. Raises the errors of opening a bucket."""
     place = settings.landing_place
     if isinstance(place, Bucket):
         first = LandingBucket(place, retries=FEW_RETRIES).first_source()
@@ -172,7 +170,7 @@ def _look_at_landing(settings: Settings) -> Finding:
 
 
 def require_readable(settings: Settings) -> None:
-    """Raise where something was named that cannot be worked with: TransientError where it may be later."""
+    """Raise if a named input is unusable: TransientError if it may work later."""
     settings.own_letterhead()
     clock_of(settings).now()
     OwnersContacts(settings.contacts_place).count()
@@ -180,18 +178,18 @@ def require_readable(settings: Settings) -> None:
 
 
 def clock_of(settings: Settings) -> Clock:
-    """Return the machine's clock, or the one in a file with which somebody tries days out."""
+    """Return the machine's clock, or the one in a file for trials."""
     return SystemClock() if settings.clock_file is None else FileClock(settings.clock_file)
 
 
 @dataclass(frozen=True)
 class Mails:
-    """How a home mails.
+    """Mailing of a home.
 
     Attributes:
         mailbox: makes the provider; opens no connection.
-        names: that of the provider, and of the one which may have been it before.
-        silent: why nothing can be sent from this process; empty where something can.
+        names: of the provider, and of a possible former one.
+        silent: why this process cannot send; empty if it can.
     """
 
     mailbox: Callable[[], MessageGateway]
@@ -200,7 +198,7 @@ class Mails:
 
 
 def mails_of(home: Home) -> Mails:
-    """Return how a home mails; opens nothing. Settings that name a relay name the owner's letterhead, too."""
+    """Return a home's mailing without opening it. Settings that name a relay name the owner's letterhead, too."""
     relay, folder = home.settings.relay, home.settings.private_folder / MAILS
     has_mailed = has_entries(folder / JOURNAL)
 
@@ -219,7 +217,7 @@ def mails_of(home: Home) -> Mails:
 
 
 def look_at_mails(settings: Settings) -> list[Finding]:
-    """Return what was found of the letterhead and of the relay, which is greeted."""
+    """Return the findings on the letterhead and the relay, which is greeted."""
     found: list[Finding] = []
     with faults_found(LETTERHEAD, found):
         letterhead = settings.own_letterhead()

@@ -1,6 +1,6 @@
-"""Times of a deployment: when what touches the world outside happens, and what people do.
+"""Times of a deployment: of external effects and people's acts.
 
-Concept: a partition decides at its nominal time wherever it runs, so the same data give the same bytes. Sends and
+Concept: a partition decides at its nominal time, whenever it runs, so the same data give the same bytes. Sends and
 people's acts follow it by a fixed delay in a simulated world, which stands still in the evening of its newest day, and
 happen at the clock's present in a real one.
 """
@@ -25,60 +25,60 @@ OPERATOR_DELAY = timedelta(hours=4)
 
 @dataclass(frozen=True)
 class Pace:
-    """What paces sends: the present, and how to wait."""
+    """Pacing of sends: the present, and a way to wait."""
 
     clock: Clock
     sleep: Callable[[float], None]
 
 
 class Times(Protocol):
-    """When things happen that no partition decides."""
+    """Times of events outside of partitions' decisions."""
 
     @property
     def clock(self) -> Clock | None:
-        """Whose present counts; None where time is simulated."""
+        """Clock of the present; None in simulated time."""
 
     def moment(self, day: date, delay: timedelta) -> datetime:
-        """Return when something happens that follows the run of partition `day` by `delay` in a simulated world."""
+        """Return the time of an event that follows the run of partition `day` by `delay` in a simulated world."""
 
     def pace(self, start: datetime) -> Pace:
-        """Return what paces sends that begin at `start`."""
+        """Return the pacing of sends from `start` on."""
 
     def is_due(self, day: date) -> bool:
         """Return whether partition `day` may run."""
 
     def is_over(self, day: date) -> bool:
-        """Return whether it is too late to send anything of partition `day`."""
+        """Return whether it is too late to send for partition `day`."""
 
 
 @dataclass(frozen=True)
 class DayTimes:
-    """When what belongs to a day happens, in the time of a deployment."""
+    """Times of a day's events in a deployment."""
 
     times: Times
 
     def planning(self, day: date) -> datetime:
-        """Return when the plan of partition `day` is decided: at its nominal time, so planning again gives the same."""
+        """Return the time of partition `day`'s plan: its nominal time, so a repeated plan is the same."""
         return run_time(day) + SEND_DELAY
 
     def sending(self, day: date) -> datetime:
-        """Return when partition `day` starts to send, if it does so now."""
+        """Return the start time of sending partition `day` if it starts now."""
         return self.times.moment(day, SEND_DELAY)
 
     def outcomes(self, day: date) -> datetime:
-        """Return until when replies and receipts of partition `day` are read."""
+        """Return the time up to which replies and receipts of partition `day` are read."""
         return self.times.moment(day, OUTCOMES_DELAY)
 
     def act(self, newest: date) -> datetime:
-        """Return when a person's act happens, `newest` being the newest day that was decided."""
+        """Return the time of a person's act, with `newest` the newest decided day."""
         return self.times.moment(newest, OPERATOR_DELAY)
 
     def sealing(self, newest: date) -> datetime:
-        """Return when a head is signed, `newest` being the newest day that landed."""
+        """Return the time of signing a head, with `newest` the newest landed day."""
         return self.times.moment(newest, timedelta(0))
 
     def today(self, start: date) -> date:
-        """Return the UTC day of the present; a simulated world has none of its own and is asked on its first day."""
+        """Return the present UTC day; a simulated world has none and uses its first day."""
         return self.times.moment(start, timedelta(0)).date()
 
 
@@ -89,11 +89,11 @@ class SimulatedTimes:
     clock: None = None
 
     def moment(self, day: date, delay: timedelta) -> datetime:
-        """Return the time of the run and the delay."""
+        """Return the run's time plus the delay."""
         return run_time(day) + delay
 
     def pace(self, start: datetime) -> Pace:
-        """Return a clock that stands at `start`, moved by waiting alone."""
+        """Return a clock that starts at `start` and advances only by waiting."""
         clock = SimulatedClock(start)
         return Pace(clock, lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)))
 
@@ -106,10 +106,10 @@ class SimulatedTimes:
 
 @dataclass(frozen=True)
 class RealTimes:
-    """The present is a clock's; waiting takes as long as it takes.
+    """The present is a clock's; waiting is real.
 
     Attributes:
-        clock: whose present counts.
+        clock: the present.
         sleep: waits.
     """
 
