@@ -1,8 +1,8 @@
 """Alerts to a webhook: a chat, a pager, an incident tool.
 
 Concept: the body is JSON with `text`, which chats show (Slack, Mattermost), and `alerts` for machines. Words may be a
-stranger's, so they stand in a block of code, where a chat makes no link and calls nobody. The address often holds a
-secret, so no error names it.
+stranger's, so they are in a code block, where a chat makes no links and mentions. The address often holds a secret, so
+no error names it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 SETTING = "MLIFE_ALERT_WEBHOOK"
 TIMEOUT_SECONDS, LOOK_SECONDS = 10.0, 5.0
 _LATER = {408, 425, 429}
-"""Statuses below 500 after which the same request may be taken."""
+"""Statuses below 500 after which a retry may succeed."""
 
 
 def look_at_webhook(url: Secret[HttpUrl]) -> list[Finding]:
-    """Return whether somebody answers where alerts are posted; nothing is posted, and the address is not repeated."""
+    """Return whether the alert address answers; nothing is posted, and the address is not repeated."""
     found: list[Finding] = []
     with faults_found(SETTING, found):
         AlertWebhook(url)
@@ -50,10 +50,10 @@ def look_at_webhook(url: Secret[HttpUrl]) -> list[Finding]:
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would take alerts, and whatever their address holds, to somebody whom no setting names."""
+    """Refuses redirects, which would send alerts, and secrets of the address, to an unconfigured server."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Follow nothing."""
+        """Follow no redirect."""
 
 
 class AlertWebhook:
@@ -62,7 +62,7 @@ class AlertWebhook:
     name = "webhook"
 
     def __init__(self, url: Secret[HttpUrl], *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        """Remember where alerts go; nothing is opened. Raises InvalidInputError on an address with a name in it."""
+        """Store the address; nothing is opened. Raises InvalidInputError on an address with a name in it."""
         if url.get_secret_value().username is not None:
             raise InvalidInputError("MLIFE_ALERT_WEBHOOK has a name before its host, which is not sent; leave it out")
         self._url, self._timeout = url, timeout_seconds
@@ -71,14 +71,14 @@ class AlertWebhook:
         """Post alerts as one message.
 
         Raises:
-            TransientError: nobody answered in time, or the answer asks for another try.
-            PermanentError: the answer is a refusal, or sends elsewhere, which is not followed.
+            TransientError: there was no answer in time, or it asks for a retry.
+            PermanentError: the answer is a refusal or a redirect, which is not followed.
         """
         head, _, said = message_of(alerts).partition("\n")
         text = f"{head}\n```\n{said.replace('`', chr(39))}\n```"
         body = {"text": text, "alerts": [{"name": one.name, **one.facts} for one in alerts]}
         headers = {"Content-Type": "application/json", "User-Agent": "mlife"}
-        address = str(self._url.get_secret_value())  # of http or https: the settings take no other
+        address = str(self._url.get_secret_value())  # http or https: settings allow no other
         request = Request(address, data=json.dumps(body).encode(), headers=headers, method="POST")  # noqa: S310
         answer: Future[int] = Future()
         Thread(target=self._post, args=(request, answer), daemon=True).start()
@@ -97,7 +97,7 @@ class AlertWebhook:
         raise PermanentError(f"the webhook of alerts answered {status}; correct MLIFE_ALERT_WEBHOOK")
 
     def _post(self, request: Request, answer: Future[int]) -> None:
-        """Answer with the status; the limit of a socket begins anew with each byte, so another thread waits."""
+        """Set the status as the result; a socket's timeout restarts with each byte, so another thread waits."""
         try:
             with build_opener(_NoRedirect()).open(request, timeout=self._timeout) as said:
                 answer.set_result(said.status)

@@ -1,7 +1,7 @@
-"""Clients of AWS by the role of the task, and what AWS refuses, as errors that say what to do.
+"""Clients of AWS by the task's role, and refusals of AWS as errors with a remedy.
 
-Concept: nobody hands a key over, so there is none to leak: botocore asks the task for the key of its role, and again
-before that ends. The words of an answer never go on; its code and the call say enough.
+Concept: no key is passed on, so none can leak: botocore gets the key of the task's role, and renews it. Errors never
+repeat an answer's words, only its code and the call.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def client(service: str, region: str) -> Any:
 
 
 def role_key() -> Credentials:
-    """Return the key that the task's role gives now; it ends within hours. Raises PermanentError without a role."""
+    """Return the present key of the task's role, valid for hours. Raises PermanentError without a role."""
     with aws_errors_explained("the role of the task", "its credentials"):
         found = _session().get_credentials()
         key = None if found is None else found.get_frozen_credentials()
@@ -60,7 +60,7 @@ def role_key() -> Credentials:
 
 
 def renewed_role_key() -> dict[str, Any]:
-    """Return the key of the role as obstore asks for it, to be asked again after a while."""
+    """Return the role's key in obstore's form, with a time for renewal."""
     key = role_key()
     return {
         "access_key_id": key.access_key_id,
@@ -75,10 +75,10 @@ NO_ROLE = "the task has no role, or it gives no key; start it with the role that
 
 @contextmanager
 def aws_errors_explained(what: str, call: str) -> Iterator[None]:
-    """Turn what AWS answers into errors of ours.
+    """Raise errors of AWS as mlife errors.
 
     Args:
-        what: what was asked about, as people name it: a setting.
+        what: setting that the call is about.
         call: the right that the call needs, such as `kms:Sign`.
     """
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -95,7 +95,7 @@ def aws_errors_explained(what: str, call: str) -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """Return the code by which AWS refused a call; empty where it was not AWS that did."""
+    """Return AWS's error code of a refused call; empty for other errors."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 
@@ -123,10 +123,10 @@ def _session() -> Any:
 
 
 def read_secret(name: str, region: str, *, setting: str) -> str:
-    """Return a secret's text; `setting` is what names it.
+    """Return a secret's text; `setting` names it.
 
     Raises:
-        NotFoundError, PermanentError, TransientError: it is not there, or may not be read; names the setting.
+        NotFoundError, PermanentError, TransientError: it is missing or may not be read; names the setting.
     """
     with aws_errors_explained(setting, "secretsmanager:GetSecretValue"):
         answer = client("secretsmanager", region).get_secret_value(SecretId=name)

@@ -1,7 +1,7 @@
 """The detectors of a replay: the statistics of every monitoring day, by our own calculators.
 
-Concept: a replay is evidence about monitoring only when it gives what monitoring gives, so nothing is computed here. It
-asks for hundreds of windows, so it asks our own calculators, whose numbers are those of NannyML to the bit.
+Concept: a replay must give monitoring's own numbers, so this module computes nothing itself. For its hundreds of
+windows it uses our calculators, which equal NannyML's to the bit.
 """
 
 from __future__ import annotations

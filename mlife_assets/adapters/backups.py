@@ -1,16 +1,16 @@
-"""Backups of a deployment, made whole and read back.
+"""Backups of a deployment, written and read back.
 
-Concept: a backup is a folder: the ledger as one file, wherever it is, the signed heads of the log, its lake, keys,
-which world the home says that it holds, and a manifest with the hash of each, written last and read back before it
-counts. The order makes it fit together while others write: a log that is copied after ledger and heads is never older
-than they are, and a ledger that is older is brought up to date from it.
+Concept: a backup is a folder: the ledger as one file, the signed heads of the log, the lake, keys, the home's world
+file, and a manifest of hashes, written last and read back before it counts. The order keeps it consistent while others
+write: a log copied after ledger and heads is never older than they are, and an older ledger is updated from it.
 
-The holder of a backup may change it, so the home signs the manifest with the key of its heads, and a backup counts only
-under a public key that its reader knows from elsewhere. Keys that sign the log are in none: a thief could go on with
-it. Names come from a closed list, no link is followed, and each file is held against its hash whenever it is read.
+The holder of a backup may change it, so the home signs the manifest with the key of its heads, and a backup is valid
+only under a public key that its reader knows from elsewhere. Backups hold no keys that sign the log: a thief could
+continue it. Names come from a closed list, no link is followed, and each file is checked against its hash on every
+read.
 
-The contact book is not in it: it is a copy of another system's directory and comes back from there. Neither are
-warehouse and Dagster's records, which are derived.
+The contact book, a copy of another system's directory, is not included. Neither are warehouse and Dagster's records,
+which are derived.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ MANIFEST = "manifest.json"
 HEADS, KEYS = "heads", "keys"
 LAKE = "lake"
 PRIVATE_KEYS = ".key"
-"""Ends the names of keys that must fit the ledger."""
+"""Suffix of keys that must match the ledger."""
 NAMED_MAXIMUM = 3
 MANIFEST_BYTES_MAXIMUM = 512_000_000
-"""Some three million objects of a lake."""
+"""Enough for three million objects of a lake."""
 CONTEXT = b"mlife backup\n"
-"""Signed with every manifest, so that no other signature of the key can stand for one."""
+"""Signed with every manifest, so that no other signature of the key can replace one."""
 _ALONE = (LEDGER_FILE, *HOME_FILES, LETTERHEAD)
 _SIGNS_LOG = re.compile(rf"{KEYS}/log_.*\.key")
 """Private keys that no backup holds."""
@@ -64,7 +64,7 @@ _IN_FOLDERS = re.compile(rf"{HEADS}/[0-9]{{8}}\.json|{KEYS}/[a-z][a-z0-9_]*\.(ke
 
 @dataclass(frozen=True)
 class LedgerFacts:
-    """What a file holds: rows by table, the newest sequence of the outbox (0 when there is none), its schema."""
+    """Content of a ledger file: rows by table, the newest sequence of the outbox (0 if empty), the schema."""
 
     rows: dict[str, int]
     last_transition: int
@@ -83,8 +83,8 @@ def copy_ledger(ledger: SqlLedger, to: Path) -> None:
 
 
 def write_ledger_file(source: sa.Connection, to: Path) -> None:
-    """Write what a transaction sees of a ledger as one new private file of this release's schema."""
-    # No write-ahead log, unlike the ledger's own file: a copy is one file, and is read where nothing may be written.
+    """Write the ledger as seen by a transaction to one new private file of this release's schema."""
+    # No write-ahead log, unlike the ledger's own file: a copy is one file, readable without write access.
     engine = sa.create_engine(f"sqlite:///{private_file(to)}")
     try:
         with disk_errors_explained(to):
@@ -97,9 +97,9 @@ def write_ledger_file(source: sa.Connection, to: Path) -> None:
 
 @contextmanager
 def ledger_as_it_is(path: Path, *, is_copy: bool = False) -> Iterator[sa.Connection]:
-    """Open a ledger file of any released schema to look into it.
+    """Open a ledger file of any released schema for reading.
 
-    One that `is_copy` is whole by itself: SQLite must not play a log or journal into it that lies beside it.
+    A file that `is_copy` is complete: SQLite must not apply a log or journal beside it.
     """
     engine = sa.create_engine("sqlite://", creator=lambda: _connect(path, is_copy=is_copy), poolclass=sa.NullPool)
     try:
@@ -116,7 +116,7 @@ def _connect(path: Path, *, is_copy: bool) -> sqlite3.Connection:
 
 
 def ledger_facts(path: Path, *, is_copy: bool = False) -> LedgerFacts:
-    """Return what a ledger file holds; `is_copy` as in `ledger_as_it_is`.
+    """Return the facts of a ledger file; `is_copy` as in `ledger_as_it_is`.
 
     Raises:
         IntegrityError: it is damaged or of an unknown schema.
@@ -142,14 +142,14 @@ def ledger_facts(path: Path, *, is_copy: bool = False) -> LedgerFacts:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was read back and found whole.
+    """A backup that was read back and verified.
 
     Attributes:
-        folder: where it is.
-        created_at: when it was made.
+        folder: its place.
+        created_at: time of its making.
         files: name -> SHA-256.
         rows: table of the ledger -> rows.
-        signed_by: the public key that it was checked with, in hex digits; None of one without a signature.
+        signed_by: the public key of its check, in hex digits; None without a signature.
     """
 
     folder: Path
@@ -159,7 +159,7 @@ class Backup:
     signed_by: str | None = None
 
     def read(self, name: str) -> bytes:
-        """Return a file of it. Raises IntegrityError when that is no longer what was checked."""
+        """Return a file of it. Raises IntegrityError if it changed since the check."""
         data = b""
         with suppress(FileNotFoundError), _opened(self.folder, name) as file:
             data = file.read()
@@ -169,7 +169,7 @@ class Backup:
 
     @property
     def newest_day(self) -> date | None:
-        """Return the day of the newest head in it; release 0.1.0 kept none. Raises IntegrityError where it is none."""
+        """Return the day of the newest head in it; None for release 0.1.0. Raises IntegrityError if it is no head."""
         heads = sorted(name for name in self.files if name.startswith(f"{HEADS}/"))
         try:
             return date.fromisoformat(orjson.loads(self.read(heads[-1]))["head"]["day"]) if heads else None
@@ -178,7 +178,7 @@ class Backup:
 
     @property
     def lake(self) -> dict[str, str]:
-        """Return key -> SHA-256 of the objects of the lake; none where it was left out."""
+        """Return key -> SHA-256 of the lake's objects; empty if it was left out."""
         prefix = f"{LAKE}/"
         return {name.removeprefix(prefix): digest for name, digest in self.files.items() if name.startswith(prefix)}
 
@@ -201,12 +201,12 @@ def create_backup(
         to: the folder, on another disk.
         now: the present.
         signer: signs the manifest.
-        home: the folder with the files that say which world it holds, if there are any.
+        home: the folder with the home's world files, if any.
         copy_lake: copies the lake into a folder and returns hashes by key; None leaves it out.
 
     Raises:
-        InvalidInputError: `to` holds something.
-        IntegrityError: what was written does not read back.
+        InvalidInputError: `to` is not empty.
+        IntegrityError: the written backup does not read back.
         TransientError: a key was changed meanwhile.
     """
     if to.exists() and any(to.iterdir()):
@@ -228,7 +228,7 @@ def create_backup(
         **asdict(ledger_facts(to / LEDGER_FILE)),
     }
     signature = {"key": signer.public_key.hex(), "signature": signer.sign(_signed(content)).hex()}
-    os.sync()  # before it looks whole: nothing of the lake waited for the disk
+    os.sync()  # before it looks complete: the lake's files were not synced yet
     whole = orjson.dumps({**content, "signed": signature}, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     write_private(to / MANIFEST, whole)
     return read_backup(to, signed_by=signer.public_key)
@@ -237,12 +237,12 @@ def create_backup(
 def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
     """Return a backup after reading every byte of it.
 
-    `signed_by` is the public key that it must be signed with; None takes one without a signature alone.
+    `signed_by` is the required public key; None accepts only a backup without a signature.
 
     Raises:
-        NotFoundError: the folder holds none, or one that was cut off.
+        NotFoundError: the folder holds none, or an incomplete one.
         InvalidInputError: it is signed and no key was given, or the other way round.
-        IntegrityError: somebody else signed it, or a name, file or ledger in it is not as it must be.
+        IntegrityError: another key signed it, or a name, file or ledger in it is invalid.
     """
     content, created_at = _manifest(folder, signed_by)
     files, sizes = content["files"], content.get("sizes", {})
@@ -263,7 +263,7 @@ def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
 
 
 def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], datetime]:
-    """Return what the manifest of a backup says and when it was made, after checking who signed it."""
+    """Return the content of a backup's manifest and its time, after checking the signature."""
     try:
         with _opened(folder, MANIFEST) as file:
             if os.fstat(file.fileno()).st_size > MANIFEST_BYTES_MAXIMUM:
@@ -304,7 +304,7 @@ def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], da
 
 
 def _signed(content: Mapping[str, Any]) -> bytes:
-    """Return what is signed of a manifest: its hash, which every signer takes."""
+    """Return the bytes to sign for a manifest: its hash, which every signer accepts."""
     whole = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return CONTEXT + hashlib.sha256(whole).hexdigest().encode()
 
@@ -335,7 +335,7 @@ def _opened(folder: Path, name: str) -> BufferedReader:
 def _is_whole(folder: Path, name: str, sha256: str, size: int | None) -> bool:
     try:
         with _opened(folder, name) as file:
-            # The size first: a file of terabytes need not be read to be refused.
+            # The size first: a huge file is refused unread.
             if size is not None and os.fstat(file.fileno()).st_size != size:
                 return False
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256

@@ -1,4 +1,4 @@
-"""Clocks: the only places where the present comes from.
+"""Clocks: the only sources of the present.
 
 Concept: the embedded world runs in simulated time, which its driver sets and which never runs backwards.
 """
@@ -19,7 +19,7 @@ class SystemClock:
 
 
 class FileClock:
-    """The present that a file holds, so that a trial of days can move it for several processes at once.
+    """The present from a file, so that a trial of days can move it for several processes at once.
 
     Args:
         path: text file with one instant, such as `2026-06-02T18:00:00+00:00`.
@@ -29,7 +29,7 @@ class FileClock:
         self._path = path
 
     def now(self) -> datetime:
-        """Return the instant in the file, aware, in UTC. Raises InvalidInputError when it says none."""
+        """Return the instant in the file, aware, in UTC. Raises InvalidInputError if it holds none."""
         try:
             return _utc(datetime.fromisoformat(self._path.read_text(encoding="utf-8").strip()))
         except (OSError, ValueError) as error:

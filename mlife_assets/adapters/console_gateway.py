@@ -1,8 +1,7 @@
-"""The embedded SMS provider: behaves like a real one, texts nobody.
+"""The embedded SMS provider: behaves like a real one, but sends nothing.
 
-Concept: every request is one committed row of the provider's own SQLite file before `send` returns, so whatever
-crashes on our side, what was accepted can be counted here and nowhere else. Outcomes are a hash of seed, message and
-request number.
+Concept: every request is one committed row of the provider's own SQLite file before `send` returns, so whatever crashes
+on our side, accepted messages can be counted here. Outcomes are a hash of seed, message and request number.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ CREATE INDEX IF NOT EXISTS requests_by_inbound ON requests (inbound_at) WHERE in
 
 @dataclass(frozen=True)
 class GatewayFaults:
-    """How often what goes wrong; shares of requests (or of delivered texts, for replies).
+    """Rates of faults, as shares of requests (or of delivered texts, for replies).
 
     `timeout_from`..`timeout_until` is an outage: within it every request times out, half of them after acceptance.
     """
@@ -112,9 +111,9 @@ class ConsoleGateway:
 
     Args:
         path: SQLite file of the provider's log, created when missing. Phone numbers are in it as keyed hashes only.
-        seed: makes outcomes reproducible.
+        seed: seed of reproducible outcomes.
         hash_key: key of the phone-number hashes.
-        faults: how often what goes wrong.
+        faults: rates of faults.
     """
 
     name, channel, reaches_nobody = "console", Channel.SMS, True
@@ -125,10 +124,10 @@ class ConsoleGateway:
         with disk_errors_explained(path):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-            # The log stands for another machine: it must outlive our process, not a power cut.
+            # The log stands for another machine: it must survive our process, not a power cut.
             self._connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;" + _SCHEMA)
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:  # 0.1.0 hashed with a key that everybody could read
+            if version == 0:  # 0.1.0 hashed with a publicly known key
                 self.forget_numbers()
                 self._connection.execute("PRAGMA user_version = 1")
 
@@ -136,14 +135,14 @@ class ConsoleGateway:
         self._connection.close()
 
     def forget_numbers(self) -> None:
-        """Erase the number hashes of earlier requests: a thief of their key could reverse them."""
+        """Erase the number hashes of earlier requests: a thief of the key could reverse them."""
         self._connection.execute("UPDATE requests SET phone_hash = '' WHERE phone_hash <> ''")
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
         """Send once; the request is logged before this returns or raises.
 
         Raises:
-            ProviderThrottledError: nothing was accepted; trying again is safe.
+            ProviderThrottledError: nothing was accepted; a retry is safe.
             ProviderRejectedError: refused for good.
             AmbiguousSendError: timed out, before or after the message was accepted.
         """
@@ -220,7 +219,7 @@ class ConsoleGateway:
         return None, seconds
 
     def find(self, message_id: str) -> Accepted | None:
-        """Return the first acceptance of a message, None when the provider never accepted it."""
+        """Return the first acceptance of a message; None if it was never accepted."""
         row = self._connection.execute(
             "SELECT provider_message_id FROM requests WHERE message_id = ? AND is_accepted = 1"
             " ORDER BY request LIMIT 1",
@@ -243,14 +242,14 @@ class ConsoleGateway:
             " WHERE inbound_at <= ? AND inbound_at >= ? ORDER BY inbound_at, request",
             (_micros(until), _micros(since or _EPOCH)),
         )
-        ids = self._ids  # made once for each text: readers look at all replies at each call
+        ids = self._ids  # made once for each text: readers scan all replies at each call
         found = [(ids.get(key) or ids.setdefault(key, "in_" + digest(("inbound", key))), *rest) for key, *rest in rows]
         return [Inbound(key, user, body, _instant(at)) for key, user, body, at in found]
 
     def sent_messages(self, day: date) -> pa.Table:
-        """Return what reached the network on a UTC day: `message_id`, `user_id`, `sent_at`, `is_delivered`.
+        """Return the texts that reached the network on a UTC day: `message_id`, `user_id`, `sent_at`, `is_delivered`.
 
-        Accepted texts, those that timed out after acceptance too, ordered by request; `sent_at` is the send time.
+        Accepted texts, including those that timed out after acceptance, ordered by request; `sent_at` is the send time.
         """
         rows = self._connection.execute(
             "SELECT message_id, user_id, sent_at, is_delivered FROM requests"

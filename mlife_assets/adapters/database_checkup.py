@@ -1,4 +1,4 @@
-"""Whether the database of a deployment lets the ledger and Dagster do their work."""
+"""Checks of a deployment's database for ledger and Dagster."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TAKES_NO_WRITES = sa.text("SELECT pg_is_in_recovery() OR current_setting('trans
 def look_at_database(
     part: str, address: str, schemas: Sequence[str], ledger: str, now: Callable[[], datetime]
 ) -> list[Finding]:
-    """Return what was found of a database: reach, rights, the schema of the ledger, its clock.
+    """Return the findings on a database: connection, rights, the ledger's schema, its clock.
 
     Args:
         part: the setting that names it.
         address: of the database.
-        schemas: that have to be there, or that may be made.
+        schemas: schemas that must exist or be creatable.
         ledger: the schema of the ledger.
         now: the clock of this machine.
     """
@@ -52,7 +52,7 @@ def look_at_database(
 
 
 def clocks_apart(connection: sa.Connection, now: Callable[[], datetime]) -> timedelta:
-    """Return how far at least the server's clock is from another, asked over PostgreSQL."""
+    """Return the minimum difference between the server's clock and another, asked over PostgreSQL."""
     before = now()
     there: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()
     return max(there - now(), before - there)

@@ -1,4 +1,4 @@
-"""What dbt's DuckDB needs to read a lake in a bucket.
+"""Access of dbt's DuckDB to a lake in a bucket.
 
 Concept: the key goes from the environment to the connection, and nowhere else: a statement of dbt's own would be in its
 log, and `dbt debug` prints the profile.
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 class Plugin(BasePlugin):
-    """Opens the bucket on a new connection; does nothing where the lake is a folder."""
+    """Opens the bucket on a new connection; a no-op for a lake in a folder."""
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Load the extension and set the key. Raises MissingExtraError without the package of the extension."""
+        """Load the extension and set the key. Raises MissingExtraError if its package is missing."""
         open_bucket(conn, os.environ)

@@ -1,4 +1,4 @@
-"""Letting a DuckDB connection read a lake in a bucket.
+"""Access of a DuckDB connection to a lake in a bucket.
 
 Concept: the key goes from settings to the connection, limited to the lake's prefix, and nowhere else.
 """
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 SECRET = "mlife_lake"  # noqa: S105  its name
 PLACES = {SECRET: "MLIFE_LAKE_ROOT", "mlife_tables": "MLIFE_TABLES_ROOT"}
-"""Name of a secret -> the variable that says what it opens: the log, and tables where they lie elsewhere."""
+"""Name of a secret -> variable of the address that it opens: the log, and tables stored elsewhere."""
 
 
 def open_bucket(connection: duckdb.DuckDBPyConnection, environment: Mapping[str, str]) -> None:
-    """Let a connection read lake and log that the variables of dbt name; a lake in a folder needs nothing.
+    """Let a connection read lake and log from dbt's variables; a lake in a folder needs nothing.
 
-    Without a key among the variables it is that which the machine's role gives now.
+    Without a key among the variables, the machine's role gives one.
 
     Raises MissingExtraError without the package of the extension.
     """

@@ -1,8 +1,8 @@
 """Reviews of employers in the event log.
 
-Concept: a decision says under which name the employer was looked at; dates and names of a file can be anything. All is
-a fold over the log, so a rebuilt home says the same. People review employers; those of a simulated market are reviewed
-before the plan of the day, since nobody is there to do it.
+Concept: a decision records the employer's reviewed name, since names and dates in a file can be anything. Results are a
+fold over the log, so a rebuilt home gives the same. People review employers; in a simulated market this happens
+automatically before the plan of the day.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NAMED_MAXIMUM = 3
 
 
 def _posted(log: EventLog, day: date, *columns: str) -> pa.Table:
-    """Return jobs that reached us before `day` began, in that order."""
+    """Return jobs known before `day` began, in order of arrival."""
     posted = log.read("job_posted", columns=["job_id", "employer_id", "observed_at", *columns])
     known = posted.filter(pc.less(posted["observed_at"], pa.scalar(day_start(day), posted["observed_at"].type)))
     return known.sort_by([("observed_at", "ascending"), ("job_id", "ascending")])
@@ -58,13 +58,13 @@ def _decisions(log: EventLog) -> list[Decision]:
 
 
 def reviews_on(log: EventLog, day: date, jobs: pa.Table, *, until: datetime) -> EmployerReviews:
-    """Return what reviews come to for the jobs of a day, of which approvals count `until` an instant."""
+    """Return the results of reviews for the jobs of a day; approvals count `until` an instant."""
     return replace(reviews_of(_decisions(log), until=until), occupation_codes=_Codes(log, day, jobs))
 
 
 @dataclass(frozen=True, eq=False)
 class _Codes(Mapping[str, str]):
-    """Job id -> SOC code. All postings are read for it, so only when the first job is offered by a label."""
+    """Job id -> SOC code. It reads all postings, so only when a first job is offered by a label."""
 
     log: EventLog
     day: date
@@ -87,7 +87,7 @@ class _Codes(Mapping[str, str]):
 
 
 def unapproved_employers(log: EventLog, day: date) -> list[dict[str, Any]]:
-    """Return the employers that nobody approved as they are called now, each with its newest job."""
+    """Return employers without an approval of their present name, each with its newest job."""
     known = reviews_of(_decisions(log), until=datetime.max.replace(tzinfo=UTC))
     return [
         {
@@ -113,11 +113,11 @@ def review_employers(
     now: datetime,
     name: str | None = None,
 ) -> dict[str, str]:
-    """Record a decision about employers under the name that was looked at, else their newest; return what changed.
+    """Record a decision about employers under the reviewed name, else their newest; return the changes.
 
     Raises:
-        NotFoundError: no job of one of them reached us before `day`, by that name; nothing is recorded.
-        InvalidInputError: without a name, approved is who has several unapproved ones; nothing is recorded.
+        NotFoundError: one of them has no job from before `day` under that name; nothing is recorded.
+        InvalidInputError: an approval without a name, of an employer with several unapproved ones; nothing is recorded.
     """
     posted = _posted(log, day, "employer_name")
     names = defaultdict[str, list[str]](list)
@@ -144,7 +144,7 @@ def review_employers(
 
 
 def review_simulated_employers(log: EventLog, day: date) -> None:
-    """Approve the employers of a simulated market that reached us before `day`, as they are called, unless refused."""
+    """Approve the employers of a simulated market with jobs from before `day`, by present name, unless refused."""
     known = reviews_of(_decisions(log), until=datetime.max.replace(tzinfo=UTC))
     posted = {one: row for one, row in _newest(log, day).items() if one not in known.refused}
     new = {one: row["employer_name"] for one, row in posted.items() if not known.is_approved(row)}

@@ -1,8 +1,8 @@
 """Example files: from a Parquet or CSV file to an examples table with the columns of a study.
 
-Concept: DuckDB reads the file and evaluates the expressions of the spec; nothing else of the file is kept. Values that
-do not fit their role are counted by column, so that all faults of a file are said at once. A spec is a stranger's
-program: its SQL sees the file of examples and nothing else of this machine, and has limits on memory and time.
+Concept: DuckDB reads the file and evaluates the expressions of the spec; only the resulting columns are kept. Values
+that do not fit their role are counted by column, so that all faults of a file are reported at once. A spec is a
+stranger's program: its SQL has access only to the file of examples, with limits on memory and time.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ WANTED = {
     "double": "number; correct it, or derive a number from it",
     "boolean": "flag; write true or false, 1 or 0",
 }
-"""What a value that cannot be read should have been, and what to do."""
+"""Description of the right value, and the remedy."""
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "BOOLEAN")
-"""Types of which each value is a number."""
+"""Types with numbers in all values."""
 
 
 def read_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> pa.Table:
-    """Return the examples of a file: the columns of its model's roles, and `human_score` where there is a human rule.
+    """Return the examples of a file: the columns of its model's roles, and `human_score` if there is a human rule.
 
     Raises:
         NotFoundError: there is no such file.
@@ -55,14 +55,14 @@ def read_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = N
 
 
 def examine_examples(path: Path, study: Study, policy: ExampleFilePolicy | None = None) -> ReadTable:
-    """Return what can be read of a file of examples, and all values that cannot.
+    """Return the readable values of a file of examples, and the faults of all others.
 
     A `.csv.zip` holds one CSV file.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidInputError: the format is unknown, an expression fails or reaches for more than the file, or the file or
-            the SQL take more than `policy` gives.
+        InvalidInputError: the format is unknown, an expression fails or accesses more than the file, or the file or the
+            SQL exceed `policy`.
     """
     policy = policy or ExampleFilePolicy()
     if not path.is_file():
@@ -77,7 +77,7 @@ def examine_examples(path: Path, study: Study, policy: ExampleFilePolicy | None 
 
 
 def _unzipped(path: Path, folder: Path, policy: ExampleFilePolicy) -> Path:
-    """Unpack the one CSV file of an archive; what the archive says of its size is not believed."""
+    """Unpack the one CSV file of an archive, whose stated size is not trusted."""
     target = folder / "examples.csv"
     try:
         with zipfile.ZipFile(path) as archive:
@@ -128,7 +128,7 @@ def _read(path: Path, reader: str, study: Study, policy: ExampleFilePolicy) -> R
 
 @contextmanager
 def _caged_connection(place: str, policy: ExampleFilePolicy) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database in memory that reaches one file, no network, no extension and no variable of Python."""
+    """Open a database in memory with access to one file, but to no network, extension or Python variable."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "threads": 1,
         "memory_limit": f"{policy.memory_bytes // 2**20}MiB",
@@ -173,7 +173,7 @@ def _bounded(batches: pa.RecordBatchReader, maximum_bytes: int, file: str) -> It
 
 
 def _require_new_names(study: Study, columns: list[str], file: str) -> None:
-    """Refuse a derived column that is there already: SQL would quietly take the older one. Names differ by letters."""
+    """Refuse a derived column that exists: SQL would silently use the old one. Case counts in names."""
     derived = [name for name, _ in study.derive] + ([] if study.human_score is None else [HUMAN_COLUMN])
     there = {name.lower(): f"a column of {file}" for name in columns}
     for name in derived:
@@ -183,7 +183,7 @@ def _require_new_names(study: Study, columns: list[str], file: str) -> None:
 
 
 def _query(reader: str, study: Study, columns: str) -> str:
-    """Return one query: rows that count, then one derived column after the other, then the columns."""
+    """Return one query: filtered rows, then one derived column after the other, then the columns."""
     steps = [f"derived_0 as (select * from {reader})"]
     derived = list(study.derive)
     if study.human_score is not None:
@@ -195,7 +195,7 @@ def _query(reader: str, study: Study, columns: str) -> str:
 
 
 def _kinds(study: Study) -> dict[str, str]:
-    """Return the columns of the roles, each with the type that it is read as."""
+    """Return the columns of the roles, each with its type."""
     roles = study.model.roles
     kinds = dict.fromkeys(roles.columns, "varchar") | dict.fromkeys(roles.features, "double")
     kinds |= dict.fromkeys((roles.time, roles.label_time, *roles.funnel_times), "date")
@@ -204,8 +204,8 @@ def _kinds(study: Study) -> dict[str, str]:
 
 
 def _columns(kinds: dict[str, str], there: dict[str, str], study: Study) -> list[str]:
-    """Return the values of columns; then, of each that is not of its kind yet, what cannot be read, and of a day
-    whether it has an hour.
+    """Return the values of columns; then, per column of another type, the unreadable values, and whether a day has an
+    hour.
     """
     values = {name: _value(name, kind) for name, kind in kinds.items()}
     columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]
@@ -222,7 +222,7 @@ def _columns(kinds: dict[str, str], there: dict[str, str], study: Study) -> list
 
 
 def _value(name: str, kind: str) -> str:
-    """Return the expression of a value as its kind; SQL would quietly read any number but 0 as true."""
+    """Return the expression of a value as its type; SQL would silently read any number but 0 as true."""
     column = _quoted(name)
     cast = f"try_cast({column} as {kind})"
     return (
@@ -231,7 +231,7 @@ def _value(name: str, kind: str) -> str:
 
 
 def _examined(found: pa.Table, kinds: dict[str, str]) -> ReadTable:
-    """Return the columns of roles, and in words what could not be read of them."""
+    """Return the columns of roles, and sentences on unreadable values."""
     faults, cut = [], {}
     for place, (name, kind) in enumerate(kinds.items()):
         if f"unread_{place}" not in found.column_names:

@@ -1,7 +1,7 @@
-"""When feedback arrived: clicks by day of observation, counted once, and the days on which it was late.
+"""Arrival of feedback: clicks by day of observation, counted once, and days with late feedback.
 
-Concept: a day of observation is closed when it is over, so its count is written down once and read from then on. A day
-without clicks is counted again: its files may have landed since.
+Concept: a past day of observation does not change, so its count is stored once and read from then on. A day without
+clicks is counted again: its files may have landed since.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from mlife_assets.core.windows import add_days
 
 ARRIVALS_REPORT = "feedback_arrivals"
 FEEDBACK_TYPE, FEEDBACK = "click", "clicks"
-"""The event type that is counted, and what several of it are called, in reports too."""
+"""The counted event type, and its plural, in reports too."""
 
 
 def late_feedback_days(event_log: ParquetEventLog, tables: TableStore, first: date, last: date) -> frozenset[date]:
-    """Return the days of [first, last] on which clicks were late, all of them over."""
+    """Return the days of [first, last], all past, on which clicks were late."""
     known = set(tables.report_days(ARRIVALS_REPORT))
 
     def arrived_on(day: date) -> Arrivals:

@@ -1,10 +1,10 @@
-"""The files by which a home says what it holds, in a backup and out of it.
+"""The files that identify a home, also in backups.
 
-Concept: without its file a home is taken for that of a simulated market, so a restored one has to have it before it has
-anything else. One that is there is newer, and stays.
+Concept: a home without its file counts as a simulated market's, so a restore writes it first. An existing file is
+newer, and stays.
 
-A home that is restored in part looks like a young one and would decide on features of too few days. So a file says that
-a restore began, and goes once the ledger agrees with the log and features are built.
+A partly restored home looks young and would decide on features of too few days. So a file marks a restore in progress,
+until the ledger agrees with the log and features are built.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from mlife_assets.core.errors import ContentConflictError, GateClosedError
 UNFINISHED = "restore_unfinished"
 DEPLOYMENT = "deployment.json"
 HOME_FILES = ("world.json", DEPLOYMENT)
-"""Of a simulated market, and of a deployment of its owner's."""
+"""Files of a simulated market, and of an owner's deployment."""
 LETTERHEAD = "letterhead.toml"
-"""Who sends mails, where `mlife init` writes it."""
+"""Sender of mails, written by `mlife init`."""
 
 
 def home_files(home: Path | None) -> dict[str, Path]:
@@ -33,11 +33,11 @@ def home_files(home: Path | None) -> dict[str, Path]:
 
 
 def require_same_world(home: Path | None, files: Collection[str], read: Callable[[str], bytes]) -> None:
-    """Raise ContentConflictError where a home says that it holds something else than a backup that says what it holds.
+    """Raise ContentConflictError if home and backup are identified as different.
 
     Args:
-        home: into which the backup is restored.
-        files: the names of what is in it.
+        home: target of the restore.
+        files: names of its files.
         read: returns a file of the backup.
     """
     says = {name: _begun(read(name)) for name in HOME_FILES if name in files}
@@ -47,7 +47,7 @@ def require_same_world(home: Path | None, files: Collection[str], read: Callable
 
 
 def put_home_files(home: Path | None, files: Collection[str], read: Callable[[str], bytes]) -> None:
-    """Copy the files of a backup into a home that has none of their names, each whole or not at all."""
+    """Copy the files of a backup into a home without such files, each completely or not at all."""
     for name in (*HOME_FILES, LETTERHEAD):
         if home is not None and name in files and not (home / name).exists():
             home.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def put_home_files(home: Path | None, files: Collection[str], read: Callable[[st
 
 
 def _begun(data: bytes) -> object:
-    """Return what of a file tells worlds apart: the names that a deployment keeps may change, a market's may not."""
+    """Return the identifying part of a file: provider names may change, a market's parameters may not."""
     try:
         kept = orjson.loads(data)
         return kept["deployment"], kept["first_day"]
@@ -74,7 +74,7 @@ def end_restore(private: Path) -> None:
 
 
 def unfinished_restore(private: Path) -> str | None:
-    """Return why a home is not whole, as a sentence; None where it is."""
+    """Return why a home is incomplete, as a sentence; None if it is complete."""
     try:
         source, _, options = (private / UNFINISHED).read_text(encoding="utf-8").strip().partition("\n")
     except FileNotFoundError:

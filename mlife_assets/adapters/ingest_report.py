@@ -1,10 +1,9 @@
-"""The report of an ingest, file by file where it was not taken, and its rejections: rows with reasons, files that could
-not be read.
+"""The report of an ingest, with files not accepted, and its rejections: rows with reasons, unreadable files.
 
 Concept: reports are stored as JSON for years, so fields are added at the end with a default and never renamed.
 
-Rejections are kept in the lake, written once under a digest of their bytes, and stay when their rows are taken later.
-The folder of an event type that nobody knows begins with `unknown_`, so no name of a stranger is a path.
+Rejections are kept in the lake, written once under a digest of their bytes, and stay if their rows are accepted later.
+The folder of an unknown event type begins with `unknown_`, so no stranger's name is a path.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ STORED_REJECTED_SCHEMA = pa.schema([pa.field("source", pa.string(), nullable=Fal
 """A stored rejection: the landing key, then the columns of `core.validation.REJECTED_SCHEMA`."""
 
 NEVER_READ = frozenset({Reason.UNSAFE_NAME, Reason.NOT_A_FILE, Reason.TOO_MANY_FILES, Reason.TOO_LARGE})
-"""Why files are refused whose bytes are mostly not kept."""
+"""Reasons of refusing files whose bytes are mostly not kept."""
 
 _KEY = re.compile(rf"{REJECTED}/event_type=([A-Za-z0-9_]+)/dt=(\d{{4}}-\d{{2}}-\d{{2}})/")
 EXAMPLES_PER_REASON = 3
@@ -56,7 +55,7 @@ class RejectedExample:
 
 @dataclass(frozen=True)
 class TypeReport:
-    """What became of one event type: counts of files and rows; `rejected` maps reason to rows (or files, row -1).
+    """Results of one event type: counts of files and rows; `rejected` maps reason to rows (or files, row -1).
 
     `examples` are the first three of each reason, by file and row; `extra_columns` were dropped.
     """
@@ -71,10 +70,9 @@ class TypeReport:
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What became of one landing day, by event type in order of name. The same day again gives the same report.
+    """Results of one landing day, by event type in order of name. The same day again gives the same report.
 
-    `ignored` is what lies in landing and was left alone; `late` is what rows changed that came late, None where nobody
-    knows.
+    `ignored` are ignored entries of landing; `late` are changes by late rows, None if unknown.
     """
 
     day: date
@@ -105,12 +103,12 @@ class IngestReport:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What became of the rejections of a landing day and a type that were judged again.
+    """Results of judging the rejections of a landing day and a type again.
 
     Attributes:
-        day: on which they were landed.
-        report: of what is good by now and what is still refused; `files` counts stored objects.
-        appended: rows that are good and were in the log by no earlier replay: what this one adds, or would add.
+        day: their landing day.
+        report: rows that are good now and rows still refused; `files` counts stored objects.
+        appended: good rows not in the log by an earlier replay, which this one adds, or would add.
     """
 
     day: date
@@ -120,7 +118,7 @@ class Replayed:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file; `appended` are the ids of the accepted rows that the log did not hold yet."""
+    """Result of one file; `appended` are the ids of accepted rows that were new to the log."""
 
     accepted: int
     rejected: pa.Table
@@ -134,7 +132,7 @@ def type_report(event_type: str, outcomes: Sequence[tuple[str, Outcome]]) -> Typ
     examples: list[RejectedExample] = []
     for source, outcome in outcomes:
         reasons = outcome.rejected.column("reason")
-        if len(reasons) == 1 and counts[reason := reasons[0].as_py()] >= EXAMPLES_PER_REASON:  # one of very many files
+        if len(reasons) == 1 and counts[reason := reasons[0].as_py()] >= EXAMPLES_PER_REASON:  # of many files
             counts[reason] += 1
             continue
         chosen: list[int] = []
@@ -168,17 +166,17 @@ class RejectedFolder:
 
 
 def folder_of(day: date, event_type: str) -> RejectedFolder:
-    """Return the folder of rejections of a delivered type, whatever its name is."""
+    """Return the folder of rejections of a delivered type of any name."""
     safe = event_type if event_type in EVENT_TYPES else "unknown_" + re.sub(r"[^A-Za-z0-9_]", "_", event_type)
     return RejectedFolder(day, safe)
 
 
 def never_read(whole: Sequence[pa.Table], kept: int) -> list[tuple[str, pa.Table]]:
-    """Return source and rejection of files that cannot be judged again, because their bytes are not there.
+    """Return source and rejection of files that cannot be judged again because their bytes are missing.
 
     Args:
         whole: stored rejections of whole files.
-        kept: how many files of them were kept as they were.
+        kept: number of files kept as they were.
     """
     rows = _each_once(pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *whole]))
     places = sorted(range(rows.num_rows), key=lambda place: rows["reason"][place].as_py() not in NEVER_READ)
@@ -189,7 +187,7 @@ def never_read(whole: Sequence[pa.Table], kept: int) -> list[tuple[str, pa.Table
 
 
 def _each_once(rows: pa.Table) -> pa.Table:
-    """Leave out what is said of a file twice: alone by an earlier release, and together with the day's others since."""
+    """Drop duplicate rejections of a file: alone by an earlier release, and with the day's others since."""
     seen, kept = set[tuple[object, ...]](), []
     for place in pc.indices_nonzero(pc.equal(rows["row"], WHOLE_FILE)).to_pylist():
         said = tuple(rows[name][place].as_py() for name in ("source", "reason", "detail"))
@@ -207,7 +205,7 @@ class RejectedRows:
     def store(
         self, day: date, event_type: str, rejections: Sequence[tuple[str, pa.Table]], data: bytes | None = None
     ) -> None:
-        """Store rejected rows by the source of each, together, and the bytes of a file that was refused as a whole."""
+        """Store rejected rows by source, together, and the bytes of a file refused as a whole."""
         prefix = folder_of(day, event_type).prefix
         rejected = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *(rows for _, rows in rejections)])
         if data is not None and pc.any(pc.equal(rejected.column("row"), WHOLE_FILE)).as_py():
@@ -225,7 +223,7 @@ class RejectedRows:
         return sorted({RejectedFolder(date.fromisoformat(one[2]), one[1]) for one in found if one})
 
     def objects(self, folder: RejectedFolder) -> Iterator[tuple[str, bytes]]:
-        """Yield key and bytes of what is stored: rows in Parquet, a file that could not be read as `.bin`."""
+        """Yield key and bytes of stored objects: rows in Parquet, an unreadable file as `.bin`."""
         for key in self._lake.list(folder.prefix):
             yield key, self._lake.get(key)
 

@@ -1,7 +1,7 @@
 """The `defs.yaml` files of a deployment, read without Dagster.
 
 Concept: Dagster reads these files to build its graph, and everything else, such as the command line and the endpoint,
-reads them here. Files hold plain values, so that both read the same.
+reads them here. Files hold plain values, so both read alike.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ FILE = "defs.yaml"
 MODEL_TYPES = ("mlife_assets.components.PlatformModel", "mlife_assets.components.platform_model.PlatformModel")
 APPLICATION_TYPES = ("mlife_assets.components.Application", "mlife_assets.components.platform_model.Application")
 DAGSTERS_OWN = {"template_vars_module", "requirements", "post_processing"}
-"""Keys of a document that say something to Dagster alone."""
+"""Keys of a document for Dagster only."""
 
 
 def read_declared(folder: Path) -> Declared:
-    """Return what the files below a folder declare.
+    """Return the declarations of the files below a folder.
 
     Raises:
-        InvalidInputError: a file cannot be read, or declares what cannot be; names the file, and the instance and the
-            attribute where it is one of these.
+        InvalidInputError: a file is unreadable, or a declaration is invalid; names the file and, if it applies,
+            instance and attribute.
     """
     models, applications = [], []
     for path in instance_files(folder):
@@ -49,7 +49,7 @@ def read_declared(folder: Path) -> Declared:
 
 
 def instance_files(folder: Path) -> list[Path]:
-    """Return the files that Dagster would load, in order: below a folder that has one it looks no further."""
+    """Return the files that Dagster would load, in order: it does not search below a folder that has one."""
     if (folder / FILE).is_file():
         return [folder / FILE]
     inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
@@ -76,7 +76,7 @@ def instances_of(path: Path) -> Iterator[tuple[str, Instance]]:
 
 
 def named_function(name: Any) -> Declaration:
-    """Return the function that a dotted name stands for. Raises InvalidInputError when it is not there."""
+    """Return the function of a dotted name. Raises InvalidInputError if it is missing."""
     module_name, _, function_name = str(name).rpartition(".")
     try:
         module = importlib.import_module(module_name)
@@ -93,7 +93,7 @@ def named_function(name: Any) -> Declaration:
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # PyYAML has no types
-    """Reads values as Dagster does, which makes no dates, and refuses a key that stands twice."""
+    """Reads values like Dagster, without dates, and refuses repeated keys."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
@@ -101,7 +101,7 @@ class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: igno
     }
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        """Return a mapping. Raises YAMLError when a key stands twice: the second would silently win."""
+        """Return a mapping. Raises YAMLError on a repeated key: the second would silently win."""
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for number, key in enumerate(keys):
             if key in keys[:number]:

@@ -1,8 +1,7 @@
 """Log lines as JSON, for collectors.
 
-Concept: lines have the names that Dagster's own services give theirs (`--log-format json`): `timestamp`, `level`,
-`logger`, `event`. What a run logs also says of which run, job, step and partition it is, so that one line is enough to
-find the rest in the UI.
+Concept: lines have the fields of Dagster's own services (`--log-format json`): `timestamp`, `level`, `logger`, `event`.
+Lines of a run also name run, job, step and partition, so that one line leads to the rest in the UI.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _OF_TAGS = {
 
 
 def json_formatter() -> logging.Formatter:
-    """Return what writes a record as one line of JSON."""
+    """Return a formatter that writes a record as one line of JSON."""
     import structlog
 
     return structlog.stdlib.ProcessorFormatter(
@@ -51,7 +50,7 @@ def logs_json() -> bool:
 
 
 def log_as_json() -> None:
-    """Write what this process logs as JSON from now on: warnings and worse; once, however often it is called."""
+    """Log as JSON from now on, warnings and worse; repeated calls change nothing."""
     if not logs_json():
         handler = JsonHandler()
         handler.addFilter(_is_written_by_nobody_else)
@@ -59,7 +58,7 @@ def log_as_json() -> None:
 
 
 def _is_written_by_nobody_else(record: logging.LogRecord) -> bool:
-    """Return whether a record is not a run's, which writes its own, and of no library that does."""
+    """Return whether a record is neither a run's nor a library's with its own output."""
     if hasattr(record, "dagster_meta"):
         return False
     logger = logging.getLogger(record.name)
@@ -71,7 +70,7 @@ def _is_written_by_nobody_else(record: logging.LogRecord) -> bool:
 
 
 def _of_run(_: logging.Logger, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add what Dagster says of the run that a record is from; its message need not begin with it then."""
+    """Add Dagster's fields of the record's run, which its message then need not repeat."""
     facts = getattr(line["_record"], "dagster_meta", None)
     if facts is None:
         return line

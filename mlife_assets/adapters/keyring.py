@@ -1,8 +1,8 @@
 """The keys of one home: of number hashes, link tokens, log heads, the endpoint.
 
-Concept: each purpose has a key of its own, so that one can be changed without the others. In the embedded world keys
-derive from the seed: the same seed gives the same bytes. Elsewhere each is random, made at first use and kept in a
-private folder; an empty or short key is refused, never used.
+Concept: each purpose has its own key, so that each can be changed separately. In the embedded world keys derive from
+the seed: the same seed gives the same bytes. Elsewhere each is random, made at first use and kept in a private folder;
+an empty or short key is refused, never used.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class Keys(Protocol):
         """Return the key `name`, 32 bytes."""
 
     def has(self, name: str) -> bool:
-        """Return whether the key `name` is there already; asking makes none."""
+        """Return whether the key `name` exists; makes none."""
 
     def rotate(self, name: str) -> None:
-        """Replace the key `name` by a new one. Raises GateClosedError where it derives from something that stays."""
+        """Replace the key `name` by a new one. Raises GateClosedError if it derives from something fixed."""
 
 
 class SecretKeyring:
-    """Keys by name that derive from one secret, for homes that keep no file: each machine has the same ones."""
+    """Keys by name derived from one secret, for homes without files: each machine has the same ones."""
 
     def __init__(self, secret: Callable[[], str]) -> None:
         self._secret = cache(secret)
@@ -50,7 +50,7 @@ class SecretKeyring:
         return True
 
     def rotate(self, name: str) -> None:
-        """Refuse. Raises GateClosedError: the secret is for ever, since hashes of numbers are compared with it."""
+        """Refuse. Raises GateClosedError: the secret must stay, since stored hashes of numbers depend on it."""
         raise GateClosedError(f"key {name} derives from the secret of MLIFE_NUMBER_HASH_KEY, which never changes")
 
 
@@ -58,7 +58,7 @@ class Keyring:
     """Keys by name.
 
     Args:
-        folder: where random keys are kept, one file each.
+        folder: folder of random keys, one file each.
         seed: of the embedded world, whose keys derive from it; None makes random keys.
     """
 
@@ -86,7 +86,7 @@ class Keyring:
         return key
 
     def has(self, name: str) -> bool:
-        """Return whether the key `name` is there already, as each of the embedded world is."""
+        """Return whether the key `name` exists, as all keys of the embedded world do."""
         return self._seed is not None or (self._folder / f"{name}.key").exists()
 
     def rotate(self, name: str) -> None:

@@ -1,9 +1,9 @@
-"""Landing: from what exporters leave to rows of the event log, and to rejected rows with reasons.
+"""Landing: from exporters' files to rows of the event log, and to rejected rows with reasons.
 
-Concept: a day is never stopped by bad input and nothing is dropped. Good rows of a landing file become one batch whose
-name carries the file's hash, so the log itself remembers which rows came from which file: ingesting a day again finds
-them, heals what a crash left, and adds nothing. Refused rows go to `rejected/` as text, refused files as they were;
-what is no plain file of a safe name is refused unread. No byte of a stranger is decoded in this process.
+Concept: bad input never stops a day, and nothing is dropped. Good rows of a landing file become one batch whose name
+carries the file's hash, so the log itself records the file of each row: ingesting a day again finds them, repairs
+remnants of a crash, and adds nothing. Refused rows go to `rejected/` as text, refused files unchanged; anything but a
+plain file with a safe name is refused unread. This process decodes no stranger's bytes.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.events import EVENT_TYPES, MARKET_EVENT_TYPES
 
 WRITER, REPLAY_WRITER = "landing", "landing_replay"
-"""A replay has a name of its own: no report counts its rows, and a day that is ingested again finds them."""
+"""A replay has its own name: no report counts its rows, and a repeated ingest of the day finds them."""
 DUPLICATE_LOOKBACK_DAYS = 7
 
 
 class Act(Enum):
-    """The fate of rows: taken in, taken in later from what was refused, or only judged as if they were."""
+    """Modes: accept rows, accept earlier refused rows, or only judge these."""
 
     INGEST = "ingest"
     REPLAY = "replay"
@@ -63,7 +63,7 @@ class Act(Enum):
 
 
 class Ingest:
-    """Takes landing days into the event log; rows of its `late_files` count only since a later day than theirs."""
+    """Takes landing days into the event log; rows of its `late_files` count only from a later day on."""
 
     def __init__(
         self,
@@ -79,9 +79,9 @@ class Ingest:
     ) -> None:
         """Read from `landing`, write to `lake`; look for duplicates `lookback_days` back from the landing day.
 
-        `cage` decodes every file, whatever it is.
-        `not_before` is when a late file became known: rows that claim to have been observed earlier get this time, so
-        that what was built meanwhile stays true. `log` is the event log of `lake`; by default it is opened anew.
+        `cage` decodes every file. `not_before` is the arrival of a late file: rows that claim an earlier observation
+        get this time, so that tables built meanwhile stay valid. `log` is the event log of `lake`; by default it is
+        opened anew.
         """
         self._not_before = not_before
         self._landing = landing
@@ -93,17 +93,17 @@ class Ingest:
         self._lookback_days = lookback_days
         self._ids: dict[str, pa.Array] = {}
         self._taken: dict[str, pa.Array] = {}
-        """By event type, what replays took or would take: the next one of the same ingest knows it."""
+        """By event type, the ids that replays accepted or would accept, for later ones of the same ingest."""
         self.late_files: set[LogFile] = set()
 
     def ingest(self, day: date) -> IngestReport:
-        """Ingest the landing files `<event_type>/dt=<day>/*` and say what became of all that lies there."""
+        """Ingest the landing files `<event_type>/dt=<day>/*` and report on all entries there."""
         landed = self._landing.look(day)
         types = tuple(type_report(name, outcomes) for name, outcomes in self.outcomes(day, landed.deliveries))
         return IngestReport(day, types, landed.ignored)
 
     def outcomes(self, day: date, deliveries: Sequence[Delivery]) -> Iterator[tuple[str, list[tuple[str, Outcome]]]]:
-        """Ingest deliveries of a day; yield what became of each by its source, for one event type after the other."""
+        """Ingest deliveries of a day; yield the outcome of each by its source, one event type after the other."""
         folders: dict[str, list[Delivery]] = {}
         for delivery in deliveries:
             folders.setdefault(delivery.event_type, []).append(delivery)
@@ -111,9 +111,9 @@ class Ingest:
             yield name, self._ingest_type(day, name, found)
 
     def replay(self, folder: RejectedFolder, *, applies: bool) -> Replayed:
-        """Judge stored rejections again, after a fix; with `applies` what is good by now enters the log.
+        """Judge stored rejections again, after a fix; with `applies` good rows enter the log.
 
-        Rejections stay stored. A file that was never read stays refused: its bytes are not there.
+        Rejections stay stored. A file that was never read stays refused: its bytes are missing.
         """
         outcomes, act = [], Act.REPLAY if applies else Act.REHEARSAL
         before = taken = self._taken.get(folder.name, NO_IDS)
@@ -156,7 +156,7 @@ class Ingest:
         return outcomes
 
     def _crowded(self, files: int, size: int, cpu_seconds: float) -> FileFault | None:
-        """Return why no more of a type and day is read, after so many files, bytes and CPU seconds."""
+        """Return why no more of a type and day is read after so many files, bytes and CPU seconds, if so."""
         policy = self._policy
         if files >= policy.maximum_files:
             taken = f"{policy.maximum_files} files"
@@ -181,9 +181,9 @@ class Ingest:
         comes_again: bool = False,
         seen: pa.Array = NO_IDS,
     ) -> Outcome:
-        """Take what is good in one landing file; a file that cannot be read is one rejection.
+        """Accept the good rows of one landing file; an unreadable file is one rejection.
 
-        Of the same bytes under a second name every row is a repeat: they count once, as they are in the log once.
+        All rows of a second file with the same bytes are repeats: the log has them once.
         """
         if event_type not in MARKET_EVENT_TYPES:
             detail = f"exporters deliver {', '.join(MARKET_EVENT_TYPES)}; rename the folder or remove it"
@@ -205,7 +205,7 @@ class Ingest:
         return replace(outcome, extra_columns=(*outcome.extra_columns, *decoded.extra_columns))
 
     def _judge_again(self, folder: RejectedFolder, stored: pa.Table, batch: str, act: Act, seen: pa.Array) -> Outcome:
-        """Take what is good by now in stored rejections; a row without `raw` can only be landed again."""
+        """Accept rows that are good now in stored rejections; a row without `raw` must land again."""
         has_raw = pc.is_valid(stored.column("raw"))
         rest = stored.filter(pc.invert(has_raw)).drop_columns(["source"])
         known = stored.filter(has_raw)
@@ -220,10 +220,10 @@ class Ingest:
     def _take(
         self, day: date, event_type: str, table: pa.Table, batch: str, act: Act, seen: pa.Array = NO_IDS
     ) -> Outcome:
-        """Validate and append rows that came from the bytes named `batch`; events of the ids `seen` are duplicates.
+        """Validate and append rows from the bytes named `batch`; events with ids in `seen` are duplicates.
 
-        A replay comes when later days may have brought the same events, so it looks for duplicates up to the present.
-        A damaged file of the day is passed over by an ingest alone: its own landing file is in it and heals it.
+        Before a replay later days may have brought the same events, so it looks for duplicates up to the present. Only
+        an ingest skips a damaged file of the day, which its own landing file then repairs.
         """
         own, others = self._files(event_type, day, batch, until=day if act is Act.INGEST else date.max)
         damaged = [file for file in own if not self._log.is_whole(file)]
@@ -249,7 +249,7 @@ class Ingest:
         return Outcome(accepted.num_rows, result.rejected, result.extra_columns, appended)
 
     def _refuse_again(self, day: date, event_type: str, table: pa.Table, batch: str) -> Outcome:
-        """Return what becomes of rows that came from the bytes named `batch` and were taken under another name."""
+        """Return the outcome of rows from the bytes named `batch` that were accepted under another name."""
         own, others = self._files(event_type, day, batch, until=day)
         known = pa.concat_arrays([self._event_ids(own), self._event_ids(others)])
         result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=known)
@@ -263,10 +263,10 @@ class Ingest:
         others: Sequence[LogFile],
         unsure: Sequence[LogFile],
     ) -> list[LogFile]:
-        """Write files that a power cut took, or a crash left unlisted, again from the rows that they were made of.
+        """Rewrite files lost in a power cut, or left unlisted by a crash, from their rows.
 
-        Returns those that the landed rows give; a whole one that they do not give is somebody else's and stays
-        unlisted. Raises IntegrityError when they no longer give a damaged one.
+        Returns the files that match the landed rows; an intact file without match is another writer's and stays
+        unlisted. Raises IntegrityError if a damaged one cannot be restored.
         """
         known = [file for file in others if self._log.is_whole(file)]
         ids = self._event_ids([*sure, *known])
@@ -286,7 +286,7 @@ class Ingest:
         return rows if self._not_before is None else known_since(rows, self._not_before)
 
     def _files(self, event_type: str, day: date, batch: str, *, until: date) -> tuple[list[LogFile], list[LogFile]]:
-        """Return the log files that came from the same bytes, and the others in reach of the duplicate search."""
+        """Return the log files from the same bytes, and the others within reach of the duplicate search."""
         first = add_days(day, -self._lookback_days)
         files = self._log.files(event_type)
         own = [file for file in files if file.writer in (WRITER, REPLAY_WRITER) and file.batch == batch]
@@ -302,9 +302,9 @@ class Ingest:
         return own, others
 
     def _event_ids(self, files: Sequence[LogFile], *, passed_over: date | None = None) -> pa.Array:
-        """Return the event ids of write-once files, kept between days.
+        """Return the event ids of write-once files, cached between days.
 
-        A damaged file of the day `passed_over` is left out: its own landing file, which is of that day, heals it.
+        A damaged file of the day `passed_over` is left out: its landing file of that day repairs it.
         """
         for file in files:
             if file.key not in self._ids:

@@ -1,8 +1,8 @@
-"""Landing areas, a folder or a bucket: their content, looked at without trust.
+"""Landing areas, a folder or a bucket, read without trust.
 
 Concept: exporters may write anything. Each folder is opened below the one before without following links, so no name
-and no link leads out of the landing folder, also when it is changed while it is read. Only plain files are read. What
-else is there is said, and never stops the rest.
+and no link leads out of the landing folder, even if it changes during reading. Only plain files are read. Other entries
+are reported, and never stop the rest.
 """
 
 from __future__ import annotations
@@ -60,18 +60,18 @@ _NO_FOLDER = FileFault(Reason.NOT_A_FILE, "it should be a folder of files; remov
 _DENIED = FileFault(Reason.UNREADABLE_FILE, "it cannot be opened; grant read and run again")
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Opening a pipe must not wait for somebody to write."""
+"""Opening a pipe must not block."""
 
 
 class LandingFolder:
     """`landed_names.Landing` over a folder `<event_type>/dt=<day>/<file>`."""
 
     def __init__(self, root: Path | str) -> None:
-        """Look into `root`, which may be a link: the owner chose it."""
+        """Read from `root`, which may be a link, since the owner chose it."""
         self._root = Path(root).absolute()
 
     def look(self, day: date) -> LandedDay:
-        """Return what lies there for `day`, and what belongs to no day.
+        """Return the entries for `day`, and those that belong to no day.
 
         Raises:
             NotFoundError: the landing folder is gone.
@@ -94,7 +94,7 @@ class LandingFolder:
         )
 
     def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
-        """Return the sources of the deliveries of those of `days` that have some, in one pass; no other is opened."""
+        """Return deliveries by day, for those of `days` that have any, in one pass; no other folder is opened."""
         by_day: dict[date, list[str]] = {}
         named = {folder_of_day(day): day for day in days}
         with self._open_root() as root:
@@ -109,7 +109,7 @@ class LandingFolder:
         """Return the bytes of a delivery without a fault, or why it cannot be read.
 
         Raises:
-            TransientError: it was there and is gone, or the disk fails.
+            TransientError: it disappeared, or the disk fails.
         """
         *folders, name = source.split("/")
         with ExitStack() as stack:
@@ -149,7 +149,7 @@ class LandingFolder:
 
 
 def _event_types(root: int, ignored: list[IgnoredFile]) -> Iterator[tuple[str, int]]:
-    """Yield name and open folder of each event type; what is none is added to `ignored`."""
+    """Yield name and open folder of each event type; other entries are added to `ignored`."""
     for name in _names(root):
         if hidden_reason(name) is not None:
             ignored.append(ignored_file(shown_name(name), name, ""))
@@ -169,7 +169,7 @@ def _event_types(root: int, ignored: list[IgnoredFile]) -> Iterator[tuple[str, i
 def _look_at_day(
     parent: int, name: str, event_type: str, deliveries: list[Delivery], ignored: list[IgnoredFile]
 ) -> None:
-    """Add what lies in the folder of a day."""
+    """Add the entries in the folder of a day."""
     shown = shown_name(event_type)
     source = f"{shown}/{name}"
     mode = _mode(parent, name)
@@ -187,12 +187,12 @@ def _look_at_day(
 
 
 def look_at_file(folder: int, name: str, event_type: str, source: str) -> tuple[list[Delivery], list[IgnoredFile]]:
-    """Return what one name in the open folder of a day is: a delivery, or what is left alone.
+    """Classify one name in the open folder of a day: a delivery, or an ignored entry.
 
-    `source` is that of the folder; `event_type` the name of the folder above it as it is.
+    `source` is the folder's; `event_type` is the unchanged name of the folder above.
     """
     key = f"{source}/{shown_name(name)}"
-    if hidden_reason(name) is not None:  # its writer renames it when it is done, perhaps just now
+    if hidden_reason(name) is not None:  # its writer renames it when done, perhaps just now
         return [], [ignored_file(key, name, "")]
     mode = _mode(folder, name)
     if stat.S_ISDIR(mode):
@@ -208,7 +208,7 @@ def _kind_fault(mode: int) -> FileFault | None:
 
 
 def _nested(parent: int, name: str, source: str, depth: int) -> list[IgnoredFile]:
-    """Return what lies in a folder where files should be."""
+    """Return the entries of a folder that is in the place of files."""
     with _opened_folder(parent, name) as folder:
         names = [] if folder is None else _names(folder)
         if folder is None or not names or depth == 0:
@@ -233,7 +233,7 @@ def _names(folder: int) -> list[str]:
 
 
 def _is_there(folder: int, name: str) -> bool:
-    """Return whether a folder has a name: asked for a few days, that is less than listing all that ever landed."""
+    """Return whether a folder has a name: for a few days this is faster than listing all days."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -244,7 +244,7 @@ def _is_there(folder: int, name: str) -> bool:
 
 
 def _mode(folder: int, name: str) -> int:
-    """Return what a name stands for, without following a link."""
+    """Return the mode of a name, without following a link."""
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except OSError as error:
@@ -253,7 +253,7 @@ def _mode(folder: int, name: str) -> int:
 
 @contextmanager
 def _opened_folder(parent: int, name: str) -> Iterator[int | None]:
-    """Open a folder that is no link; None when it may not be opened, or is another thing by now."""
+    """Open a folder that is no link; None if it may not be opened, or was replaced."""
     try:
         folder = os.open(name, _FOLDER_FLAGS, dir_fd=parent)
     except OSError:
@@ -280,11 +280,11 @@ class LandingBucket:
         self._store = open_bucket(bucket, retries=retries)
 
     def look(self, day: date) -> LandedDay:
-        """Return what lies there for `day`, and what belongs to no day.
+        """Return the entries for `day`, and those that belong to no day.
 
         Raises:
             TransientError: the bucket does not answer.
-            PermanentError: it is not there, or does not take the key.
+            PermanentError: it is missing, or refuses the key.
             InvalidInputError: a key in it cannot be listed.
         """
         deliveries: list[Delivery] = []
@@ -308,7 +308,7 @@ class LandingBucket:
         )
 
     def delivered(self, days: Collection[date]) -> dict[date, list[str]]:
-        """Return the sources of the deliveries of those of `days` that have some; older days are not listed."""
+        """Return deliveries by day, for those of `days` that have any; older days are not listed."""
         if not days:
             return {}
         wanted = {folder_of_day(day): day for day in days}
@@ -325,7 +325,7 @@ class LandingBucket:
         """Return the bytes of a delivery without a fault, or why it cannot be read.
 
         Raises:
-            TransientError: it was there and is gone, or the bucket fails.
+            TransientError: it disappeared, or the bucket fails.
             PermanentError: the key may not read it.
         """
         with self._answers(source):
@@ -336,7 +336,7 @@ class LandingBucket:
                     raise missing_bucket() from None
                 raise TransientError(f"landing file {source} was there and is gone; run again") from None
             except BaseError as error:
-                if is_object_denied(error):  # the key's fault more likely than one file's: the day waits
+                if is_object_denied(error):  # the key's fault rather than one file's: the day waits
                     raise PermanentError(
                         f"landing file {source} may not be read; grant s3:GetObject on landing, or remove it"
                     ) from None

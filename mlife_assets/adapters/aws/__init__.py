@@ -1,1 +1,1 @@
-"""What AWS does for mlife: keys, secrets, alerts, measures, the flag that stops sends."""
+"""Services of AWS: keys, secrets, alerts, metrics, the flag that stops sends."""

@@ -1,8 +1,8 @@
-"""Marts on Athena: tables of the warehouse as files of the lake, which the catalogue names.
+"""Marts on Athena: tables of the warehouse as files of the lake, listed in the catalogue.
 
-Concept: nothing is computed a second time, so Athena's figures are those of the warehouse. A file lies in a folder that
-is named by its content, and one call lets the table name that folder: a query reads the old mart or the new one, whole.
-What the table named before is kept until the next time, for queries that still read it.
+Concept: no mart is recomputed, so Athena's figures are the warehouse's. A file's folder is named by its content, and
+one call points the table to it: a query reads the whole old or new mart. The previous folder is kept until the next
+time, for running queries.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from mlife_assets.core.storage_places import Bucket
 
 DATABASE = "marts"
 FOLDER = "athena/tables/marts"
-"""Of the lake; `infra/templates/70-bi.yaml` lets the dashboard read marts there."""
+"""Folder of the lake; `infra/templates/70-bi.yaml` lets the dashboard read marts there."""
 _PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
 
 
 @dataclass(frozen=True)
 class PublishedMart:
-    """What Athena has of a mart now."""
+    """A mart's state on Athena."""
 
     mart: str
     rows: int
@@ -50,7 +50,7 @@ class AthenaMarts:
         self._store, self._lake, self._region = open_bucket(lake), lake.url, region
 
     def publish(self, warehouse: DuckDBWarehouse, names: Sequence[str]) -> list[PublishedMart]:
-        """Replace each of the named marts by the one of the warehouse; one that is the same is left as it is.
+        """Replace each named mart by the warehouse's, unless it is the same.
 
         Raises:
             NotFoundError: a mart was not built, or the catalogue has no database for it.
@@ -86,7 +86,7 @@ class AthenaMarts:
         return PublishedMart(name, described.num_rows, path.stat().st_size, location)
 
     def _location(self, name: str) -> str | None:
-        """Return the folder that the table names, None where there is no table."""
+        """Return the folder of the table, None without a table."""
         try:
             with aws_errors_explained(f"table {DATABASE}.{name}", "glue:GetTable"):
                 found = client("glue", self._region).get_table(DatabaseName=DATABASE, Name=name)
@@ -95,7 +95,7 @@ class AthenaMarts:
         return str(found["Table"]["StorageDescriptor"]["Location"])
 
     def _name(self, name: str, location: str, schema: pa.Schema, *, is_new: bool) -> None:
-        """Let the table name a folder, and the columns that its file has."""
+        """Point the table to a folder, with its file's columns."""
         table: dict[str, Any] = {
             "Name": name,
             "TableType": "EXTERNAL_TABLE",
@@ -116,7 +116,7 @@ class AthenaMarts:
                 glue.update_table(DatabaseName=DATABASE, TableInput=table, SkipArchive=True)
 
     def _drop_all_but(self, name: str, kept: Sequence[str | None]) -> None:
-        """Remove files of the mart that neither the table names nor the one before it did."""
+        """Remove files of the mart that neither the present nor the previous table uses."""
         folder = f"{FOLDER}/{name}"
         try:
             keys = [item["path"] for batch in obstore.list(self._store, folder) for item in batch]

@@ -1,9 +1,9 @@
-"""Signed heads on AWS: a key that never leaves KMS signs them, a bucket of a witness keeps them.
+"""Signed heads on AWS: signed with a key that never leaves KMS, kept in a witness's bucket.
 
-Concept: the key is named by the stacks and by nobody else, so it is the root of trust: what KMS says is its public half
-is pinned, and no head introduces another. It signs 4,096 bytes at most; of a longer head the hash is signed.
+Concept: only the stacks name the key, so it is the root of trust: its public half from KMS is pinned, and no head
+introduces another. It signs at most 4,096 bytes; for a longer head it signs the hash.
 
-Heads lie in the bucket of a witness, which nobody of the environment administers.
+Heads are in the bucket of a witness, outside the environment's administration.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class KmsSigner:
 
     @cached_property
     def public_key(self) -> bytes:
-        """The 32 bytes that verify what it signs. Raises PermanentError where the key is of another kind."""
+        """The 32 bytes that verify its signatures. Raises PermanentError for a key of another kind."""
         with aws_errors_explained(SETTING, "kms:GetPublicKey"):
             answer = client("kms", self._region).get_public_key(KeyId=self._key)
         key = load_der_public_key(answer["PublicKey"])
@@ -54,10 +54,10 @@ class KmsSigner:
 
 
 class KmsPins:
-    """`log_heads.Pins` of the one key that the stacks made."""
+    """`log_heads.Pins` of the one key made by the stacks."""
 
     says_signed = False
-    """The key is there before anything was signed."""
+    """The key exists before the first signature."""
 
     def __init__(self, signer: KmsSigner) -> None:
         self._signer = signer
@@ -82,7 +82,7 @@ class BucketHeads:
         self._store = ObstoreObjectStore.in_bucket(place)
 
     def put(self, sequence: int, body: bytes, *, at: datetime, replaces: bool = False) -> None:  # noqa: ARG002
-        """Keep a head. Raises ContentConflictError when another is there: the witness replaces none, damaged or not."""
+        """Keep a head. Raises ContentConflictError if another exists: the witness replaces none, damaged or not."""
         self._store.put_if_absent(self._key(sequence), body)
 
     def get(self, sequence: int) -> bytes:

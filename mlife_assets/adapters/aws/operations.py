@@ -1,10 +1,9 @@
-"""Operations on AWS: the flag that stops every send, measures in CloudWatch, alerts to a topic of SNS.
+"""Operations on AWS: the flag that stops every send, metrics in CloudWatch, alerts to a topic of SNS.
 
-Concept: a flag that was never set lets send. Set, only the word `false` does. Whatever else comes back, an error among
-it, stops: who cannot ask does not send.
+Concept: a flag that was never set permits sending. A set flag permits it only as the word `false`. Any other answer,
+errors included, stops it.
 
-A number that CloudWatch does not take stops no day: it is logged, and the alarm on days that ended sees that nothing
-came.
+A metric that CloudWatch refuses stops no day: it is logged, and the alarm on ended days notices the gap.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""Logging in to PostgreSQL by a secret that RDS changes every week.
+"""Login to PostgreSQL by a secret that RDS changes every week.
 
-Concept: a password in an address would be as old as the process. So it is in a private file that libpq reads at each
-connection, whoever makes it. Where the server refuses it, it was changed: the secret is read again, and the connection
-is made again, once.
+Concept: a password in an address would become outdated. So it is in a private file that libpq reads at each connection.
+If the server refuses it, it was changed: the secret is read again, and the connection retried once.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from mlife_assets.core.errors import PermanentError
 
 SETTING = "MLIFE_DATABASE_SECRET"
 DATABASE = "mlife"
-"""As `infra/templates/40-dagster-state.yaml` names it."""
+"""Name in `infra/templates/40-dagster-state.yaml`."""
 PASSWORDS = "postgresql.passwords"
 _REFUSED = "password authentication failed"
 _LOGINS: dict[str, Callable[[], str]] = {}
-"""Path of a file of passwords -> what reads its secret again."""
+"""Path of a password file -> function that reads its secret again."""
 
 
 def rds_address(host: str, secret: str, region: str, folder: Path) -> str:
@@ -54,7 +53,7 @@ def _listen() -> None:
 
 
 def _connected(dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
-    """Return a connection where the password is in a file of ours, None where somebody else makes it."""
+    """Return a connection for one of our password files, None for any other."""
     log_in = _LOGINS.get(str(options.get("passfile")))
     if log_in is None:
         return None

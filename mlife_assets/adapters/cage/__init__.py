@@ -1,4 +1,4 @@
-"""The cage: bytes of strangers are decoded in a process of their own, within limits.
+"""The sandbox of strangers' files: decoding in a process apart, within limits.
 
 Belongs here: the worker process and its limits. Does not belong here: names and links (`landing_areas`), judging rows
 (`core`).

@@ -1,8 +1,8 @@
-"""The cage: one worker process that decodes the files of strangers, replaced when a file breaks it.
+"""The sandbox: one worker process that decodes strangers' files, replaced if a file breaks it.
 
-Concept: the worker starts when the first file comes, serves all that follow, and ends with this process, whose end
-closes its input. A file that takes too much memory or time, or crashes the worker, is refused; no verdict depends on
-the files before it, because a worker that fails on a file is replaced and the file is tried once more by a new one.
+Concept: the worker starts with the first file, serves all later ones, and ends with this process, which closes its
+input. A file that takes too much memory or time, or crashes the worker, is refused; verdicts do not depend on earlier
+files, because after a failure a new worker tries the file once more.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ ANSWER_BYTES_MAXIMUM = 2**32
 PIPE_BYTES = 1024 * 1024
 START_SECONDS = 60
 ENVIRONMENT = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Few threads and no pool that reserves addresses, so that the limit on memory means memory."""
+"""Few threads and no pool that reserves addresses, so that the limit counts used memory."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Columns of the contract that a file holds, text as bytes, and names of the others."""
+    """Decoded columns of the contract, text as bytes, and names of other columns."""
 
     table: pa.Table
     extra_columns: tuple[str, ...]
@@ -51,12 +51,12 @@ class DecodingCage:
     def __init__(self, policy: LandingPolicy) -> None:
         self._policy = policy
         self.cpu_seconds = 0.0
-        """What decoding has cost; of a file that gave no answer what one may cost."""
+        """CPU seconds of decoding so far; a file without an answer counts with its limit."""
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
 
     def decode(self, data: bytes, columns: Sequence[Column]) -> Decoded | FileFault:
-        """Return the columns of a file that are in `columns`, or why it is refused.
+        """Return those of `columns` that a file holds, or why it is refused.
 
         Raises:
             TransientError: no worker can be started.
@@ -157,7 +157,7 @@ class _Worker:
 
     @property
     def cpu_seconds(self) -> float:
-        """What the system says that the process has used: what it says itself is a stranger's word; 0 once it ended."""
+        """CPU seconds of the process by the system, since its own report cannot be trusted; 0 after its end."""
         import psutil
 
         try:
@@ -167,7 +167,7 @@ class _Worker:
         return float(times.user + times.system)
 
     def ask(self, request: dict[str, Any], data: bytes, deadline: float) -> _Answer | FileFault:
-        """Return the answer, or why the file has none."""
+        """Return the answer, or the fault of a file without one."""
         try:
             return self._exchange(json.dumps(request).encode() + b"\n", data, deadline)
         except TimeoutError:
@@ -229,7 +229,7 @@ def _read_some(pipe: IO[bytes]) -> bytes:
 
 
 def _complete(received: bytearray) -> _Answer | None:
-    """Return the answer once it is whole. Raises _BrokenError when it cannot be one."""
+    """Return the answer once it is complete. Raises _BrokenError if it cannot be one."""
     end = received.find(b"\n", 0, HEADER_BYTES_MAXIMUM)
     if end < 0:
         if len(received) > HEADER_BYTES_MAXIMUM:

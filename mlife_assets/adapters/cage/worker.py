@@ -1,9 +1,9 @@
-"""The decoding worker: a process of its own that turns bytes of strangers into plain Arrow columns.
+"""The decoding worker: a separate process that turns strangers' bytes into plain Arrow columns.
 
 Concept: run by its path, with the standard library and pyarrow alone. A request is a line of JSON and the bytes of a
-file; an answer is a line of JSON and an Arrow stream. The footer is checked before anything is decoded, but never
-believed: text is read as dictionaries and measured before it is expanded, and what the footer hides meets the limits
-on memory and CPU time of this process. What leaves is of few plain types, text as bytes that nobody has decoded yet.
+file; an answer is a line of JSON and an Arrow stream. The footer is checked before decoding, but never trusted: text is
+read as dictionaries and measured before expansion, and the process has limits on memory and CPU time in case the footer
+lies. The output has few plain types, with text as undecoded bytes.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may hold: rows; values, elements of lists included; bytes of all columns when expanded.
+    """Limits of a file: rows; values, including elements of lists; expanded bytes of all columns.
 
-    `text_lengths` has the longest text in characters per column that is wanted; longer ones come back as question
-    marks, one too many.
+    `text_lengths` has the maximum characters per wanted column; a longer text comes back as question marks, one over
+    the maximum.
     """
 
     rows: int
@@ -59,23 +59,23 @@ class Limits:
 
 
 class RefusedError(Exception):
-    """The file is refused: a value of `core.validation.Reason`, and what to do."""
+    """The file is refused: a value of `core.validation.Reason`, and the remedy."""
 
     def __init__(self, reason: str, detail: str, *, is_exhausted: bool = False) -> None:
-        """Keep all for the answer; `is_exhausted` when this process had no memory left."""
+        """Keep the arguments for the answer; `is_exhausted` if this process ran out of memory."""
         super().__init__(detail)
         self.reason, self.detail, self.is_exhausted = reason, detail, is_exhausted
 
 
 @dataclass
 class _Budget:
-    """What is left of the limits."""
+    """The rest of the limits."""
 
     values: int
     size: int
 
     def spend(self, values: int, size: int) -> None:
-        """Raise RefusedError when more is asked for than is left."""
+        """Raise RefusedError if more is requested than is left."""
         self.values -= values
         self.size -= size
         if self.values < 0 or self.size < 0:
@@ -83,10 +83,10 @@ class _Budget:
 
 
 def decode(data: pa.Buffer | bytes, limits: Limits) -> tuple[pa.Table, list[str]]:
-    """Return the columns that have a limit on text, plain, and the names of some others.
+    """Return the wanted columns in plain types, and the names of some others.
 
     Raises:
-        RefusedError: the file is not whole Parquet, or holds more than the limits.
+        RefusedError: the file is no complete Parquet, or exceeds the limits.
     """
     try:
         metadata = _opened(data).metadata
@@ -119,7 +119,7 @@ def _opened(data: pa.Buffer | bytes, **options: Any) -> pq.ParquetFile:
 
 
 def _check_footer(metadata: pq.FileMetaData, names: Sequence[str], limits: Limits) -> None:
-    """Refuse a footer that contradicts itself or announces too much; what it hides is met later."""
+    """Refuse a footer that contradicts itself or announces too much; hidden content hits limits later."""
     rows, groups = metadata.num_rows, metadata.num_row_groups
     if metadata.num_columns > COLUMNS_MAXIMUM or groups > ROW_GROUPS_MAXIMUM:
         raise RefusedError(TOO_LARGE, "the file has too many columns or row groups; export fewer, larger ones")
@@ -164,7 +164,7 @@ def _batches(
 def _dictionary_leaves(metadata: pq.FileMetaData, wanted: list[str]) -> list[str]:
     """Return columns of text that can be read as dictionaries; pyarrow cannot for lists and delta-encoded text.
 
-    Whether a footer that denies its dictionaries lies is no matter: what they expand to meets the limit on memory.
+    A footer may falsely deny dictionaries: their expansion then hits the limit on memory.
     """
     leaves = [metadata.schema.column(index) for index in range(metadata.num_columns)]
     chosen = {leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY" and leaf.path in wanted}
@@ -176,7 +176,7 @@ def _dictionary_leaves(metadata: pq.FileMetaData, wanted: list[str]) -> list[str
 
 
 def _require_flat(name: str, found: pa.DataType) -> None:
-    """Refuse what no column of an event is: structs, maps, lists of lists."""
+    """Refuse types that no event column has: structs, maps, lists of lists."""
     value = _storage(found)
     value = _storage(value.value_type) if _is_list(value) else value
     if pa.types.is_nested(value) or pa.types.is_run_end_encoded(value):
@@ -192,7 +192,7 @@ def _plain(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
     """Return an array without dictionaries and extensions; text becomes bytes, measured first."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
-    if pa.types.is_time(array.type):  # one beyond midnight would make the whole table invalid
+    if pa.types.is_time(array.type):  # a time beyond midnight would make the table invalid
         whole = array.view(pa.int32() if array.type.bit_width == 32 else pa.int64())
         array = whole.cast(pa.int64()).cast(pa.duration(array.type.unit))
     if _is_list(array.type):
@@ -223,7 +223,7 @@ def _plain_list(array: pa.Array, length: int, budget: _Budget) -> pa.Array:
 
 
 def _bounded_text(array: pa.Array, length: int) -> pa.Array:
-    """Return text as bytes, values that are certainly too long replaced; other arrays as they are."""
+    """Return text as bytes, with certainly overlong values replaced; other arrays unchanged."""
     if not _is_text(array.type):
         return array
     is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
@@ -243,7 +243,7 @@ def _is_text(found: pa.DataType) -> bool:
 
 
 def _shown(names: Sequence[str]) -> list[str]:
-    """Return the first names as short text that can be printed, and how many more there are."""
+    """Return the first names as short printable text, and the number of others."""
     printable = [name if name.isprintable() else ascii(name)[1:-1] for name in names[:EXTRA_NAMES_MAXIMUM]]
     more = len(names) - len(printable)
     return [name[:NAME_LENGTH_MAXIMUM] for name in printable] + ([f"{more} more"] if more else [])
@@ -262,7 +262,7 @@ def _limit_cpu(seconds: int) -> None:
 
 
 def _limit_process(memory_bytes: int) -> None:
-    """Limit the memory that this process takes beyond what it has, and forbid it to write files."""
+    """Limit this process's additional memory, and forbid it to write files."""
     with open("/proc/self/statm", encoding="ascii") as file:
         taken = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + memory_bytes, taken + memory_bytes))
@@ -271,7 +271,7 @@ def _limit_process(memory_bytes: int) -> None:
 
 
 def main() -> None:
-    """Answer requests until the input ends, as it does when the parent process is gone."""
+    """Answer requests until the input ends, as it does when the parent process ends."""
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     _limit_process(int(sys.argv[1]))
     _answer(answers, {"reason": None})

@@ -1,1 +1,1 @@
-"""Applying the stacks of `infra/` to AWS, and proving a deployed environment."""
+"""Applying the stacks of `infra/` to AWS, and testing a deployed environment."""

@@ -1,9 +1,9 @@
-"""Tasks inside a deployed environment: commands that a run becomes, and checks that prove the environment.
+"""Tasks inside a deployed environment: commands of runs, and smoke tests of the environment.
 
-Concept: a check is named by what is true when it is green, and leaves nothing behind: a second put brings the bytes
-that are there, deletion is tried on a key that was never written, so that a bucket which refuses neither loses nothing
-but its good name. A denial must be an explicit one, of the bucket: a role that merely lacks a right is denied as well.
-An environment in which no day had to end yet is proved without what a day leaves, and says so.
+Concept: a check is named by the statement that holds when it is green, and leaves nothing behind: a second put has the
+same bytes, and deletion is tried on a key that never existed, so that a bucket that wrongly permits either loses
+nothing. A denial must be an explicit one of the bucket: a role without the right is denied as well. In an environment
+too young for a finished day, checks of a day's output are skipped and reported.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from mlife_assets.core.storage_places import Bucket
 
 TASK_SECONDS = 1800.0
 AT_ONCE = 3
-"""Tasks that are there at the same time. Each takes up to 4 of the vCPU that Fargate lets an account have in a region,
-which Dagster's runs and services share: with three of them, four runs and services that are just replaced it is 33,
-about half of what `infra/README.md` asks AWS for."""
+"""Simultaneous tasks. Each takes up to 4 of the account's Fargate vCPU in a region, which Dagster's runs and services
+share: with three of them, four runs and services being replaced it is 33, about half of the quota that
+`infra/README.md` requests."""
 LOG_GROUP = "/mlife/tasks"
 CONTAINER = "run"
 NEVER_WRITTEN = "manifests/smoke/never-written"
 STOPPED = "/mlife/sending/stopped"
 DENIED_BY_A_STATEMENT = "explicit deny"
-"""What S3 says of a denial that a policy states, and not of a right that nobody gave."""
+"""S3's words for a denial by a policy statement, as opposed to a missing right."""
 PEOPLE: dict[str, tuple[type[OwnersContacts | OwnersAuditTable], str]] = {
     "contacts/contacts.parquet": (OwnersContacts, "nobody is sent anything"),
     "audit/audit.parquet": (OwnersAuditTable, "no model is promoted"),
 }
-"""What the task of runs names in the bucket for people: who reads it, and what its absence means."""
+"""Objects that the task of runs names in the bucket for people: their reader, and the effect of their absence."""
 PLANS = "reports/message_plan/"
-"""Where a day that has ended leaves its plan, in the lake."""
+"""Folder of plans in the lake, one per finished day."""
 NOT_YET = 4
-"""The exit code of a check that asks for what a day leaves, where none had to end yet."""
+"""Exit code of a check of a day's output if no day had to end yet."""
 FIRST_DAY = timedelta(days=7)
-"""How long a new environment may be without a day: alerts are confirmed and history is delivered meanwhile."""
+"""Time that a new environment may be without a day: alerts are confirmed and history is delivered meanwhile."""
 FIRST_METRICS = timedelta(hours=26)
-"""Within which metrics follow the first day."""
+"""Time within which metrics follow the first day."""
 HEAD_DAYS = 2
 QUERY_SECONDS = 120.0
 CLICKS = "select count(user_id) from events.click where dt >= current_date - interval '7' day"
@@ -53,12 +53,12 @@ HTTP_SECONDS = 20.0
 
 
 class NotYetError(NotFoundError):
-    """What a day leaves is not there, and no day has to have ended."""
+    """A day's output is missing, and no day has to have ended yet."""
 
 
 @dataclass(frozen=True)
 class Inside:
-    """What a check has at hand."""
+    """Inputs of a check."""
 
     at: SmokePlaces
     of: Clients
@@ -67,7 +67,7 @@ class Inside:
     launch: Callable[[], str]
     """Launches a Dagster run through the daemon, waits for it and returns its id."""
     launch_large: Callable[[], str]
-    """The same, with the tags by which a run that fits models asks for a larger task."""
+    """The same, with the tags by which a run that fits models requests a larger task."""
 
 
 def ui_asks_who_you_are(inside: Inside) -> str:
@@ -82,7 +82,7 @@ def ui_asks_who_you_are(inside: Inside) -> str:
 
 
 def log_in_of(status: int, location: str, log_in: str) -> str:
-    """Return what a balancer's answer shows. Raises IntegrityError where it does not send away to log in."""
+    """Return a balancer's answer in words. Raises IntegrityError unless it redirects to the login."""
     if status != 302 or not location.startswith(log_in):
         raise IntegrityError(f"the UI answers {status} and sends to {location or 'nowhere'}, not to {log_in}")
     return f"sent to {log_in}"
@@ -101,7 +101,7 @@ def log_is_put_once(inside: Inside) -> str:
 
 
 def _written(inside: Inside) -> dict[str, Any]:
-    """Return where something of the log lies, and its bytes: a put of them changes nothing where it goes through."""
+    """Return key and bytes of an object of the log: a second put of them changes nothing even if it succeeds."""
     s3, bucket = inside.of("s3"), inside.at.event_log
     listed = s3.list_objects_v2(Bucket=bucket, Prefix="manifests/", MaxKeys=1).get("Contents")
     if not listed:
@@ -164,7 +164,7 @@ def athena_answers(inside: Inside) -> str:
     clicks = int(_answered(inside, CLICKS) or 0)
     if not clicks and not inside.at.runs_days:
         return "no click of seven days, in which no day had to run"
-    if not clicks:  # partitions that are projected to the wrong place hold nothing, and that is no error of Athena's
+    if not clicks:  # wrongly projected partitions are empty, without an error of Athena
         raise _missing(inside, "Athena finds no click of the last seven days: run a day, then smoke again")
     return f"{clicks} clicks of seven days"
 
@@ -234,7 +234,7 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
         log_refuses_deletion,
         heads_lie_with_the_witness,
         people_can_be_read,
-        dagster_launches_a_run_as_a_task,  # beside the next: where no daemon runs, both wait at the same time
+        dagster_launches_a_run_as_a_task,  # beside the next: without a daemon, both wait at the same time
         training_gets_a_larger_task,
         athena_answers,
         athena_has_the_marts,
@@ -246,7 +246,7 @@ CHECKS: dict[str, Callable[[Inside], str]] = {
 
 
 def _missing(inside: Inside, said: str, error: type[MlifeError] = NotFoundError) -> MlifeError:
-    """Return the error of what is not there; NotYetError until a day after the first day ended, or should have."""
+    """Return the error for something missing; NotYetError until a day after the first day ended, or should have."""
     plans = inside.of("s3").list_objects_v2(Bucket=inside.at.lake, Prefix=PLANS, MaxKeys=1).get("Contents")
     made = datetime.fromisoformat(inside.at.made)
     due = plans[0]["LastModified"] + FIRST_METRICS if plans else made + FIRST_DAY
@@ -256,7 +256,7 @@ def _missing(inside: Inside, said: str, error: type[MlifeError] = NotFoundError)
 
 
 def _answered(inside: Inside, query: str) -> str | None:
-    """Return the one value that a query of Athena gives. Raises IntegrityError where it fails."""
+    """Return the one value of an Athena query. Raises IntegrityError if it fails."""
     athena = inside.of("athena")
     started = athena.start_query_execution(QueryString=query, WorkGroup=inside.at.workgroup)["QueryExecutionId"]
     seen: Any = waited(
@@ -288,14 +288,14 @@ def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:
 
 @dataclass(frozen=True)
 class SmokePlaces:
-    """Where things are in one environment.
+    """Names and places of one environment.
 
     Attributes:
-        log_in: where the UI sends who has not logged in.
-        made: when the name of the log's bucket was stored, which is when its stack was made, as text.
+        log_in: the UI's redirect without a login.
+        made: time of storing the log bucket's name, when its stack was made, as text.
         log_heads: the witness's bucket.
         people_key: ARN of the key of contact book and audit table.
-        runs_days: whether days run by themselves there; where they do not, nothing new is asked for.
+        runs_days: whether days run automatically; if not, no recent output is required.
     """
 
     environment: str
@@ -314,7 +314,7 @@ class SmokePlaces:
 
 
 def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
-    """Return where things are, by the files and by what the stacks wrote into Parameter Store."""
+    """Return the places, from the files and from the stacks' values in Parameter Store."""
     ssm, given = of("ssm"), files.parameters[environment]
     region, account = files.accounts["region"], account_of(files, environment, "environment")
     log = ssm.get_parameter(Name="/mlife/event-log/bucket")["Parameter"]
@@ -336,14 +336,14 @@ def places_of(files: InfraFiles, environment: str, of: Clients) -> SmokePlaces:
 
 
 def handed_over(places: Mapping[str, Any]) -> SmokePlaces:
-    """Return places as another process wrote them; a newer release may name more, where an older image runs again."""
+    """Return places from another process's record; a newer release may name more than an older image knows."""
     known = {field.name for field in fields(SmokePlaces)}
     return SmokePlaces(**{name: value for name, value in places.items() if name in known})
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a task ended; no exit code where its container never ran."""
+    """End of a task; no exit code if its container never ran."""
 
     exit_code: int | None
     reason: str
@@ -356,16 +356,16 @@ class Ended:
 
 @dataclass(frozen=True)
 class RunTasks:
-    """Tasks of one environment, started by a role that may."""
+    """Tasks of one environment, started by an authorised role."""
 
     of: Clients
     account: str
     sleep: Callable[[float], None]
 
     def run(self, commands: Mapping[str, Sequence[str]]) -> dict[str, Ended]:
-        """Run commands, each as a task and few at the same time, and return how each ended, by its name.
+        """Run commands as tasks, a few at a time, and return the end of each by name.
 
-        Raises TransientError where a task could not be started or does not end.
+        Raises TransientError if a task could not be started or does not end.
         """
         require_account(self.of, self.account)
         ssm = self.of("ssm")
@@ -400,7 +400,7 @@ class RunTasks:
     def _ended(self, cluster: str, task: str) -> Ended:
         def look() -> Mapping[str, Any]:
             found = self.of("ecs").describe_tasks(cluster=cluster, tasks=[task])["tasks"]
-            return found[0] if found else {}  # ECS may not know it for a moment after it was started
+            return found[0] if found else {}  # ECS may not know a task for a moment after its start
 
         seen = waited(
             look, lambda one: one.get("lastStatus") == "STOPPED", f"task {task}", seconds=TASK_SECONDS, sleep=self.sleep

@@ -1,9 +1,8 @@
-"""Change sets of one account: made and shown, executed as they were shown, and what has drifted since.
+"""Change sets of one account: created, shown, executed as shown; and drift of stacks.
 
-Concept: making a change set changes nothing. What is executed is named by ARN; CloudFormation refuses one that another
-update has overtaken, and values of Parameter Store that have changed since the plan are found here, since it reads them
-when a change set is made and does not look again. A stack of which nothing differed is looked at as well: one before it
-may just have changed what it reads.
+Concept: creating a change set changes nothing. Execution is by ARN; CloudFormation refuses one that another update has
+overtaken. Changes of Parameter Store since the plan are detected here, since CloudFormation reads its values only at
+creation. A stack without differences is checked as well: an earlier one may just have changed its inputs.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ _AGAIN = {
     "Throttling",
     "ThrottlingException",
 }
-"""Errors of AWS and of boto3 that pass."""
+"""Transient errors of AWS and of boto3."""
 IMAGE = "/mlife/dagster/image"
 IMAGE_STACK = "mlife-dagster"
 CHANGE_SET_SECONDS = 300.0
@@ -66,7 +65,7 @@ class Clients(Protocol):
 
 
 def clients(region: str) -> Clients:
-    """Return boto3's clients of a region. Raises ImportError where the extra `aws` is not installed."""
+    """Return boto3's clients of a region. Raises ImportError without the extra `aws`."""
     import boto3  # type: ignore[import-not-found,unused-ignore]  # of the extra `aws`
 
     session = boto3.Session(region_name=region)
@@ -74,7 +73,7 @@ def clients(region: str) -> Clients:
 
 
 def refused_with(call: Callable[[], object]) -> str:
-    """Make a call and return the code by which AWS refused it; empty where it went through."""
+    """Make a call and return the code of AWS's refusal; empty if it succeeded."""
     from botocore.exceptions import ClientError  # type: ignore[import-not-found,unused-ignore]
 
     try:
@@ -86,7 +85,7 @@ def refused_with(call: Callable[[], object]) -> str:
 
 @contextmanager
 def refusals_named() -> Iterator[None]:
-    """Raise PermanentError or, where another attempt may help, TransientError for what AWS or boto3 refuses inside."""
+    """Raise PermanentError or, if a retry may help, TransientError for refusals of AWS or boto3 inside."""
     try:
         yield
     except Exception as error:
@@ -107,7 +106,7 @@ def require_account(of: Clients, account: str) -> None:
 def waited(
     look: Callable[[], T], is_over: Callable[[T], bool], what: str, *, seconds: float, sleep: Callable[[float], None]
 ) -> T:
-    """Return what is seen once it is over. Raises TransientError after `seconds`, naming what was waited for."""
+    """Poll `look` until `is_over` and return its result. Raises TransientError after `seconds`, naming `what`."""
     for _ in range(max(1, int(seconds / PAUSE_SECONDS))):
         seen = look()
         if is_over(seen):
@@ -122,7 +121,7 @@ class Stacks:
 
     Attributes:
         of: clients with a role of this account.
-        account: whose stacks they are; credentials of another are refused.
+        account: account of the stacks; credentials of another are refused.
     """
 
     of: Clients
@@ -131,11 +130,11 @@ class Stacks:
     sleep: Callable[[float], None]
 
     def plan(self, inputs: StackInputs, label: str) -> PlannedStack:
-        """Return what would happen to a stack; makes a change set named by `label` where something would.
+        """Return the plan of a stack, with a change set named by `label` if there are changes.
 
         Raises:
             GateClosedError: the credentials are of another account.
-            PermanentError: CloudFormation cannot make the change set; says why.
+            PermanentError: CloudFormation cannot make the change set; gives the reason.
         """
         require_account(self.of, self.account)
         state = self.state(inputs.name)
@@ -150,21 +149,21 @@ class Stacks:
         return PlannedStack(inputs.name, is_new, made[0], (), made_from(inputs), made[1], read)
 
     def forget(self, shown: PlannedStack) -> None:
-        """Delete the change set of a plan that nobody can apply."""
+        """Delete the change set of a plan that cannot be applied any more."""
         if shown.change_set is not None:
             self.of("cloudformation").delete_change_set(ChangeSetName=shown.change_set)
 
     def apply(self, shown: PlannedStack, inputs: StackInputs | None, label: str) -> str:
-        """Execute what was shown and return what became of it, in a few words.
+        """Execute a shown plan and return the result in a few words.
 
         Args:
             shown: of a plan.
-            inputs: the stack as the checkout has it, from which one that had to wait is made now.
+            inputs: the stack in the checkout, for creating one that had to wait.
             label: name of its change set.
 
         Raises:
-            UpstreamMismatchError: it is no longer what was shown; plan again.
-            PermanentError: CloudFormation could not apply it and has gone back; says which resource and why.
+            UpstreamMismatchError: it differs from the shown plan; plan again.
+            PermanentError: CloudFormation could not apply it and rolled back; names resource and reason.
         """
         require_account(self.of, self.account)
         if shown.waits_for:
@@ -173,7 +172,7 @@ class Stacks:
             if self.value(path) != value:
                 raise UpstreamMismatchError(f"{shown.name} was planned with another {path}; plan again")
         if shown.change_set is None:
-            self._protect(shown.name)  # its maker may have been cut off before that
+            self._protect(shown.name)  # its creation may have been interrupted before that
             return "nothing differs"
         stack = self._require_as_shown(shown)
         self.of("cloudformation").execute_change_set(ChangeSetName=shown.change_set)
@@ -182,7 +181,7 @@ class Stacks:
         return "made" if shown.is_new else "updated"
 
     def rolled_back(self, image: str, label: str) -> PlannedStack:
-        """Return the change set by which the deployed template runs another image; executes nothing."""
+        """Return the change set that runs another image with the deployed template; executes nothing."""
         require_account(self.of, self.account)
         stack = self._described(IMAGE_STACK)
         if stack is None:
@@ -197,12 +196,12 @@ class Stacks:
         return PlannedStack(IMAGE_STACK, False, made[0], (), "", made[1])
 
     def image(self) -> str | None:
-        """Return the image that runs; None before the first deployment."""
+        """Return the running image; None before the first deployment."""
         require_account(self.of, self.account)
         return self.value(IMAGE)
 
     def previous_image(self) -> str:
-        """Return the image before the one that runs. Raises NotFoundError where there is none."""
+        """Return the image before the running one. Raises NotFoundError without one."""
         found = self.of("ssm").get_parameter(Name=IMAGE)["Parameter"]
         before = self.value(f"{IMAGE}:{found['Version'] - 1}") if found["Version"] > 1 else None
         if before is None:
@@ -210,7 +209,7 @@ class Stacks:
         return before
 
     def drifted(self, name: str) -> tuple[Change, ...]:
-        """Return what differs from the stack's template in the account, by resource and property."""
+        """Return the account's differences from the stack's template, by resource and property."""
         require_account(self.of, self.account)
         cloudformation = self.of("cloudformation")
         detection = cloudformation.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
@@ -235,12 +234,12 @@ class Stacks:
             token = {"NextToken": page["NextToken"]}
 
     def state(self, name: str) -> str | None:
-        """Return the state of a stack; None where there is none."""
+        """Return the state of a stack; None without one."""
         stack = self._described(name)
         return None if stack is None else str(stack["StackStatus"])
 
     def value(self, path: str) -> str | None:
-        """Return a value of Parameter Store; None where it is not there."""
+        """Return a value of Parameter Store; None if it is missing."""
         try:
             return str(self.of("ssm").get_parameter(Name=path)["Parameter"]["Value"])
         except Exception as error:
@@ -307,7 +306,7 @@ class Stacks:
         return planned
 
     def _require_as_shown(self, shown: PlannedStack) -> str:
-        """Return the stack's id, by which also one that is gone can be asked about."""
+        """Return the stack's id, which also works for a deleted stack."""
         try:
             pages = self._pages(str(shown.change_set))
         except Exception as error:
@@ -325,7 +324,7 @@ class Stacks:
         self.of("cloudformation").update_termination_protection(StackName=name, EnableTerminationProtection=True)
 
     def _finished(self, name: str, stack: str) -> None:
-        self.sleep(PAUSE_SECONDS)  # for a moment a stack can still say how its last update ended
+        self.sleep(PAUSE_SECONDS)  # a stack may briefly still show the end of its last update
         state = waited(
             lambda: self.state(stack),
             lambda seen: seen is None or not seen.endswith("_IN_PROGRESS"),
@@ -337,7 +336,7 @@ class Stacks:
             raise PermanentError(f"{name} is {state}: {'; '.join(self._reasons(stack))}")
 
     def _reasons(self, stack: str) -> Iterator[str]:
-        """Return what failed since the stack was last begun, the newest first."""
+        """Return the failures since the stack's last start, the newest first."""
         pages = self.of("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
         for event in (one for page in pages for one in page["StackEvents"]):
             status = str(event.get("ResourceStatus"))
@@ -366,7 +365,7 @@ _Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: load
 
 
 def read_infra(folder: Path) -> InfraFiles:
-    """Return the files of a folder. Raises NotFoundError and InvalidInputError naming what is not there or no YAML."""
+    """Return the files of a folder. Raises NotFoundError and InvalidInputError for missing files or invalid YAML."""
     if not (folder / "stacks.yaml").is_file():
         raise NotFoundError(f"{folder} holds no stacks.yaml; name the folder `infra` of a checkout with --infra")
     templates = {path.stem: path for path in sorted((folder / "templates").glob("*.yaml"))}

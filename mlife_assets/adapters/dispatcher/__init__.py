@@ -1,1 +1,1 @@
-"""Sending what was approved, each text at most once."""
+"""Sending approved messages, each at most once."""

@@ -1,4 +1,4 @@
-"""What goes into a dispatch from outside, what comes out of it, and how fast it may send.
+"""Inputs of a dispatch, its reports, and its pace.
 
 Concept: results are frozen and hold counts and reasons only: no person, no phone number.
 """
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 AWAITED_DAYS = 31
-"""How old a send is whose receipts are looked for among all: an ambiguous send is closed after 30 days at the latest
-(`ambiguous_close_hours`), unless nobody can be asked; a relay gives a mail up within days, and one that never reports
-leaves it accepted for ever."""
+"""Age of sends up to which all receipts are searched: an ambiguous send is closed after 30 days at the latest
+(`ambiguous_close_hours`), unless the provider cannot be asked; a relay gives a mail up within days, or never reports on
+it."""
 CLOSED_AFTER = timedelta(days=1)
-"""How long after its end a day's plan is closed for good. Nothing of it is sent meanwhile, but a clock that was hours
-ahead can be set right and the rest sent."""
+"""Time after its end at which a day's plan is closed for good. Nothing is sent meanwhile, but a clock that was hours
+ahead can be corrected and the rest sent."""
 
 
 @dataclass(frozen=True)
@@ -49,27 +49,27 @@ class Recheck(Protocol):
     """Reads the present facts of recipients just before sending."""
 
     def __call__(self, user_ids: Sequence[str]) -> Mapping[str, Recipient]:
-        """Return the facts of each user; who is missing is not texted. Any error stops the dispatch: raise
+        """Return the facts of each user; missing ones get no message. Any error stops the dispatch: raise
         GateClosedError when sending as a whole is forbidden (quality block, unreadable list).
         """
 
 
 class Verify(Protocol):
-    """Holds rows against the approved plan, just before they are sent."""
+    """Compares rows with the approved plan, just before they are sent."""
 
     def __call__(self, rows: Sequence[LedgerRow]) -> None:
-        """Raise GateClosedError unless every row is, to the letter, a message that was approved."""
+        """Raise GateClosedError unless every row equals an approved message, to the letter."""
 
 
 @dataclass(frozen=True)
 class Checks:
-    """The questions before a send.
+    """Checks before a send.
 
     Attributes:
         recheck: present consent and place of recipients.
-        verify: holds every row against the approved plan; by default nothing is approved, so nothing can be sent.
-        texts_per_day: most texts a day of all applications together; None where each has its own limit alone.
-        is_stopped: whether a switch outside stops every send; asked before each.
+        verify: compares every row with the approved plan; by default nothing is approved, so nothing can be sent.
+        texts_per_day: maximum of texts a day for all applications together; None if each has only its own limit.
+        is_stopped: whether an external switch stops every send; checked before each.
     """
 
     recheck: Recheck
@@ -80,15 +80,15 @@ class Checks:
 
 @dataclass(frozen=True)
 class DispatchReport:
-    """What one dispatch did.
+    """Results of one dispatch.
 
     Attributes:
         accepted, rejected, throttled, ambiguous: provider answers in this run; `throttled` counts answers, not texts.
         recovered: rows of an earlier crash that became ambiguous.
         expired: waiting rows of earlier days that were suppressed.
         suppressed: (reason, count) of rows refused at send time, ordered by reason.
-        stopped_by: None when everything leased was handled; else `paused`, `daily_budget`, `expired`,
-            `clock_set_back`, `provider_unhealthy` or `stopped_outside`.
+        stopped_by: None if all leased rows were handled; else `paused`, `daily_budget`, `expired`, `clock_set_back`,
+            `provider_unhealthy` or `stopped_outside`.
     """
 
     accepted: int
@@ -103,8 +103,8 @@ class DispatchReport:
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """What became of ambiguous sends: found at the provider, closed as unknown, still open; `unreadable` of those that
-    are open, because the provider could not be asked.
+    """Results for ambiguous sends: found at the provider, closed as unknown, still open; `unreadable` of the open ones,
+    because the provider could not be asked.
     """
 
     accepted: int
@@ -115,7 +115,7 @@ class ReconcileReport:
 
 @dataclass(frozen=True)
 class InboundReport:
-    """New inbound texts by keyword, and how many STOPs were among them."""
+    """New inbound texts by keyword, and the number of STOPs."""
 
     new: int
     stops: int
@@ -126,7 +126,7 @@ class Run:
     """Counts of one dispatch while it runs."""
 
     def __init__(self, began: datetime) -> None:
-        """Start at zero; `newest` is the latest time that its clock has shown."""
+        """Start at zero; `newest` is the latest time of its clock."""
         self.newest = began
         self.outcomes: Counter[str] = Counter()
         self.suppressed: Counter[str] = Counter()
@@ -154,7 +154,7 @@ class Run:
 class TokenBucket:
     """Paces calls to a rate, without a burst beyond `burst` calls. Clock and sleep are injected.
 
-    Time that was slept counts even if the clock stands still, so a simulated clock cannot make it wait forever.
+    Time slept counts even if the clock stands still, so a simulated clock cannot make it wait for ever.
     """
 
     def __init__(self, per_second: float, *, clock: Clock, sleep: Callable[[float], None], burst: float = 1.0) -> None:
@@ -179,10 +179,10 @@ class TokenBucket:
 
 
 def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolicy, now: datetime) -> ReconcileReport:
-    """Ask the provider about ambiguous sends of its channel; what it does not know in `ambiguous_close_hours` is
-    unknown.
+    """Ask the provider about ambiguous sends of its channel; those it does not know within `ambiguous_close_hours` are
+    closed as unknown.
 
-    A send that the provider could not be asked about stays ambiguous, however old it is.
+    If the provider cannot be asked about a send, it stays ambiguous at any age.
     """
     from mlife_assets.adapters.send_ledger import Transition
 
@@ -213,11 +213,11 @@ def find_forgotten(
     now: datetime,
     earlier: Sequence[date] = (),
 ) -> int:
-    """Ask the provider about what waits of a day; returns how many texts it had taken.
+    """Ask the provider about a day's waiting messages; returns the number that it had accepted.
 
-    A ledger that was copied in the middle of a dispatch holds the approval and takes the rest for unsent, and what was
-    sent then is not in the log: only the provider can tell. Who waits and got a message on one of the `earlier` days,
-    of which the ledger knows nothing, is suppressed: the caps would have counted it.
+    A ledger copied during a dispatch holds the approval and later sends as unsent, and the log lacks them, too: only
+    the provider knows. People who wait and got a message on one of the `earlier` days, unknown to the ledger, are
+    suppressed: the caps would have counted it.
 
     Raises:
         GateClosedError: the provider cannot be asked.
@@ -267,8 +267,7 @@ def find_forgotten(
 def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) -> int:
     """Record the delivery receipts up to `now`; returns how many sends they closed. Safe to call again.
 
-    A receipt of an ambiguous send also proves that it was accepted; one of a send closed as unknown closes it all the
-    same.
+    A receipt of an ambiguous send also proves that it was accepted; one for a send closed as unknown still closes it.
     """
     from mlife_assets.adapters.send_ledger import Transition
 
@@ -294,10 +293,10 @@ def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) 
 
 
 def _receipts(gateway: MessageGateway, days: Mapping[str, date], now: datetime) -> Sequence[Receipt]:
-    """Return what the provider says up to `now` of open sends, by message id -> day; and of others, too.
+    """Return the provider's receipts up to `now` for open sends (message id -> day), and maybe for others.
 
-    A receipt comes after its send, and no send is made before its day. Nearly all come within the day, so the few open
-    sends that are older are asked about by their ids, however late their receipts come, and nobody reads all there are.
+    A receipt follows its send, and no send precedes its day. Nearly all come within the day, so the few older open
+    sends are requested by id, at any delay, and not all receipts are read.
     """
     if not days:
         return ()

@@ -1,12 +1,12 @@
-"""The dispatcher: sends what was approved of one application, each message at most once.
+"""The dispatcher: sends the approved messages of one application, each at most once.
 
 Concept: commit `submitting`, then call, then commit the outcome. After a crash a row in `submitting` may have been
-sent, so it becomes ambiguous and is never sent again. Every check that cannot be made forbids the send. Addresses exist
-between the contact book and the call only: no error, log or report of this module holds one. What counts is the
-person: their arm, the consent of each of their accounts.
+sent, so it becomes ambiguous and is never sent again. A check that cannot be made forbids the send. Addresses exist
+only between the contact book and the call: no error, log or report of this module holds one. Arm and consent are those
+of the person, over all of their accounts.
 
-Replies are read before every chunk of a dispatch and every few seconds within one: a STOP counts from the moment at
-which the provider has it. Replies that cannot be read forbid sending. Bodies are classified and forgotten.
+Replies are read before every chunk of a dispatch and every few seconds within one: a STOP counts as soon as the
+provider has it. Unreadable replies forbid sending. Bodies are classified and not stored.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPol
 from mlife_assets.recruiting.ports import Inbound, LedgerRow, MessageGateway, OutboundMessage
 
 READ_AGAIN = timedelta(hours=1)
-"""How far back replies are read again within a dispatch: providers list some of them late."""
+"""Overlap of repeated readings within a dispatch: providers list some replies late."""
 _LOGGER = logging.getLogger(__name__)
 
 CHUNK = 200
@@ -79,10 +79,10 @@ class Dispatcher:
     Args:
         ledger: the only record of what was sent.
         gateway: the provider; must not retry by itself.
-        people: who is behind an account, and their address.
-        application: which; its hours, caps, pace, attempts, holdout.
+        people: the person behind an account, and their address.
+        application: hours, caps, pace, attempts, holdout.
         contact: the holdout and the caps that hold across applications.
-        checks: asked before a send.
+        checks: run before a send.
         clock: the present.
         sleep: waits; a simulated clock advances itself here.
     """
@@ -114,20 +114,20 @@ class Dispatcher:
         """Send the approved rows of a day. Safe to call again after any crash.
 
         Args:
-            as_of: partition day; nothing of it is sent when the UTC day is over, and its rows expire a day later.
-            worker: name of this worker; a restart under the same name cleans up after its predecessor, so each
-                application that is sent at the same time has one of its own.
+            as_of: partition day; it is not sent after the end of the UTC day, and its rows expire a day later.
+            worker: name of this worker; a restart under the same name cleans up after its predecessor, so applications
+                sent at the same time need different names.
 
         Raises:
             GateClosedError: contacts, recipients or replies cannot be read, `recheck` forbids sending, or a row is not
-                of the approved plan; one such row that waits is enough to send none. Nothing more was sent.
+                in the approved plan; one such waiting row blocks all. Nothing more was sent.
         """
         ledger, campaign, now = self._ledger, self._application.name, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
         expired = ledger.expire(campaign, max(as_of, (now - CLOSED_AFTER).date()), now=now)
         for state in (SendState.APPROVED, SendState.LEASED):
             self._checks.verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
-        self._register(ledger.user_ids())  # who has a recipient's number now may be in no row of theirs
+        self._register(ledger.user_ids())  # the present owner of a recipient's number may be in none of the rows
         run = Run(now)
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
@@ -166,7 +166,7 @@ class Dispatcher:
         return self._people.register(user_ids, now=self._clock.now(), channel=self._gateway.channel)
 
     def _read_recipients(self, rows: Sequence[LedgerRow]) -> Mapping[str, Recipient]:
-        """Return the facts of each row's account; consent is that of all accounts of the person that have facts."""
+        """Return the facts of each row's account; consent is required from all accounts of the person with facts."""
         accounts = self._ledger.accounts_of(row.user_id for row in rows)
         everybody = sorted({one for same in accounts.values() for one in same})
         known = self._read_facts(everybody)
@@ -217,7 +217,7 @@ class Dispatcher:
             if self._checks.is_stopped():
                 run.stopped_by = STOPPED
                 return
-            now = self._clock.now()  # the switch may have been slow to answer
+            now = self._clock.now()  # the external switch may have answered slowly
             if now < run.newest - SKEW_WHILE_SENDING:
                 run.stopped_by = CLOCK_SET_BACK
                 return
@@ -283,7 +283,7 @@ class Dispatcher:
 
 
 class Hearing:
-    """Reads the replies of one dispatcher; remembers when it did."""
+    """Reads the replies of one dispatcher; remembers the time of reading."""
 
     def __init__(
         self,
@@ -302,10 +302,10 @@ class Hearing:
 
         Args:
             now: the present.
-            since: leaves out what was received before it; None reads everything that there is.
+            since: skip earlier replies; None reads all.
 
         Raises:
-            GateClosedError: nobody knows whose a text is, since the contact book cannot be read; others are recorded.
+            GateClosedError: a text's sender is unknown, since the contact book cannot be read; others are recorded.
         """
         known = self._ledger.known_inbound(since=since)
         keywords: Counter[str] = Counter()
@@ -335,8 +335,8 @@ class Hearing:
         return InboundReport(keywords.total(), keywords[STOP] + keywords[STOP_ALL], tuple(sorted(keywords.items())))
 
     def _keyword(self, inbound: Inbound, user_id: str) -> str:
-        """Return what is asked for. Of a mail that only its address says is theirs, START is left to a person, and so
-        is whatever a stranger writes: somebody may know under which address they get our mails.
+        """Return the request. START in a mail identified only by its address is left to a person, and so is any mail of
+        a stranger: somebody may know under which address a person gets our mails.
         """
         keyword = classify(inbound.body)
         if inbound.mail_address is not None and (keyword == START or is_stranger(user_id)):
@@ -350,7 +350,7 @@ class Hearing:
         return self._people.account_behind(address, inbound.inbound_id, now=now, channel=channel)
 
     def keep_up(self, *, after_seconds: int) -> None:
-        """Read new replies unless they were read less than so long ago.
+        """Read new replies unless the last reading is more recent than `after_seconds`.
 
         Raises:
             GateClosedError: they cannot be read.
@@ -361,7 +361,7 @@ class Hearing:
         try:
             self.read(now, since=None if last is None else min(last, now) - READ_AGAIN)
             return
-        except GateClosedError:  # nobody knows whose one of them is, and it says why
+        except GateClosedError:  # a reply's sender is unknown, and the error says why
             raise
         except Exception as error:  # noqa: BLE001  any failure to read means no send; its text may hold personal data
             kind = type(error).__name__

@@ -1,10 +1,10 @@
-"""The catalogue of the log: which event types it holds, in which versions and on which days, and what fits none.
+"""The catalogue of the log: its event types, versions and days, and stray files.
 
-Concept: paths are listed once and say nearly everything; rows are what manifests list. Files are opened that no
-manifest lists, as others wrote them, and of the days since one that the caller names: older ones were looked at when
-they were new. A day that has not begun is a mistake of its writer, and no part of the catalogue.
+Concept: paths are listed once and give nearly all facts; row counts come from manifests. Files are opened if no
+manifest lists them, since others wrote them, or if their day is recent enough for the caller: older ones were checked
+when new. A day that has not begun is its writer's mistake, and not in the catalogue.
 
-The same look says what the warehouse lacks of the log, which dbt has to stage.
+The same listing gives the files that the warehouse lacks and dbt has to stage.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from mlife_assets.core.ports import ObjectStore
 from mlife_assets.recruiting.events import EVENT_TYPES, EventType
 
 MOST_OPENED = 10_000
-"""Files that are opened at most, those that no manifest lists first, then the newest."""
+"""Maximum of opened files: those without a manifest first, then the newest."""
 _UNLISTED = "no manifest lists it: somebody else put it here, or a writer died; run `mlife log verify`"
 
 
 @dataclass(frozen=True, order=True)
 class CataloguedDay:
-    """A day of an event type: its files, and their rows, None where no manifest lists one of them."""
+    """A day of an event type: its files, and their rows, None if no manifest lists one of them."""
 
     event_type: str
     day: date
@@ -49,7 +49,7 @@ class CataloguedDay:
 
 @dataclass(frozen=True, order=True)
 class Stray:
-    """What lies in the log's folder and is no part of the catalogue, or is none that was meant to be."""
+    """An object in the log's folder that does not belong to the catalogue."""
 
     key: str
     problem: str
@@ -57,7 +57,7 @@ class Stray:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the log holds, ordered by type and day, what fits none, and how many files were left unopened."""
+    """Content of the log, ordered by type and day, stray objects, and the number of unopened files."""
 
     days: tuple[CataloguedDay, ...]
     strays: tuple[Stray, ...]
@@ -72,13 +72,13 @@ def read_catalogue(
     Args:
         log: the log.
         store: where it lies.
-        today: the last day that can have events; None where nobody knows.
+        today: the last day that can have events; None if unknown.
         opened_since: the first day whose files are all opened; None opens no file.
 
     Raises:
         IntegrityError: a manifest is damaged or missing.
     """
-    keys = list(store.list(EVENTS))  # before manifests: what is written meanwhile is listed then
+    keys = list(store.list(EVENTS))  # before manifests: files written meanwhile are listed then
     listed = {entry.key: entry.rows for _, manifest in log.chain.since(-1) for entry in manifest.entries}
     found: defaultdict[tuple[str, date], list[LogFile]] = defaultdict(list)
     problems: dict[str, str] = {}
@@ -108,7 +108,7 @@ def read_catalogue(
 
 
 def _listed_by_hours(store: ObjectStore, files: Sequence[LogFile]) -> dict[str, int]:
-    """Return the rows of those files that manifests of release 0.1.0 list."""
+    """Return the rows of the files that manifests of release 0.1.0 list."""
     hours = sorted({hour_of_key(file.key) for file in files})
     return {entry.key: entry.rows for hour in hours for entry in listed_in_hour(store, hour)}
 
@@ -136,7 +136,7 @@ def _of_another_schema(store: ObjectStore, files: Sequence[LogFile]) -> dict[str
 
 
 def _problem(kind: EventType, version: int, schema: pa.Schema) -> str | None:
-    """Return how a file differs from what its version declares, if it does."""
+    """Return the difference of a file from its version's declaration, if any."""
     if version > kind.version:
         return f"version {version} of {kind.name}, this release knows {kind.version}; upgrade mlife"
     declared = kind.contract(version).schema
@@ -152,7 +152,7 @@ def _problem(kind: EventType, version: int, schema: pa.Schema) -> str | None:
 
 @dataclass(frozen=True)
 class StagedTable:
-    """A staged table: its mark as text, None where it has none, and the newest day of the log that it holds."""
+    """A staged table: its mark as text, None without one, and its newest day of the log."""
 
     mark: str | None
     newest_day: date | None
@@ -160,19 +160,19 @@ class StagedTable:
 
 @dataclass(frozen=True)
 class Mark:
-    """Up to where the log was staged: number and hash of a manifest, and what identifies the SQL."""
+    """Position in the log up to which it was staged: number and hash of a manifest, and the digest of the SQL."""
 
     definition: str
     sequence: int
     sha256: str
 
     def to_text(self) -> str:
-        """Return what `mark_of` reads."""
+        """Return the text for `mark_of`."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 def mark_of(text: str | None) -> Mark | None:
-    """Return the mark in a text; None where there is none, or one of another form."""
+    """Return the mark in a text; None without one or for another form."""
     try:
         record = json.loads(text or "{}")
         return Mark(str(record["definition"]), int(record["sequence"]), str(record["sha256"]))
@@ -188,8 +188,8 @@ def to_stage(
     Args:
         log: the event log.
         tables: event type -> its staged table.
-        definition: what identifies the SQL that stages.
-        again_from: the first day of the log to stage again, though nothing of it is new.
+        definition: digest of the staging SQL.
+        again_from: the first day of the log to stage again even without new files.
 
     Raises:
         IntegrityError: a manifest after a mark is damaged.

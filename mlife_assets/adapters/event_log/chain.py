@@ -1,13 +1,13 @@
-"""The chain of manifests: what the log holds, in links that cannot be changed unseen.
+"""The chain of manifests: the tamper-evident list of the log's files.
 
 Concept: one chain for the whole log, in the order of writing. When two writers race for a number, put-if-absent lets
-one win; the other reads on and takes the next. A process lists the newest folder once and then remembers the end;
-whether a file is listed already is looked up backwards from there, if the file was there. A chain is not continued over
-damage, a cut or a foreign manifest; the last manifest alone may be written again where a power cut left it unreadable,
-and where a signed head pins it, only by the same bytes.
+one win; the other reads on and takes the next. A process lists the newest folder once and then remembers the end; an
+existing file is looked up backwards from there. A chain is not continued over damage, a cut or a foreign manifest; only
+the last manifest may be rewritten if a power cut left it unreadable; if a signed head pins it, only with the same
+bytes.
 
-Whether the log has something new is two questions, however long the chain is: is the manifest that was read last still
-the same, and is there a next one. The answer is a hint where to look, so it needs neither key nor head.
+Two reads show whether the log has new entries, at any length: is the last manifest read unchanged, and is there a next
+one. The answer is only a hint, so it needs neither key nor head.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ from mlife_assets.core.errors import ContentConflictError, IntegrityError, NotFo
 from mlife_assets.core.ports import ObjectStore
 
 RACES_MAXIMUM = 1_000
-"""Each lost race is another writer's success, so this bounds nothing but a defect."""
+"""Each lost race is another writer's success, so only a defect reaches this."""
 
 
 @dataclass(frozen=True)
 class ChainEnd:
-    """Number and hash of a manifest up to which the chain is known."""
+    """Number and hash of the last known manifest."""
 
     sequence: int
     sha256: str
 
 
 class Chain:
-    """The chain in `store`; threads may share one, which then asks and adds one after the other.
+    """The chain in `store`; threads may share one, whose calls are serialised.
 
     Args:
-        store: where the log lies.
-        key: returns the key of the keyed hash of manifests, which may be rotated while the chain is open; without,
-            manifests carry none and none is looked at.
-        pinned: returns up to where a signed head pins the chain, None when nothing was signed.
-        alone: held while a manifest is added, so that no key is rotated between asking for it and writing.
+        store: store of the log.
+        key: returns the key of the keyed hash of manifests, which may be rotated while the chain is open; without it
+            manifests have none and none is checked.
+        pinned: returns the last manifest pinned by a signed head, None before the first.
+        alone: held while a manifest is added, so that no key is rotated between reading and using it.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Chain:
         self._hours: dict[str, dict[str, Entry]] = {}
 
     def list_entries(self, entries: Sequence[Entry], *, are_new: bool = False) -> str | None:
-        """Make sure that manifests list `entries`; return the key of the manifest that was added, if any.
+        """Ensure that manifests list `entries`; return the key of an added manifest, if any.
 
-        `are_new` says that the files were not there a moment ago, so that no earlier manifest is looked at.
-        Raises `IntegrityError` when the end of the chain is not what it was, or lists a file with another hash.
+        `are_new`: the files did not exist before, so that no earlier manifest is searched. Raises `IntegrityError` if
+        the end of the chain changed, or a file is listed with another hash.
         """
         if not entries:
             return None
@@ -99,7 +99,7 @@ class Chain:
         raise TransientError(f"{RACES_MAXIMUM} other writers were faster in {CHAIN}; append again")
 
     def open(self) -> None:
-        """Look at the end of the chain, once. Raises IntegrityError where it is not what it was, or of another home."""
+        """Read the end of the chain, once. Raises IntegrityError if it changed or belongs to another home."""
         with self._lock:
             self._open()
 
@@ -110,27 +110,27 @@ class Chain:
             return self._finds(entry)
 
     def lists_key(self, key: str) -> bool:
-        """Return whether a manifest lists the file `key`, with whatever hash."""
+        """Return whether a manifest lists the file `key`, with any hash."""
         with self._lock:
             self._open()
             return self._find(key) is not None
 
     def start(self) -> None:
-        """Write manifest 0 in a log of release 0.1.0, which anchors all its hours; again is a no-op."""
+        """Write manifest 0 in a log of release 0.1.0, which anchors all its hours; a repeat is a no-op."""
         with self._lock:
             self._open()
             if self._end is None and not self._add(()):
                 self._read_on()
 
     def end(self) -> ChainEnd | None:
-        """Return the newest manifest of any writer; None before the first, and where the last cannot be read."""
+        """Return the newest manifest of any writer; None before the first, and if the last is unreadable."""
         with self._lock:
             self._open()
             self._read_on()
             return self._end if self._damaged is None else None
 
     def holds(self, end: ChainEnd) -> bool:
-        """Return whether a manifest is still there as it was; after a restored copy it may not be."""
+        """Return whether a manifest is unchanged; after a restored copy it may not be."""
         try:
             return content_hash(self._store.get(manifest_key(end.sequence))) == end.sha256
         except NotFoundError:
@@ -139,8 +139,8 @@ class Chain:
     def since(self, sequence: int) -> list[tuple[Link, Manifest]]:
         """Return the manifests after number `sequence`, in order, each checked against the one before.
 
-        The last one is left out where it cannot be read: it is signed already, or written again first.
-        Raises `IntegrityError` when another is damaged, foreign or missing.
+        An unreadable last one is left out: it is signed already, or rewritten first. Raises `IntegrityError` if another
+        is damaged, foreign or missing.
         """
         with self._lock:
             self._open()
@@ -188,7 +188,7 @@ class Chain:
         self._is_open = True
 
     def _is_whole(self, sequence: int) -> bool:
-        """Return whether the bytes are a manifest of any writer: such a one is never written over."""
+        """Return whether the bytes are a complete manifest of any writer, which is never overwritten."""
         key = manifest_key(sequence)
         try:
             decode_manifest(key, self._store.get(key))
@@ -202,7 +202,7 @@ class Chain:
             raise IntegrityError(f"{key} is not the one that was signed; restore it from a copy")
 
     def _read(self, sequence: int) -> ChainEnd:
-        """Read one manifest, remember what it lists and return it as an end."""
+        """Read one manifest, remember its entries and return it as an end."""
         return self._noted(sequence, self._bytes(manifest_key(sequence)))
 
     def _noted(self, sequence: int, data: bytes) -> ChainEnd:
@@ -211,7 +211,7 @@ class Chain:
         return ChainEnd(sequence, content_hash(data))
 
     def _bytes(self, key: str) -> bytes:
-        """Return a manifest that must be there, since a later one is."""
+        """Return a manifest that must exist, since a later one does."""
         try:
             return self._store.get(key)
         except NotFoundError as error:
@@ -228,17 +228,17 @@ class Chain:
         return manifest
 
     def _is_ours(self, data: bytes, key: bytes) -> bool:
-        """Return whether a manifest carries our keyed hash; the key may have been rotated since it was asked for."""
+        """Return whether a manifest carries our keyed hash; the key may have been rotated meanwhile."""
         return is_authentic(data, key) or (self._key_of is not None and is_authentic(data, self._key_of()))
 
     def _follow_rotation(self) -> None:
-        """Open the chain anew where somebody rotated its key: a manifest under the old one is refused from then on."""
+        """Reopen the chain after a rotation of its key: manifests under the old key are then refused."""
         if self._key_of is not None and self._key_of() != self._key:
             self._is_open = False
             self._open()
 
     def _read_on(self) -> None:
-        """Read what others added since, or wrote again; nothing may be skipped."""
+        """Read manifests that others added or rewrote since, without gaps."""
         self._follow_rotation()
         if self._damaged is not None and self._is_whole(self._damaged):
             self._damaged = None
@@ -287,7 +287,7 @@ class Chain:
         return self._knows(entry)
 
     def _find(self, key: str) -> Entry | None:
-        """Return how the file `key` is listed, reading backwards only as far as needed."""
+        """Return the entry of the file `key`, reading backwards only as far as needed."""
         hour = hour_of_key(key)
         if hour not in self._hours:
             self._hours[hour] = {found.key: found for found in listed_in_hour(self._store, hour)}
@@ -304,7 +304,7 @@ class Chain:
 
 
 class Additions:
-    """What was listed since one asked last."""
+    """Newly listed files since the last question."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -312,9 +312,9 @@ class Additions:
         self._hash: str | None = None
 
     def keys(self) -> list[str] | None:
-        """Return the keys that manifests list since the last call, in order.
+        """Return the keys newly listed in manifests since the last call, in order.
 
-        None is that nobody knows: at first, without a chain, and where the end cannot be read or is not what it was.
+        None means unknown: at first, without a chain, and if the end is unreadable or changed.
         """
         try:
             if self._hash is None or content_hash(self._store.get(manifest_key(self._number))) != self._hash:
@@ -329,7 +329,7 @@ class Additions:
         except (IntegrityError, NotFoundError):
             self._hash = None
             return None
-        # Only now: what was read before another read failed is named at the next call.
+        # Only now: after a failed read, entries read before it are reported at the next call.
         self._number, self._hash = number, digest
         return found
 
@@ -340,10 +340,10 @@ class Additions:
 
 
 def last_number(store: ObjectStore) -> int:
-    """Return the number of the last manifest, -1 where there is none.
+    """Return the number of the last manifest, -1 without one.
 
-    A folder has the manifests of a thousand numbers, so the last lies in the newest that has one, also where others are
-    missing: none but that is listed.
+    A folder has the manifests of a thousand numbers, so the last is in the newest non-empty folder, even if others are
+    missing: only that one is listed.
     """
     for folder in reversed(store.folders(CHAIN)):
         numbers = [n for n in map(parse_manifest_key, store.list(f"{CHAIN}/{folder}")) if n is not None]

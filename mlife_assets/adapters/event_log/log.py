@@ -1,18 +1,18 @@
 """The event log on an object store: the one source of truth, append only.
 
-Concept: `append` first puts the data, then lists it in a manifest. Both steps are safe to repeat, so a writer that died
-between them is healed by appending the same rows again; until then `verify` calls the file unlisted. A batch is named
-by its content, so the same rows give the same key, a second append changes nothing, and a file that a power cut emptied
-is written again.
+Concept: `append` first puts the data, then lists it in a manifest. Both steps are safe to repeat, so after a crash
+between them, appending the same rows again repairs it; until then `verify` reports the file as unlisted. A batch is
+named by its content, so the same rows give the same key, a second append changes nothing, and a file emptied by a power
+cut is rewritten.
 
-Remembered events are of types that have one file per act. A file is named by its content, so what was read of it stays
-true; `verify` finds what became of it since. An event counts once a manifest lists it, so a call that finds nothing new
-listed neither lists nor reads a file, and another looks at the days of what was listed. What a crash left unlisted
-counts as soon as files are listed `anew`: a recording asks so. Rows are the same object for as long as
-nothing was added, so what follows from them can be remembered, too.
+Remembered events are of types with one file per act. A file is named by its content, so rows once read stay valid;
+`verify` finds later damage. An event counts once a manifest lists it, so a call without new entries neither lists nor
+reads files; otherwise it reads the days of the new entries. Files left unlisted by a crash count once files are listed
+`anew`, as before recording. The same object is returned until rows are added, so results derived from it can be kept,
+too.
 
-Bytes in the log never change: a file names the version of its event type (no word means 1), and its rows are turned
-into rows of today when they are read. A version that this code does not know is refused, never guessed at.
+Bytes in the log never change: a file names the version of its event type (default 1), and its rows are converted to
+today's version on reading. An unknown version is refused.
 """
 
 from __future__ import annotations
@@ -91,12 +91,12 @@ class ParquetEventLog:
         """Append rows; the same rows again are a no-op that reports the same keys.
 
         `table` holds exactly the columns of the type, in any order, castable without loss. `batch` (lower case letters
-        and digits) marks what the rows came from in the file name; by default it is the number of rows.
-        Raises `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
+        and digits) marks the origin of the rows in the file name; by default it is the number of rows. Raises
+        `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
         """
         rows = sort_rows(conform(event_type, table))
         if rows.num_rows:
-            self.chain.open()  # into the log of another home nothing may be put
+            self.chain.open()  # nothing may be put into another home's log
         entries, are_new = [], True
         for hour, part in _split_by_hour(rows):
             data = encode_rows(EVENT_TYPES[event_type], part)
@@ -119,8 +119,8 @@ class ParquetEventLog:
     ) -> pa.Table:
         """Return rows whose `observed_at` day lies in [start, end], both included.
 
-        Ordered by (observed_at, event_id), one row per event_id: the first observed within the range. No files give an
-        empty table with the right schema. Raises `IntegrityError` when a listed file is not what its name says.
+        Ordered by (observed_at, event_id), one row per event_id: the first observed within the range. Without files the
+        table is empty with the right schema. Raises `IntegrityError` if a listed file does not match its name.
         """
         kind = _event_type(event_type)
         wanted = kind.schema.names if columns is None else list(columns)
@@ -140,9 +140,9 @@ class ParquetEventLog:
         self._remembered = RememberedEvents(self, self._store)
 
     def rows_of(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table | None:
-        """Return the rows of a data file; None of what a power cut left of an append that never ended.
+        """Return the rows of a data file; None for a remnant of an append that a power cut ended.
 
-        Its writer writes it again. Raises `IntegrityError` when a listed file is not what its name says.
+        Its writer rewrites it. Raises `IntegrityError` if a listed file does not match its name.
         """
         try:
             return self.read_file(file, columns)
@@ -180,7 +180,7 @@ class ParquetEventLog:
         )
 
     def days(self, event_type: str) -> tuple[date, ...]:
-        """Return the days that have a folder of a type, ascending; no folder is looked into."""
+        """Return the days with a folder of a type, ascending, without reading the folders."""
         folders = self._store.folders(f"{EVENTS}/event_type={_event_type(event_type).name}")
         return tuple(sorted(day for day in map(parse_day, folders) if day is not None))
 
@@ -188,7 +188,7 @@ class ParquetEventLog:
         """Return the rows of one data file as rows of today's version of its type.
 
         Raises:
-            IntegrityError: its bytes are not what its name says.
+            IntegrityError: its bytes do not match its name.
             NewerVersionError: a newer mlife wrote it.
         """
         data = self._store.get(file.key)
@@ -198,7 +198,7 @@ class ParquetEventLog:
         return decode_rows(kind, data, kind.schema.names if columns is None else columns, file.key)
 
     def relist(self, files: Iterable[LogFile]) -> None:
-        """Make sure that a manifest lists each of `files`: heals a writer that died before listing its batch."""
+        """Ensure that a manifest lists each of `files`: repairs a batch whose writer died before listing it."""
         self.chain.list_entries([self._entry(file) for file in files])
 
     def is_listed(self, file: LogFile) -> bool:
@@ -209,13 +209,13 @@ class ParquetEventLog:
         return Entry(file.key, content_hash(self._store.get(file.key)), rows)
 
     def is_whole(self, file: LogFile) -> bool:
-        """Return whether the bytes of a data file are those that its name promises."""
+        """Return whether the bytes of a data file match its name."""
         return content_hash(self._store.get(file.key)).startswith(file.digest)
 
     def restore(self, event_type: str, table: pa.Table, files: Iterable[LogFile]) -> list[LogFile]:
-        """Write damaged files again from `table`, which may hold more rows; return those that it does not give.
+        """Rewrite damaged files from `table`, which may hold more rows; return those not restored.
 
-        A file is written only with the bytes that its name promises: the rows of its hour, whole.
+        A file is written only with bytes that match its name: all rows of its hour.
         """
         parts = dict(_split_by_hour(sort_rows(conform(event_type, table))))
         left = []
@@ -299,10 +299,10 @@ def _first_of_each(table: pa.Table) -> pa.Table:
 
 
 class RememberedEvents:
-    """All rows of some types of a log; safe to ask from several threads."""
+    """All rows of some types of a log; thread-safe."""
 
     def __init__(self, event_log: ParquetEventLog, store: ObjectStore) -> None:
-        """Remember the log, which lies in `store`; nothing is read."""
+        """Keep the log in `store`; reads nothing."""
         self._event_log, self._additions, self._lock = event_log, Additions(store), Lock()
         self._parts: dict[str, dict[LogFile, pa.Table]] = {}
         self._rows: dict[str, Rows] = {}
@@ -310,11 +310,11 @@ class RememberedEvents:
     def rows(self, event_types: Iterable[str], *, anew: bool = False) -> tuple[Rows, ...]:
         """Return all rows of each type, as `ParquetEventLog.read` does; `anew` lists all files of them again."""
         with self._lock:
-            added = self._additions.keys()  # before anything is listed, so that what comes meanwhile is seen next time
+            added = self._additions.keys()  # before listing, so that later additions are seen next time
             if added is None:
                 self._rows.clear()
             grown = {name: days for name, days in _days_by_type(added or ()).items() if name in self._rows}
-            for event_type in grown:  # all first: where looking fails, all files of them are listed at the next call
+            for event_type in grown:  # all first: if a read fails, all their files are listed at the next call
                 del self._rows[event_type]
             for event_type, days in grown.items():
                 self._look(event_type, days)
@@ -325,7 +325,7 @@ class RememberedEvents:
             return tuple(self._rows[event_type] for event_type in wanted)
 
     def _look(self, event_type: str, days: Iterable[date] | None = None) -> None:
-        """Read the files of a type that were not read yet, on some days or all."""
+        """Read the unread files of a type, on some days or all."""
         known, log = self._parts.get(event_type, {}), self._event_log
         if days is None:
             files, parts = list(log.files(event_type)), dict[LogFile, pa.Table]()
@@ -341,7 +341,7 @@ class RememberedEvents:
 
 
 def _python_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Return what `to_pylist` does. That imports pandas for a time, which takes longer than all else of a start."""
+    """Return rows as `to_pylist` does, which for a time imports pandas: most of the start-up time."""
     columns = [
         [None if at is None else EPOCH + timedelta(microseconds=at) for at in column.cast(pa.int64()).to_pylist()]
         if column.type == TIMESTAMP
@@ -366,7 +366,7 @@ def encode_rows(kind: EventType, rows: pa.Table) -> bytes:
 
 
 def decode_rows(kind: EventType, data: bytes, columns: Sequence[str], key: str) -> pa.Table:
-    """Return `columns` of the rows in the file `key`, whatever version of the type it was written for.
+    """Return `columns` of the rows in the file `key`, of any version of its type.
 
     Raises:
         NewerVersionError: this code is too old for the file.
@@ -423,7 +423,7 @@ def _engine() -> DuckDBPyConnection:
 
 
 def file_version(file: pq.ParquetFile, key: str) -> int:
-    """Return the version that a file names, 1 where it names none. Raises IntegrityError where it is no number."""
+    """Return the version that a file names, by default 1. Raises IntegrityError if it is no number."""
     text = (file.metadata.metadata or {}).get(VERSION_KEY.encode(), b"1")
     if not text.isdigit():
         raise IntegrityError(f"{key} names no version in its footer; run `mlife log verify`")
@@ -436,7 +436,7 @@ def _present(file: pq.ParquetFile, columns: Sequence[str]) -> pa.Table:
 
 
 def _as_contract(contract: EventType, rows: pa.Table, columns: Sequence[str], where: str) -> pa.Table:
-    """Return `columns` with the types of the contract; one that may be null and is absent is null."""
+    """Return `columns` with the types of the contract; missing nullable ones are null."""
     schema = pa.schema([contract.schema.field(name) for name in columns])
     if rows.schema.equals(schema):
         return rows

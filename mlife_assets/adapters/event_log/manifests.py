@@ -1,8 +1,8 @@
 """The bytes of manifests: of the chain, and of the hours of release 0.1.0.
 
-Concept: a manifest lists data files with their hashes and carries the hash of the manifest that was written before it,
-whatever their hours. It hashes itself, so that a damaged one is named and not its successor, and carries a keyed hash
-where the writer has a key: who may write to the lake alone cannot add one.
+Concept: a manifest lists data files with their hashes and carries the hash of the manifest written before it, across
+hours. It hashes itself, so that damage is found in the right manifest, and carries a keyed hash if the writer has a
+key: write access to the lake alone does not suffice to add one.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Manifest:
     Attributes:
         sequence: 0, 1, 2 ... in the order in which they were written.
         previous: hash of the manifest before; None in number 0.
-        anchors: in number 0, the last manifest of each hour that release 0.1.0 left; else none.
-        entries: what it lists.
+        anchors: in number 0, the last manifest of each hour of release 0.1.0; else empty.
+        entries: listed files.
     """
 
     sequence: int
@@ -83,13 +83,13 @@ class HourManifest:
 
 
 def encode_manifest(manifest: Manifest, key: bytes | None = None) -> bytes:
-    """Return the only bytes that stand for `manifest` under `key`."""
+    """Return the canonical bytes of `manifest` under `key`."""
     own_hash = _own_hash(_content(manifest))
     return _encoded(manifest, own_hash, None if key is None else _keyed(own_hash, key))
 
 
 def decode_manifest(key: str, data: bytes) -> Manifest:
-    """Return the manifest in `data`. Raises `IntegrityError` when any byte is not as it was written."""
+    """Return the manifest in `data`. Raises `IntegrityError` if any byte was changed."""
     try:
         raw = orjson.loads(data)
         manifest = Manifest(
@@ -108,13 +108,13 @@ def decode_manifest(key: str, data: bytes) -> Manifest:
 
 
 def is_authentic(data: bytes, key: bytes) -> bool:
-    """Return whether a manifest was written by one who holds `key`."""
+    """Return whether a holder of `key` wrote a manifest."""
     raw = orjson.loads(data)
     return isinstance(raw["mac"], str) and hmac.compare_digest(raw["mac"], _keyed(raw["sha256"], key))
 
 
 def encode_hour_manifest(manifest: HourManifest) -> bytes:
-    """Return the only bytes that stand for a manifest of release 0.1.0."""
+    """Return the canonical bytes of a manifest of release 0.1.0."""
     content = {
         "anchor": None if manifest.anchor is None else {"key": manifest.anchor.key, "sha256": manifest.anchor.sha256},
         "entries": _raw_entries(manifest.entries),
@@ -126,7 +126,7 @@ def encode_hour_manifest(manifest: HourManifest) -> bytes:
 
 
 def decode_hour_manifest(key: str, data: bytes) -> HourManifest:
-    """Return the manifest of release 0.1.0 in `data`. Raises `IntegrityError` when any byte was changed."""
+    """Return the manifest of release 0.1.0 in `data`. Raises `IntegrityError` if any byte was changed."""
     try:
         raw = orjson.loads(data)
         anchor = raw["anchor"]
@@ -195,7 +195,7 @@ def last_of_hours(store: ObjectStore) -> tuple[Link, ...]:
 
 
 def listed_in_hour(store: ObjectStore, hour: str) -> Iterable[Entry]:
-    """Yield what the manifests of an hour list. Raises `IntegrityError` when one is damaged."""
+    """Yield the entries of an hour's manifests. Raises `IntegrityError` when one is damaged."""
     for key in store.list(f"{MANIFESTS}/{hour}"):
         if parse_hour_manifest_key(key) is not None:
             yield from decode_hour_manifest(key, store.get(key)).entries
@@ -203,7 +203,7 @@ def listed_in_hour(store: ObjectStore, hour: str) -> Iterable[Entry]:
 
 @dataclass(frozen=True)
 class LogFile:
-    """One data file of the log, as its key says. `digest` is the start of the SHA-256 of its bytes."""
+    """One data file of the log, parsed from its key. `digest` is the start of the SHA-256 of its bytes."""
 
     key: str
     event_type: str
@@ -244,7 +244,7 @@ def data_key(event_type: str, hour: str, writer: str, batch: str, digest: str) -
 
 
 def parse_data_key(key: str) -> LogFile | None:
-    """Return what `key` says, None when it is not the key of a data file."""
+    """Return the data file of a key; None for another key."""
     match = _FILE.fullmatch(key)
     if match is None:
         return None
@@ -264,7 +264,7 @@ def parse_data_key(key: str) -> LogFile | None:
 
 
 def parse_day(folder: str) -> date | None:
-    """Return the day that the name of a folder says, None when it is not `dt=YYYY-MM-DD`."""
+    """Return the day of a folder named `dt=YYYY-MM-DD`; None for another name."""
     match = _DAY.fullmatch(folder)
     try:
         return None if match is None else date.fromisoformat(match["day"])
@@ -278,7 +278,7 @@ def manifest_key(sequence: int) -> str:
 
 
 def parse_manifest_key(key: str) -> int | None:
-    """Return the sequence of a manifest's key, None when it is not one."""
+    """Return the sequence of a manifest's key; None for another key."""
     match = _MANIFEST.fullmatch(key)
     if match is None or manifest_key(int(match["sequence"])) != key:
         return None
@@ -291,6 +291,6 @@ def hour_manifest_key(hour: str, sequence: int) -> str:
 
 
 def parse_hour_manifest_key(key: str) -> tuple[str, int] | None:
-    """Return (partition, sequence) of the key of a manifest of release 0.1.0, None when it is not one."""
+    """Return (partition, sequence) of the key of a manifest of release 0.1.0; None for another key."""
     match = _HOUR_MANIFEST.fullmatch(key)
     return None if match is None else (match["hour"], int(match["sequence"]))

@@ -1,9 +1,9 @@
 """Finding tampering and loss in the event log.
 
 Concept: every file must be listed by an intact manifest with its hash, every manifest must hash itself and its
-predecessor, number 0 the last manifest of each hour of release 0.1.0. The store alone cannot show that its end was cut
-off or that all of it was computed anew. Signed heads close that gap, or `Verification.heads` kept elsewhere and passed
-as `witnessed`: every manifest up to a witnessed one is pinned.
+predecessor, number 0 the last manifest of each hour of release 0.1.0. The store alone cannot reveal a truncated end or
+a complete recomputation. Signed heads close that gap, or `Verification.heads` kept elsewhere and passed as `witnessed`:
+every manifest up to a witnessed one is pinned.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mlife_assets.core.errors import IntegrityError, NotFoundError
 from mlife_assets.core.ports import ObjectStore
 
 NAMED_PER_GAP_MAXIMUM = 1_000
-"""A planted manifest of a high number must not make the search for those before it endless."""
+"""A planted manifest with a high number must not cause an endless search for those before it."""
 
 FindingKind = Literal[
     "altered_file",
@@ -54,7 +54,7 @@ FindingKind = Literal[
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing that is wrong with the object `key`."""
+    """One fault of the object `key`."""
 
     kind: FindingKind
     key: str
@@ -63,14 +63,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was checked and what is wrong.
+    """Result of a verification.
 
     Attributes:
         files, rows: of listed files.
-        manifests: that are there.
-        findings: what is wrong, sorted.
+        manifests: number of existing manifests.
+        findings: faults, sorted.
         heads: the last manifest of the chain, and of each hour of release 0.1.0.
-        hashes: hash of each manifest that is there, by key.
+        hashes: hash of each existing manifest, by key.
         entries: listed files, by key.
     """
 
@@ -89,7 +89,7 @@ class Verification:
 
 @dataclass
 class _Manifests:
-    """All manifests of a log: hashes by key, and those that can be read."""
+    """All manifests of a log: hashes by key, and the readable ones."""
 
     hashes: dict[str, str] = field(default_factory=dict)
     chain: dict[int, Manifest] = field(default_factory=dict)
@@ -112,12 +112,12 @@ def verify(
     """Check the whole log in `store`.
 
     Args:
-        store: where the log lies.
-        witnessed: manifests that must be there, kept from earlier verifications or signed.
+        store: store of the log.
+        witnessed: manifests that must exist, from earlier verifications or signed heads.
         key: of the keyed hash of manifests, which those after number `trusted_until` must carry.
         trusted_until: number of the manifest that a signed head pins.
 
-    A batch that is being appended right now may show as unlisted; verify again.
+    A batch being appended right now may appear as unlisted; verify again.
     """
     stored = store.list(EVENTS)
     findings = _Findings()
@@ -185,7 +185,7 @@ def _read(store: ObjectStore, findings: _Findings, key: bytes | None, trusted_un
 
 
 def _expected(manifests: _Manifests, witnessed: Iterable[Link]) -> Iterable[tuple[Link, str]]:
-    """Yield every manifest that must exist, with its hash where one is recorded, and who says so."""
+    """Yield every manifest that must exist, with its hash if recorded, and the source of that."""
     for link in witnessed:
         yield link, "a witnessed head"
     numbers = sorted(n for n in map(parse_manifest_key, manifests.hashes) if n is not None)
@@ -209,7 +209,7 @@ def _expected(manifests: _Manifests, witnessed: Iterable[Link]) -> Iterable[tupl
 
 
 def _find_late_hours(manifests: _Manifests, findings: _Findings) -> None:
-    """Find manifests of release 0.1.0 that number 0 of the chain does not anchor: nothing writes them since."""
+    """Find manifests of release 0.1.0 that number 0 of the chain does not anchor: none is written since."""
     first = manifests.chain.get(0)
     if first is None:
         return
