@@ -72,7 +72,7 @@ class TypeReport:
 class IngestReport:
     """Results of one landing day, by event type in order of name. The same day again gives the same report.
 
-    `ignored` are ignored entries of landing; `late` are changes by late rows, None if unknown.
+    `ignored` lists entries left alone; `late`, labels changed by late rows, None if unknown.
     """
 
     day: date

@@ -227,7 +227,7 @@ def _lines(pace: Pace, *, waits: bool) -> Iterator[None]:
 
 
 class ExitCode(IntEnum):
-    """What the shell gets; 2 and 130 are so by custom."""
+    """Exit codes; 2 and 130 follow custom."""
 
     OK = 0
     FAILED = 1

@@ -70,7 +70,7 @@ class Insured:
 
     @property
     def condition(self) -> Condition:
-        """The condition that refits serve, with the loss detectable at the weeks' scatter."""
+        """The gate condition that refits are not rolled back, with the detectable loss."""
         gains = np.array([week.gain for week in self.weeks.values()])
         said = self.standing
         if said.is_rolled_back:

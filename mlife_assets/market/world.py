@@ -343,7 +343,7 @@ class MarketConfig:
 
     @property
     def dormant_users(self) -> int:
-        """People of the new city."""
+        """Number of later users."""
         return round(self.users * self.dormant_share)
 
     @property

@@ -326,8 +326,8 @@ ROW_COLUMNS = (
 def accounts_of_person(user_id: sa.ColumnElement[str] | str) -> sa.Select[tuple[str]]:
     """Select the user ids of all accounts of the person behind one of them.
 
-    What the ledger stores under an account or a person id is always asked for by this list: so when the contact book
-    shows that two people are one, the union holds at once and nothing that was written is rewritten.
+    Queries by account or person id always use this list: when the contact book shows that two people are one, their
+    rows count together at once, and no row is rewritten.
     """
     one, same = accounts.alias("account"), accounts.alias("same_person")
     return sa.select(same.c.user_id).join(one, one.c.person_id == same.c.person_id).where(one.c.user_id == user_id)

@@ -61,7 +61,7 @@ def _reported(platform: ModelPorts, day: date) -> dict[str, list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class RegisteredModels:
-    """The models of a platform, for the lifecycle."""
+    """Implements `facts.Models` by a registry."""
 
     platform: ModelPorts
 

@@ -50,12 +50,12 @@ class Week:
 
 @dataclass(frozen=True)
 class Standing:
-    """State after the weeks so far.
+    """State after all weeks so far; a week is its index.
 
     Attributes:
-        rolled_back: places of the weeks after which the anchor served, ascending.
-        returned: places of the weeks after which the refits served again, ascending.
-        won: places of the weeks after which the newest refit became the anchor, ascending.
+        rolled_back: weeks after which the anchor served, ascending.
+        returned: weeks after which the refits served again, ascending.
+        won: weeks after which the newest refit became the anchor, ascending.
     """
 
     rolled_back: tuple[int, ...] = ()

@@ -56,15 +56,15 @@ class Stamps:
 
 @dataclass(frozen=True)
 class OfferedJobs:
-    """What the messages of an application on one day are written from.
+    """Inputs of writing an application's messages of one day.
 
     Attributes:
-        application: whose they are.
+        application: their sender.
         as_of: partition day.
         users: facts of people, one row each; texts need none.
         jobs: facts of all jobs, one row each.
-        offers: what the channel says of the jobs that may be offered.
-        stamps: who sends.
+        offers: the channel's words for jobs that may be offered.
+        stamps: sender marks.
     """
 
     application: Application

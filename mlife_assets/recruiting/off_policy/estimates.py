@@ -55,11 +55,11 @@ class LoggedDecisions:
     """n decisions of exploring users, in any order; all numeric arrays are float64 of shape (n,).
 
     Attributes:
-        user_ids: whose decision, strings or integers; a user may have several.
+        user_ids: user of each decision, str or int; may repeat.
         logged_probability: of the sent job given that the user explores, in (0, 1].
         target_probability: of the sent job under the target policy, in [0, 1].
         reward: outcome of the sent job, 0 or 1 (anything in [0, 1]).
-        predicted_reward: what a reward model expects of the sent job; None without a model. The model must not have
+        predicted_reward: a reward model's prediction for the sent job; None without a model. The model must not have
             been fitted on these rewards.
         predicted_value: sum of target probability times the model's expectation over the candidates on offer; None
             without a model.
