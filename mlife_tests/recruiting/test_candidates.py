@@ -151,12 +151,6 @@ def test_rows_of_another_day_twice_or_incomplete_are_refused(
         candidate_pairs(users, jobs.drop_columns(["job_seniority"]), job_pairs.DAY, POLICY)
 
 
-def test_ten_thousand_users_get_thirty_candidates_each(job_pairs: ModuleType) -> None:
-    users, jobs = job_pairs.user_features(10_000), job_pairs.job_features(800)
-    found = candidate_pairs(users, jobs, job_pairs.DAY, CandidatePolicy())
-    assert found.num_rows == 300_000
-
-
 def applies_table(rows: list[Row]) -> pa.Table:
     return shown_table(rows).drop_columns(["slice"]).rename_columns({"exposure_date": "apply_date"})
 
@@ -427,13 +421,6 @@ def test_no_rows_are_a_typed_empty_matrix(pair_rows: pa.Table) -> None:
     matrix = feature_matrix(pair_features(pair_rows.slice(0, 0)), spec, exposure_kind="message")
     assert matrix.shape == (0, len(features.MODEL_FEATURES))
     assert feature_hashes(matrix) == []
-
-
-def test_a_spec_survives_json_and_its_version_follows_its_content(pair_rows: pa.Table) -> None:
-    spec = fitted(pair_features(pair_rows), "impression", "message")
-    assert FeatureSpec.from_json(spec.to_json()) == spec
-    assert FeatureSpec.from_json(spec.to_json()).version == spec.version
-    assert FeatureSpec(spec.names[::-1], spec.vocabularies).version != spec.version
 
 
 values = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)

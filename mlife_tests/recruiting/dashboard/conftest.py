@@ -83,38 +83,13 @@ def example(seed: int = 7) -> DashboardData:
             ("Residual score test, |z|", "concept", 0.9, 0.4, 0.4, 3.0),
         )
     )
-    decisions = []
-    for i, day in enumerate(_days()[13:]):
-        if i == 13:
-            decisions.append(
-                Decision(
-                    day,
-                    "block",
-                    ("distance_km is 0 in 31.2 % of rows (limit 2.0 %): a quality fault never triggers a retrain",),
-                    ("quality_fault",),
-                    "mdl_4f0ce2a9b1d7",
-                )
-            )
-        elif i == 11:
-            decisions.append(
-                Decision(
-                    day,
-                    "retrain",
-                    (
-                        "domain classifier AUC above its threshold on 2 of the last 3 days",
-                        "2,140 new mature positives since the last training",
-                    ),
-                    ("latent_drift", "enough_labels"),
-                    "mdl_4f0ce2a9b1d7",
-                )
-            )
-        else:
-            decisions.append(
-                Decision(
-                    day, "wait", ("no detector above its threshold",) if i < 10 else ("the last fit is 5 days old",),
-                    ("no_drift",), "mdl_4f0ce2a9b1d7",
-                )
-            )  # fmt: skip
+    quiet = ("wait", ("no detector above its threshold",), ("no_drift",))
+    recent = ("wait", ("the last fit is 5 days old",), ("no_drift",))
+    drifted = "domain classifier AUC above its threshold on 2 of the last 3 days"
+    retrain = ("retrain", (drifted, "2,140 new mature positives since the last training"), ("latent_drift",))
+    fault = "distance_km is 0 in 31.2 % of rows (limit 2.0 %): a quality fault never triggers a retrain"
+    said = [*[quiet] * 10, recent, retrain, recent, ("block", (fault,), ("quality_fault",)), *[recent] * 7]
+    decisions = [Decision(day, *one, "mdl_4f0ce2a9b1d7") for day, one in zip(_days()[13:], said, strict=True)]  # type: ignore[arg-type]
     texting = lift_to(0.19, 0.44, earned=Interval(8_100.0, 1_200.0, 15_000.0, 0.95, 9_600))
     return DashboardData(
         as_of_date=LAST,

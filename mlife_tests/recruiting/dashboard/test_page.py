@@ -182,15 +182,6 @@ def test_a_model_that_cannot_be_read_says_why_and_nothing_else(example_data: Das
     assert "no decision yet" not in row
 
 
-def test_page_loads_nothing(example_data: DashboardData) -> None:
-    page = render_dashboard(example_data)
-    assert not re.search(r"https?:|//[a-z]|@import|url\(", page)
-    for tag, attributes in parse(page).tags:
-        assert "src" not in attributes
-        assert tag != "link" or attributes["href"] == "data:,"
-    assert "default-src 'none'" in page
-
-
 def test_versions_link_to_their_cards_where_there_are_any(example_data: DashboardData) -> None:
     with_card = replace(example_data.models[0], card="../models/mdl_4f/card.html")
     page = render_dashboard(replace(example_data, models=(with_card, example_data.models[1])))
@@ -546,11 +537,8 @@ def test_one_detector_of_each_kind_that_alarms_is_drawn_first(example_data: Dash
     page = drift_panels(replace(example_data, model=replace(example_data.model, drift=found)), ())
     assert [name for name in "ABCDE" if f"<h3>{name}</h3>" in page] == ["A", "B", "D"]
     assert page.index("<h3>A</h3>") < page.index("<h3>D</h3>") < page.index("<h3>B</h3>")
-
-
-def test_nothing_is_drawn_where_nothing_alarms(example_data: DashboardData) -> None:
-    quiet = (series(example_data, "A", "data", 0.3, 0),)
-    assert drift_panels(replace(example_data, model=replace(example_data.model, drift=quiet)), ()) == ""
+    quiet = replace(example_data.model, drift=(series(example_data, "A", "data", 0.3, 0),))
+    assert drift_panels(replace(example_data, model=quiet), ()) == ""
 
 
 def test_every_detector_is_in_the_table_in_units_of_its_limit(example_data: DashboardData) -> None:

@@ -152,19 +152,6 @@ def test_caps_hold_and_everybody_has_one_verdict(rows):
         assert sum(row.job == job for row in found.rows) <= job.openings
 
 
-@pytest.mark.parametrize(
-    ("other", "words"),
-    [
-        ({"recruiters": ()}, "recruiters"), ({"recruiters": ("a", "a")}, "recruiters"),
-        ({"recruiters": ("",)}, "recruiters"), ({"calls_per_recruiter": 0}, "calls_per_recruiter"),
-        ({"calls_per_opening": 0}, "calls_per_opening"), ({"minimum_probability": 1.5}, "minimum_probability"),
-    ],
-)  # fmt: skip
-def test_impossible_capacity_is_refused(other, words):
-    with pytest.raises(InvalidInputError, match=words):
-        CallPolicy(**other)
-
-
 def test_a_pair_twice_or_no_probability_is_refused(made, pair):
     with pytest.raises(InvalidInputError, match="repeat 1"):
         made([pair(1, "job_1", 0.5), pair(1, "job_1", 0.6)])
@@ -234,11 +221,6 @@ def test_a_day_without_calls_says_so(made):
     assert "Nobody is to be called today." in html
     assert html.count("No call today.") == 2
     assert read(call_list_csv(made([]))) == [list(COLUMNS)]
-
-
-def test_the_same_list_is_the_same_bytes(listed):
-    assert call_list_csv(listed) == call_list_csv(listed)
-    assert rules.call_list_page(listed) == rules.call_list_page(listed)
 
 
 def test_every_reason_has_words():

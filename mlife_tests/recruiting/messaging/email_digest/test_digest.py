@@ -151,9 +151,6 @@ def test_a_mail_has_one_to_ten_jobs(rendered, jobs, count):
     many = [replace(jobs[0], offer=replace(jobs[0].offer, job_id=f"j{n}")) for n in range(count)]
     with pytest.raises(InvalidInputError, match="1 to 10"):
         rendered(many)
-
-
-def test_a_job_is_in_a_mail_once(rendered, jobs):
     with pytest.raises(InvalidInputError, match="each once"):
         rendered([jobs[0], jobs[0]])
 
