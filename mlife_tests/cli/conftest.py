@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -77,7 +77,11 @@ class Home:
 
 
 def add_event(
-    platform: BoardPorts, event_type: str, row: Mapping[str, Any], at: datetime, occurred: datetime | None = None
+    platform: BoardPorts | ModelPorts,
+    event_type: str,
+    row: Mapping[str, Any],
+    at: datetime,
+    occurred: datetime | None = None,
 ) -> str:
     key = event_id(event_type, *row.values(), at.isoformat())
     full = {"event_id": key, "occurred_at": occurred or at, "observed_at": at, "model_name": JOB_APPLICATIONS, **row}
@@ -86,24 +90,21 @@ def add_event(
     return key
 
 
-def _train(platform: BoardPorts, models: Any) -> tuple[str, ...]:
+def _reigns(view: ModelPorts, trained_on: Iterable[date], artifacts: Iterable[Any]) -> tuple[str, ...]:
+    """Register and promote a version a day; return them."""
     versions: list[str] = []
-    for number, trained in enumerate((add_days(DAY, -9), add_days(DAY, -3)), 1):
+    for number, (trained, artifact) in enumerate(zip(trained_on, artifacts, strict=True), 1):
         at = run_time(trained) + timedelta(hours=1)
-        version = platform.of_model().registry.register(
-            models.tiny_artifact(number, is_funnel=True), as_of=trained, now=at
-        )
+        version = view.registry.register(artifact, as_of=trained, now=at)
         verdict = {
             "model_version": version, "champion_version": versions[-1] if versions else None, "as_of_date": trained,
             "outcome": "promoted", "delta_map": 0.1, "delta_map_lower": 0.05, "delta_map_upper": 0.15,
             "users_with_positives": 1200, "sentences": [f"Promoted: model {number} meets all conditions."],
-            "policy_version": "pol",
+            "policy_version": "pol", "model_name": view.model_name,
         }  # fmt: skip
-        add_event(platform, "promotion_decided", verdict, at)
-        platform.of_model().registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
+        add_event(view, "promotion_decided", verdict, at)
+        view.registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
         versions.append(version)
-    matrix = models.random_matrix(4, 7)
-    _predict(platform, LightGBMScorer(platform.of_model().registry.load(versions[-1]), threads=1), matrix)
     return tuple(versions)
 
 
@@ -141,8 +142,7 @@ def _send(platform: BoardPorts) -> None:
     now, eve = run_time(DAY) + timedelta(minutes=5), day_start(DAY) - timedelta(minutes=30)
     consent = {"user_id": "u1", "channel": "sms", "is_granted": True, "source": "signup"}
     add_event(platform, "consent", consent, eve)
-    chosen = platform.event_log.read("prediction").to_pylist()[0]
-    chosen = next(r for r in platform.event_log.read("prediction").to_pylist() if r["job_id"] == "j1") or chosen
+    chosen = next(r for r in platform.event_log.read("prediction").to_pylist() if r["job_id"] == "j1")
     base = {"campaign": CAMPAIGN, "as_of_date": DAY}
     planned = {
         "message_id": MESSAGE, "user_id": "u1", "job_id": "j1", **base, "prediction_id": chosen["prediction_id"],
@@ -175,7 +175,10 @@ def lived_home(tmp_path_factory: pytest.TempPathFactory, tiny_models: Any) -> Ho
     path = tmp_path_factory.mktemp("cli") / "home"
     settings = Settings(home=path)
     platform = board_ports(settings)
-    champions = _train(platform, tiny_models)
+    artifacts = (tiny_models.tiny_artifact(number, is_funnel=True) for number in (1, 2))
+    champions = _reigns(platform.of_model(), (add_days(DAY, -9), add_days(DAY, -3)), artifacts)
+    scorer = LightGBMScorer(platform.of_model().registry.load(champions[-1]), threads=1)
+    _predict(platform, scorer, tiny_models.random_matrix(4, 7))
     _decide(platform)
     _send(platform)
     seal(platform.home)
@@ -184,9 +187,10 @@ def lived_home(tmp_path_factory: pytest.TempPathFactory, tiny_models: Any) -> Ho
 
 
 @pytest.fixture
-def home(lived_home: Home, tmp_path: Path) -> Home:
-    """Return a copy of the home for one test."""
+def home(lived_home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """Return a copy of the home for one test, which commands find by the environment."""
     shutil.copytree(lived_home.path, tmp_path / "home")
+    monkeypatch.setenv("MLIFE_HOME", str(tmp_path / "home"))
     return Home(tmp_path / "home", lived_home.champions)
 
 
@@ -207,6 +211,30 @@ def run() -> Callable[..., Result]:
 
 
 @pytest.fixture
+def refusal_of(run: Callable[..., Result]) -> Callable[..., str]:
+    """Return what runs `mlife` with arguments that end it with 1 and no answer; it returns what was said instead."""
+
+    def call(*arguments: object, env: Mapping[str, str] | None = None) -> str:
+        result = run(*arguments, env=env)
+        assert (result.exit_code, result.stdout) == (1, ""), result.output
+        return result.stderr
+
+    return call
+
+
+@pytest.fixture
+def answer_of(run: Callable[..., Result]) -> Callable[..., str]:
+    """Return what runs `mlife` with arguments that it can answer, and returns the answer."""
+
+    def call(*arguments: object, env: Mapping[str, str] | None = None) -> str:
+        result = run(*arguments, env=env)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return call
+
+
+@pytest.fixture
 def run_json(run: Callable[..., Result]) -> Callable[..., Any]:
     """Return what runs `mlife ... --json`, expects an exit code and returns the document."""
 
@@ -222,40 +250,23 @@ def run_json(run: Callable[..., Result]) -> Callable[..., Any]:
     return call
 
 
-def _write(view: ModelPorts, event_type: str, at: Any, row: dict[str, Any]) -> None:
-    full = {"occurred_at": at, "observed_at": at, "model_name": view.model_name, "policy_version": "pol", **row}
-    full["event_id"] = event_id(event_type, view.model_name, at.isoformat())
-    table = pa.Table.from_pylist([full], schema=EVENT_TYPES[event_type].schema)
-    view.event_log.append(event_type, table, writer="test")
-
-
-def _lives(view: ModelPorts, numbers: tuple[int, ...], models: Any) -> list[str]:
-    """Register and promote some versions of a model, decide a day and score it; return the versions."""
-    versions: list[str] = []
-    for place, number in enumerate(numbers):
-        trained = add_days(FLOWN, place - 5)
-        at = run_time(trained) + timedelta(hours=1)
-        version = view.registry.register(models.tiny_artifact(number), as_of=trained, now=at)
-        judged = {
-            "model_version": version, "champion_version": versions[-1] if versions else None, "as_of_date": trained,
-            "outcome": "promoted", "delta_map": 0.1, "delta_map_lower": 0.05, "delta_map_upper": 0.15,
-            "users_with_positives": 900, "sentences": [f"Promoted: model {number} won."],
-        }  # fmt: skip
-        _write(view, "promotion_decided", at, judged)
-        view.registry.promote(version, actor="gate", reason=f"model {number} won", now=at)
+def _lives(view: ModelPorts, numbers: tuple[int, ...], models: Any) -> None:
+    """Register and promote some versions of a model, decide a day and score it."""
+    ours = {"model_name": view.model_name, "policy_version": "pol"}
+    days = [add_days(FLOWN, place - 5) for place in range(len(numbers))]
+    versions = _reigns(view, days, map(models.tiny_artifact, numbers))
+    for version in versions:
         view.registry.put_card(version, f"<!doctype html><html><body>card of {version}</body></html>")
-        versions.append(version)
     decided = {
         "decision_id": f"dec_{view.model_name}", "as_of_date": FLOWN, "verdict": "wait", "codes": ["wait"],
         "sentences": ["Nothing is due."], "model_version": versions[-1] if versions else None,
     }  # fmt: skip
-    _write(view, "retrain_decided", run_time(FLOWN), decided)
+    add_event(view, "retrain_decided", ours | decided, run_time(FLOWN))
     view.model_tables.write_report("ingest_examples", FLOWN, {"types": []})
     view.model_tables.write("scores", FLOWN, pa.table({"leg": ["a", "b"], "probability": [0.1, 0.7]}))
     finding = Finding("univariate", "wind", "kolmogorov_smirnov", 0.5, 0.1, True, "wind moved.")
     report = MonitoringReport("data_drift_report", FLOWN, None, 100, "alarm", (finding,), "1 of 3 columns moved.")
     view.reports.write("data_drift_report", FLOWN, report)
-    return versions
 
 
 @pytest.fixture(scope="session")
@@ -301,8 +312,9 @@ def add_imported(tiny_models: Any) -> Callable[[Path, str], None]:
         row = {
             "model_version": version, "bundle_id": "bdl_1", "environment": "dev", "signed_by": "ab" * 32,
             "outcome": "promoted", "judged_at": at, "sentences": ["Promoted."], "actor": "ann", "reason": "r",
+            "model_name": view.model_name,
         }  # fmt: skip
-        _write(view, "model_imported", at, row)
+        add_event(view, "model_imported", row, at)
 
     return add
 

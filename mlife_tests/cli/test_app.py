@@ -22,13 +22,12 @@ from typing import Any
 import orjson
 import pytest
 from rich.console import Console
-from typer.completion import get_completion_script
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from mlife_assets import __version__
 from mlife_assets.cli import app, output
-from mlife_assets.cli.options import has_event_log, open_platform, settings_of
+from mlife_assets.cli.options import settings_of
 from mlife_assets.cli.output import (
     MEANINGS,
     PLAIN_WIDTH,
@@ -43,7 +42,7 @@ from mlife_assets.cli.output import (
     staged_progress,
 )
 from mlife_assets.cli.serve import champion_providers, serving_versions
-from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.errors import GateClosedError
 
 LEAVES = (
     "demo", "init", "day", "status", "doctor", "trace", "open", "dev", "serve", "check", "train", "backtest",
@@ -102,17 +101,13 @@ def test_help_names_every_command_and_all_exit_codes(run):
     assert all(re.search(rf"\b{leaf.split()[0]}\b", text) for leaf in LEAVES)
     assert all(f"{code} {meaning}" in text for code, meaning in MEANINGS.items())
     assert set(MEANINGS) == set(ExitCode)
+    assert run("--version").stdout == f"mlife {__version__}\n"
 
 
 def test_every_exit_code_is_in_one_table_of_the_documents():
     text = (Path(__file__).resolve().parents[2] / "docs" / "command_line.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\d+)` \| (.+?) \|", text, re.M)
     assert rows == [(str(int(code)), meaning) for code, meaning in MEANINGS.items()]
-
-
-def test_the_version_is_printed(run):
-    assert run("--version").stdout == f"mlife {__version__}\n"
-    assert run("--version").exit_code == 0
 
 
 def completed(words: str) -> list[str]:
@@ -128,13 +123,6 @@ def test_the_shell_completes_commands_and_options():
     assert {"demo", "status", "models"} <= set(completed("mlife "))
     assert completed("mlife models ") == ["list", "history", "show", "diff", "promote", "rollback", "export", "import"]
     assert "--home" in completed("mlife status --")
-
-
-def test_the_completion_script_can_be_shown_and_installed():
-    options = {option for parameter in get_command(app).params for option in parameter.opts}
-    assert {"--show-completion", "--install-completion"} <= options
-    script = get_completion_script(prog_name="mlife", complete_var="_MLIFE_COMPLETE", shell="bash")
-    assert "_MLIFE_COMPLETE=complete_bash" in script
 
 
 def test_every_command_has_help_home_json_and_exit_codes_of_the_table(run):
@@ -221,41 +209,32 @@ def test_wrong_usage_is_exit_code_2(run):
     assert run("dance").exit_code == 2
 
 
-def test_an_interrupt_has_a_code_of_its_own(run, monkeypatch):
-    def interrupt(home: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (GateClosedError("the gate is closed; open it"), 1, "mlife: the gate is closed; open it\n"),
+        (
+            ModuleNotFoundError("No module named 'duckdb'", name="duckdb"),
+            1,
+            "mlife: duckdb is not installed; run: pip install 'mlife[dbt]'\n",
+        ),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, None),
+        (RuntimeError("a defect"), None, None),
+    ],
+    ids=["on purpose", "a package of an extra", "an interrupt", "a defect"],
+)
+def test_an_error_is_one_sentence_on_stderr_and_a_defect_keeps_its_traceback(run, monkeypatch, error, code, said):
+    def fail(home: object) -> None:
+        raise error
 
-    monkeypatch.setattr("mlife_assets.cli.status.settings_of", interrupt)
-    assert run("status").exit_code == ExitCode.INTERRUPTED
-
-
-def test_an_error_on_purpose_is_one_sentence_on_stderr(run, monkeypatch):
-    def refuse(home: object) -> None:
-        raise GateClosedError("the gate is closed; open it")
-
-    monkeypatch.setattr("mlife_assets.cli.status.settings_of", refuse)
+    monkeypatch.setattr("mlife_assets.cli.status.settings_of", fail)
+    if code is None:
+        with pytest.raises(RuntimeError, match="a defect"):
+            run("status")
+        return
     result = run("status")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "mlife: the gate is closed; open it\n"
-
-
-def test_a_package_of_an_extra_that_is_missing_is_one_sentence_too(run, monkeypatch):
-    def missing(home: object) -> None:
-        raise ModuleNotFoundError("No module named 'duckdb'", name="duckdb")
-
-    monkeypatch.setattr("mlife_assets.cli.status.settings_of", missing)
-    result = run("status")
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "mlife: duckdb is not installed; run: pip install 'mlife[dbt]'\n"
-
-
-def test_a_defect_keeps_its_traceback(run, monkeypatch):
-    def break_down(home: object) -> None:
-        raise RuntimeError("a defect")
-
-    monkeypatch.setattr("mlife_assets.cli.status.settings_of", break_down)
-    with pytest.raises(RuntimeError, match="a defect"):
-        run("status")
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said is None or result.stderr == said
 
 
 def test_home_overrides_one_field(tmp_path, monkeypatch):
@@ -275,20 +254,18 @@ def test_all_cores_that_the_process_may_use_are_used_unless_fewer_are_asked_for(
 
 
 @pytest.mark.parametrize("arguments", READERS, ids=" ".join)
-def test_a_home_that_holds_nothing_is_reported_and_left_alone(run, empty, arguments):
-    result = run(*arguments, "--home", empty)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "nothing has run in" in result.stderr
-    assert "mlife demo" in result.stderr
+def test_a_home_that_holds_nothing_is_reported_and_left_alone(refusal_of, empty, arguments):
+    result = refusal_of(*arguments, "--home", empty)
+    assert "nothing has run in" in result
+    assert "mlife demo" in result
     assert not empty.exists()
 
 
-def test_a_log_that_was_signed_and_is_gone_is_not_called_never_lived(run, tmp_path):
+def test_a_log_that_was_signed_and_is_gone_is_not_called_never_lived(refusal_of, tmp_path):
     (tmp_path / "private" / "heads").mkdir(parents=True)
-    result = run("models", "list", "--home", tmp_path)
-    assert result.exit_code == 1
-    assert "was signed and is gone; restore" in result.stderr
-    assert "mlife demo" not in result.stderr
+    result = refusal_of("models", "list", "--home", tmp_path)
+    assert "was signed and is gone; restore" in result
+    assert "mlife demo" not in result
 
 
 def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
@@ -302,20 +279,11 @@ def test_a_weak_secret_is_refused_in_words_for_people(run, empty):
         assert "s3cret" not in result.output
 
 
-def test_a_lived_home_opens(lived_home, empty):
-    assert has_event_log(settings_of(lived_home.path))
-    assert not has_event_log(settings_of(empty))
-    assert open_platform(settings_of(lived_home.path)).of_model().registry.champion() == lived_home.champions[-1]
-    with pytest.raises(NotFoundError):
-        open_platform(settings_of(empty))
-
-
-@pytest.mark.parametrize("number", ["+1 202-456-1111", "(202) 456-1111", "2024561111"])
-def test_phone_numbers_never_enter_the_log(run, home, number):
-    result = run("messages", "pause", "--reason", f"{number} complained", "--home", home.path)
-    assert result.exit_code == 1
-    assert "phone number" in result.stderr
-    assert number not in result.output
+def test_phone_numbers_never_enter_the_log(refusal_of, home):
+    number = "+1 202-456-1111"
+    result = refusal_of("messages", "pause", "--reason", f"{number} complained")
+    assert "phone number" in result
+    assert number not in result
     assert not home.platform.ledger.is_paused()
     assert home.events("sending_paused") == []
 
@@ -473,7 +441,7 @@ def test_nothing_heavy_is_imported_before_it_is_used(
 
 
 def test_the_endpoint_scores_with_lightgbms_library_alone(home) -> None:
-    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--json", "--home", str(home.path)]
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]

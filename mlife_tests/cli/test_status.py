@@ -30,18 +30,17 @@ from mlife_assets.recruiting.places import call_list_key
 from mlife_assets.settings import RUNBOOKS_FOLDER, Settings
 
 
-def test_nothing_lived_is_a_hint_not_an_error(run, run_json, empty):
-    result = run("status", "--home", empty)
-    assert result.exit_code == 0
-    assert "Nothing has run" in result.stdout
-    assert "mlife demo" in result.stdout
+def test_nothing_lived_is_a_hint_not_an_error(answer_of, run_json, empty):
+    result = answer_of("status", "--home", empty)
+    assert "Nothing has run" in result
+    assert "mlife demo" in result
     document = run_json("status", "--home", empty)
     assert (document["is_lived"], document["home"]) == (False, str(empty))
     assert not empty.exists()
 
 
 def test_json_says_where_things_stand(run_json, home):
-    document = run_json("status", "--home", home.path)
+    document = run_json("status")
     expected = {
         "is_lived": True, "home": str(home.path), "newest_day": "2026-06-10", "next_day": "2026-06-11",
         "present": "2026-06-10T22:00:00+00:00", "verdict": "wait", "reasons": ["Retrained [lately]."],
@@ -59,11 +58,11 @@ def test_json_says_where_things_stand(run_json, home):
 
 
 def test_a_pause_a_failed_run_and_a_rollback_show(run, home):
-    run("messages", "pause", "--reason", "look closer", "--actor", "ann", "--home", home.path)
-    run("models", "rollback", "--reason", "worse", "--actor", "bob", "--home", home.path)
+    run("messages", "pause", "--reason", "look closer", "--actor", "ann")
+    run("models", "rollback", "--reason", "worse", "--actor", "bob")
     alert = {"run_id": "r", "job": "daily_lifecycle_job", "partition": "2026-06-10", "message": "disk [full]"}
     home.platform.lake.replace("alerts/r.json", orjson.dumps(alert))
-    text = run("status", "--home", home.path).stdout
+    text = run("status").stdout
     assert "sending    PAUSED by ann at 2026-06-10 22:00:00Z: look closer" in text
     assert f"champion   {home.champions[0]}, rolled back by bob" in text
     assert "alarm      daily_lifecycle_job of 2026-06-10: disk [full]" in text
@@ -72,11 +71,11 @@ def test_a_pause_a_failed_run_and_a_rollback_show(run, home):
     assert f"{home.message_id}  2026-06-10  delivered" in text
 
 
-def test_gauges_are_printed_for_prometheus(run, home, tmp_path):
-    result = run("status", "--prometheus", "--home", home.path)
-    assert result.exit_code == 0
-    assert f'mlife_champion_info{{model="job_applications",model_version="{home.champions[-1]}"}} 1.0' in result.stdout
-    assert run("status", "--prometheus", "--json", "--home", home.path).exit_code == 2
+def test_gauges_are_printed_for_prometheus(run, answer_of, home, tmp_path):
+    assert f'mlife_champion_info{{model="job_applications",model_version="{home.champions[-1]}"}} 1.0' in answer_of(
+        "status", "--prometheus"
+    )
+    assert run("status", "--prometheus", "--json").exit_code == 2
     nothing = run("status", "--prometheus", "--home", tmp_path / "none")
     assert (nothing.exit_code, nothing.stdout) == (1, "")
 
@@ -105,13 +104,13 @@ def test_unsettled_sends_are_counted(home):
 
 
 def test_unread_replies_are_shown_by_their_age(run, run_json, home):
-    ledger, present = home.platform.ledger, datetime.fromisoformat(run_json("status", "--home", home.path)["present"])
-    known = run_json("status", "--home", home.path)["unread_replies"]
+    ledger, present = home.platform.ledger, datetime.fromisoformat(run_json("status")["present"])
+    known = run_json("status")["unread_replies"]
     for number, days in enumerate((16, 16, 3)):
         at = present - timedelta(days=days, hours=1)
         ledger.record_inbound(f"in_{number}", "u1", "OTHER", received_at=at, now=present)
-    assert run_json("status", "--home", home.path)["unread_replies"] == sorted([*known, 16, 16, 3], reverse=True)
-    shown = run("status", "--home", home.path).stdout
+    assert run_json("status")["unread_replies"] == sorted([*known, 16, 16, 3], reverse=True)
+    shown = run("status").stdout
     assert f"{len(known) + 3} unread, their senders paused: 2 for 16 days" in shown
 
 
@@ -129,24 +128,22 @@ def test_a_home_with_history_only_has_no_verdict_yet(run, run_json, tmp_path, li
 
 
 def test_the_other_models_have_a_line_each(run, run_json, home, tiny_models):
-    assert (
-        "also       churn_risk: no verdict yet, no model was promoted yet" in run("status", "--home", home.path).stdout
-    )
+    assert "also       churn_risk: no verdict yet, no model was promoted yet" in run("status").stdout
     at = run_time(home.newest_day)
     churn = home.platform.of_model("churn_risk").registry
     version = churn.register(tiny_models.tiny_artifact(41), as_of=home.newest_day, now=at)
     churn.promote(version, actor="gate", reason="first", now=at)
-    before = run_json("status", "--home", home.path)["champion"]
+    before = run_json("status")["champion"]
     decision = {
         "decision_id": "dec_churn", "as_of_date": home.newest_day, "verdict": "wait", "codes": ["wait"],
         "sentences": ["Nothing moved."], "model_version": version, "policy_version": "pol",
         "model_name": "churn_risk",
     }  # fmt: skip
     home.add("retrain_decided", decision, at)
-    document = run_json("status", "--home", home.path)
+    document = run_json("status")
     assert document["others"] == [{"model_name": "churn_risk", "champion_version": version, "verdict": "wait"}]
     assert (document["champion"], document["reasons"]) == (before, ["Retrained [lately]."])
-    assert f"also       churn_risk: wait, {version} serves" in run("status", "--home", home.path).stdout
+    assert f"also       churn_risk: wait, {version} serves" in run("status").stdout
 
 
 def test_status_says_where_each_model_stands(project, run, run_json, add_model) -> None:
@@ -176,13 +173,11 @@ def test_what_another_gate_said_is_shown_while_the_one_here_judged_nothing(
     assert "promoted in dev" in run("status").stdout
 
 
-def test_before_the_first_day_status_says_what_to_do_and_makes_nothing(project, run, run_json) -> None:
+def test_before_the_first_day_status_says_what_to_do_and_makes_nothing(project, run, refusal_of, run_json) -> None:
     shutil.rmtree(project / "var")
     assert run_json("status")["is_lived"] is False
     assert "launch the daily job of a model" in run("status").stdout
-    result = run("models", "list")
-    assert result.exit_code == 1
-    assert "nothing was decided in" in result.stderr
+    assert "nothing was decided in" in refusal_of("models", "list")
     assert not (project / "var").exists()
 
 
@@ -270,15 +265,16 @@ def test_what_is_wrong_is_named_with_what_to_do_and_without_the_key(examine, s3,
     assert "a-wrong-secret" not in result.output
 
 
-def test_the_pages_show_the_home_as_it_is_now(run, home, listening):
+def test_the_pages_show_the_home_as_it_is_now(run, refusal_of, home, listening):
     version = home.champions[-1]
-    with listening("open", "--port", "0", "--home", home.path) as (started, session):
+    with listening("open", "--port", "0") as (started, session):
         url = started["url"]
         port = int(url.rpartition(":")[2])
 
         def get(path: str) -> requests.Response:
             return session.get(url + path, timeout=60)
 
+        assert not _is_served(1, "mark"), "nobody listens"
         assert _is_served(port, site_mark(Settings(home=home.path)))
         assert not _is_served(port, site_mark(Settings(home=home.path / "other")))
         assert get("/").status_code == 404, "no dashboard was built"
@@ -296,11 +292,11 @@ def test_the_pages_show_the_home_as_it_is_now(run, home, listening):
         trace = get(f"/messages/{home.message_id}").text
         assert "the same to the bit" in trace
         assert f'href="../models/{version}/card.html"' in trace
-        again = run("open", "--port", port, "--no-browser", "--home", home.path)
+        again = run("open", "--port", port, "--no-browser")
         assert (again.exit_code, "served already" in again.stderr) == (0, True)
-        other = run("open", "--port", port, "--no-browser", "--home", home.path / "other")
-        assert other.exit_code == 1
-        assert "choose another --port" in other.stderr
+        assert "choose another --port" in refusal_of(
+            "open", "--port", port, "--no-browser", "--home", home.path / "other"
+        )
 
 
 def test_an_empty_home_says_what_to_run(empty):
@@ -314,14 +310,10 @@ def test_an_empty_home_says_what_to_run(empty):
     assert not empty.exists(), "looking creates nothing"
 
 
-def test_a_version_that_is_no_name_has_no_card(lived_home):
-    pages = HomePages(Settings(home=lived_home.path), RUNBOOKS_FOLDER)
-    assert [pages.card(name) for name in ("..", "", "mdl 1", "mdl/1", "é")] == [None] * 5
-
-
 def test_call_lists_are_found_the_newest_day_first(home):
     pages, day = HomePages(Settings(home=home.path), RUNBOOKS_FOLDER), home.newest_day
     lake = open_platform(Settings(home=home.path)).lake
+    assert [pages.card(name) for name in ("..", "", "mdl 1", "mdl/1", "é")] == [None] * 5
     assert pages.call_lists() == []
     keys = [call_list_key(name, one, "html") for name in ("a", "b") for one in (day, day + timedelta(days=1))]
     for key in (*keys, call_list_key("a", day, "csv")):
@@ -329,12 +321,6 @@ def test_call_lists_are_found_the_newest_day_first(home):
     assert pages.call_lists() == [keys[3], keys[1], keys[2], keys[0]]
     assert pages.call_list(keys[0]) == keys[0].encode()
     assert pages.call_list(call_list_key("c", day, "html")) is None
-
-
-def test_what_is_no_site_is_not_taken_for_one():
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        assert not _is_served(silent.getsockname()[1], "mark"), "nobody listens"
 
 
 @pytest.mark.parametrize(
@@ -363,7 +349,7 @@ def test_a_taken_port_stops_dev_before_it_starts(run, home, option):
         taken.bind(("127.0.0.1", 0))
         taken.listen(1)
         ports[option] = taken.getsockname()[1]
-        result = run("dev", *(part for pair in ports.items() for part in pair), "--home", home.path)
+        result = run("dev", *(part for pair in ports.items() for part in pair))
     assert result.exit_code == 1
     assert f"choose another {option}" in result.stderr
     assert not (home.path / "dagster").exists()
@@ -382,40 +368,33 @@ def asked(home):
 
 
 def test_a_question_is_answered_for_people_and_for_machines(run, run_json, asked) -> None:
-    lines = run("sql", "opt_outs", "--home", asked.path).stdout.splitlines()
+    lines = run("sql", "opt_outs").stdout.splitlines()
     assert lines[0].split() == ["week_start_date", "texts_delivered", "opt_outs", "opt_outs_per_thousand"]
     assert lines[1].split() == ["2026-06-08", "2000", "3", "1.5000"]
     assert lines[-1] == "1 row"
     row = {"week_start_date": "2026-06-08", "texts_delivered": 2000, "opt_outs": 3, "opt_outs_per_thousand": 1.5}
-    answer = run_json("sql", "opt_outs", "--home", asked.path)
+    answer = run_json("sql", "opt_outs")
     assert answer == {"columns": list(read_query("opt_outs").columns), "rows": [row], "row_count": 1}
 
 
 def test_own_words_are_asked_of_the_log_too(run_json, run, asked) -> None:
     query = "select sum(position) as n, max(reason) as why from events.impression left join events.job_closed on true"
-    assert run_json("sql", "--query", query, "--home", asked.path)["columns"] == ["n", "why"]
-    exact = run_json("sql", "--query", "select sum(opt_outs) as n from marts.kpi_daily", "--home", asked.path)
+    assert run_json("sql", "--query", query)["columns"] == ["n", "why"]
+    exact = run_json("sql", "--query", "select sum(opt_outs) as n from marts.kpi_daily")
     assert exact["rows"] == [{"n": 3}]
-    assert run("sql", "--query", "select null as nothing", "--home", asked.path).stdout.splitlines()[-1] == "1 row"
+    assert run("sql", "--query", "select null as nothing").stdout.splitlines()[-1] == "1 row"
 
 
-def test_columns_of_one_name_are_both_printed(run, asked) -> None:
-    words = ("sql", "--query", "select 1 as a, 2 as a, 'x'::blob as b", "--home", asked.path)
+def test_every_kind_of_value_is_printed_and_rows_that_are_not_are_counted(run, refusal_of, run_json, asked) -> None:
+    words = ("sql", "--query", "select 1 as a, 2 as a, 'x'::blob as b")
     assert [line.split() for line in run(*words).stdout.splitlines()[:2]] == [["a", "a", "b"], ["1", "2", "78"]]
-    refused = run(*words, "--json")
-    assert (refused.exit_code, "two columns are called a" in refused.output) == (1, True)
-
-
-def test_json_has_every_kind_of_value(run_json, asked) -> None:
+    assert "two columns are called a" in refusal_of(*words, "--json")
     query = "select 'x'::blob as b, [1.5::decimal(3, 1)] as l, {'k': 'y'::blob} as s, interval 1 day as i"
-    (row,) = run_json("sql", "--query", f"{query}, time '10:00' as t, null as n", "--home", asked.path)["rows"]
+    (row,) = run_json("sql", "--query", f"{query}, time '10:00' as t, null as n")["rows"]
     assert row == {"b": "78", "l": [1.5], "s": {"k": "79"}, "i": row["i"], "t": "10:00:00", "n": None}
-    huge = run_json("sql", "--query", "select 170141183460469231731687303715884105727 as n", "--home", asked.path)
+    huge = run_json("sql", "--query", "select 170141183460469231731687303715884105727 as n")
     assert huge["rows"] == [{"n": "170141183460469231731687303715884105727"}]
-
-
-def test_rows_that_are_not_printed_are_counted(run, run_json, asked) -> None:
-    words = ("sql", "--query", "from range(5000)", "--home", asked.path)
+    words = ("sql", "--query", "from range(5000)")
     assert run(*words).stdout.splitlines()[-1] == "the first 1,000 of 5,000 rows; --rows prints more"
     answer = run_json(*words, "--rows", "2")
     assert (answer["rows"], answer["row_count"]) == ([{"range": 0}, {"range": 1}], 5000)
@@ -439,6 +418,6 @@ def test_the_library_is_listed_and_its_text_printed_without_a_home(run, run_json
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_said(run, asked, words, code, said) -> None:
-    refused = run("sql", *words, "--home", asked.path)
+    refused = run("sql", *words)
     assert refused.exit_code == code
     assert said in " ".join(refused.output.split())

@@ -53,9 +53,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def train(run, folder: Path, out: Path, *more: str):
-    spec = ("--spec", str(folder / "spec.json"))
-    return run("train", "--examples", str(folder / "rows.parquet"), *spec, "--out", str(out), *more)
+def train(run, folder: Path, out: Path, *more: str, spec: dict | None = None):
+    """Train by the spec of a folder, or by another, which is written beside the output."""
+    path = folder / "spec.json" if spec is None else out.with_name("spec.json")
+    if spec is not None:
+        path.write_text(json.dumps(spec))
+    return run("train", "--examples", str(folder / "rows.parquet"), "--spec", str(path), "--out", str(out), *more)
 
 
 @pytest.fixture
@@ -170,9 +173,7 @@ def test_the_code_is_recorded_and_makes_no_other_model(run, folder, trained, tmp
 def test_a_feature_may_have_any_name(run, folder, tmp_path):
     spec = {**SPEC, "derive": {**SPEC["derive"], "a/b": "strength", "a:b": "-strength"}}
     spec["roles"] = {**SPEC["roles"], "features": ["a/b", "a:b"]}
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    rows = ("--examples", str(folder / "rows.parquet"))
-    result = run("train", *rows, "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "out"))
+    result = train(run, folder, tmp_path / "out", spec=spec)
     assert result.exit_code == 0, result.stderr
     names = {path.stem for path in (tmp_path / "out" / "plots").iterdir()}
     assert names == {"importance", "shap", "dependence_a_b", "dependence_a_b_", "dependence_kind"}
@@ -180,9 +181,7 @@ def test_a_feature_may_have_any_name(run, folder, tmp_path):
 
 def test_label_times_that_depend_on_outcomes_are_named_first(run, folder, tmp_path):
     """Won is known the next day, lost after twelve, which is said before anything else."""
-    (tmp_path / "spec.json").write_text(json.dumps({**SPEC, "derive": {"known": "day + if(won, 1, 12)"}}))
-    shutil.copy(folder / "rows.parquet", tmp_path)
-    result = train(run, tmp_path, tmp_path / "out")
+    result = train(run, folder, tmp_path / "out", spec={**SPEC, "derive": {"known": "day + if(won, 1, 12)"}})
     assert result.exit_code == 0, result.stderr
     found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())["label_times"]
     assert found["depends_on_outcome"] is True
@@ -191,7 +190,7 @@ def test_label_times_that_depend_on_outcomes_are_named_first(run, folder, tmp_pa
     assert result.stdout.splitlines()[1].strip() == f"Warning: {found['sentence']}"
 
 
-def test_a_check_says_everything_at_once_and_a_training_says_it_first(run, folder, tmp_path):
+def test_a_check_says_everything_at_once_and_a_training_says_it_first(run, refusal_of, folder, tmp_path):
     rows = pyarrow.parquet.read_table(folder / "rows.parquet")
     worn = np.array(["12", "n/a", "-"])[np.arange(rows.num_rows) % 3].tolist()
     bad = rows.append_column("size", pa.array(worn)).append_column("same", pa.array(np.ones(rows.num_rows)))
@@ -207,10 +206,9 @@ def test_a_check_says_everything_at_once_and_a_training_says_it_first(run, folde
         "  Fault: examples lack column hue, the features; add it or change ExampleSpec.features",
         "  Warning: same is 1.0 in every row, which tells none apart; leave it out.",
     ]
-    refused = run("train", *asked, "--out", str(tmp_path / "out"))
-    assert refused.exit_code == 1
-    assert "size is n/a in row 1" in refused.stderr
-    assert "lack column hue" in " ".join(refused.stderr.split())
+    refused = refusal_of("train", *asked, "--out", str(tmp_path / "out"))
+    assert "size is n/a in row 1" in refused
+    assert "lack column hue" in " ".join(refused.split())
     assert not (tmp_path / "out").exists()
     sound = ("--examples", str(folder / "rows.parquet"), "--spec", str(folder / "spec.json"))
     told = run("check", *sound, "--json")
@@ -221,20 +219,17 @@ def test_a_check_says_everything_at_once_and_a_training_says_it_first(run, folde
 
 def test_a_label_of_the_future_is_refused(run, folder, tmp_path):
     spec = {**SPEC, "derive": {"known": "day + 100000"}}
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    rows = ("--examples", str(folder / "rows.parquet"))
-    result = run("train", *rows, "--spec", str(tmp_path / "spec.json"), "--out", str(tmp_path / "out"))
+    result = train(run, folder, tmp_path / "out", spec=spec)
     assert result.exit_code == 1
     assert "known of 12000 rows is after today" in result.stderr
 
 
-def test_what_is_missing_is_said(run, folder, tmp_path):
-    result = run("train", "--examples", str(folder / "no.parquet"), "--spec", str(folder / "spec.json"), "--out", "x")
-    assert result.exit_code == 1
-    assert "there is no file" in result.stderr
-    result = run("train", "--examples", str(folder / "rows.parquet"), "--spec", str(folder / "no.json"), "--out", "x")
-    assert result.exit_code == 1
-    assert "name the spec" in result.stderr
+def test_what_is_missing_is_said(refusal_of, folder, tmp_path):
+    for rows, spec, said in (
+        ("no.parquet", "spec.json", "there is no file"),
+        ("rows.parquet", "no.json", "name the spec"),
+    ):
+        assert said in refusal_of("train", "--examples", str(folder / rows), "--spec", str(folder / spec), "--out", "x")
 
 
 STEPS = {
@@ -245,9 +240,7 @@ STEPS = {
 
 def test_an_estimator_that_the_spec_names_takes_the_place_of_lightgbm(run, folder, trained, tmp_path):
     spec = {name: value for name, value in SPEC.items() if name != "training"} | {"estimator": "logistic_regression"}
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    rows = ("--examples", str(folder / "rows.parquet"), "--spec", str(tmp_path / "spec.json"))
-    result = run("train", *rows, "--out", str(tmp_path / "out"), "--champion", str(trained))
+    result = train(run, folder, tmp_path / "out", "--champion", str(trained), spec=spec)
     assert result.exit_code == 0, result.stderr
     assert "Formulation binary, SimpleImputer, StandardScaler, LogisticRegression, calibrator logistic" in result.stdout
     found = orjson.loads((tmp_path / "out" / "result.json").read_bytes())
@@ -256,9 +249,9 @@ def test_an_estimator_that_the_spec_names_takes_the_place_of_lightgbm(run, folde
     assert "stage_1.estimator.skops" in names
     assert ModelArtifact.from_files(found["model_version"], names).is_estimator
     assert {one["against"] for one in found["gate"]["comparisons"]} == {"champion", "random", "simple"}
-    back = run("train", *rows, "--out", str(tmp_path / "back"), "--champion", str(tmp_path / "out"))
+    back = train(run, folder, tmp_path / "back", "--champion", str(tmp_path / "out"), spec=spec)
     assert "never compared with itself" in back.stdout
-    searched = run("train", *rows, "--out", str(tmp_path / "none"), "--trials", "2")
+    searched = train(run, folder, tmp_path / "none", "--trials", "2", spec=spec)
     assert searched.exit_code == 1
     assert "search_trials is 2, which LightGBM alone keeps" in searched.stderr
     assert not (tmp_path / "none").exists()
@@ -272,21 +265,17 @@ def flights() -> Path:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("estimator", STEPS)
-def test_flights_of_a_winter_by_an_estimator(run, tmp_path, flights, estimator):
+def test_flights_of_a_winter_by_an_estimator(answer_of, refusal_of, tmp_path, flights, estimator):
     shipped = json.loads((ROOT / "examples" / "nycflights13.json").read_text())
     shipped |= {"estimator": estimator, "where": "arr_delay is not null and month <= 3"}
     shipped["promotion"] = {"bootstrap_resamples": 400}
     spec, out = tmp_path / "spec.json", tmp_path / "out"
     command = ("train", "--examples", str(flights), "--spec", str(spec), "--out", str(out))
     spec.write_text(json.dumps(shipped))
-    refused = run(*command)
-    assert refused.exit_code == 1
-    assert "training has leaves, minimum_child_examples, rising, which LightGBM alone reads" in refused.stderr
+    assert "training has leaves, minimum_child_examples, rising, which LightGBM alone reads" in refusal_of(*command)
     shipped["training"] = {"formulations": ["binary"]}
     spec.write_text(json.dumps(shipped))
-    result = run(*command)
-    assert result.exit_code == 0, result.stderr
-    assert f"Formulation binary, {STEPS[estimator]}, calibrator" in result.stdout
+    assert f"Formulation binary, {STEPS[estimator]}, calibrator" in answer_of(*command)
     found = orjson.loads((out / "result.json").read_bytes())
     human = next(one for one in found["gate"]["comparisons"] if one["against"] == "human")
     assert human["delta"]["lower"] > 0

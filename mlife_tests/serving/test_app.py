@@ -6,8 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,22 +21,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from starlette.responses import PlainTextResponse
 
-from mlife_assets.adapters.event_log import ParquetEventLog
-from mlife_assets.adapters.model_registry import ModelRegistry
-from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.scoring.artifact import ModelArtifact, ModelStage
 from mlife_assets.core.scoring.calibrator import Calibrator
 from mlife_assets.core.scoring.estimators import StoredEstimator, usable
 from mlife_assets.core.scoring.reasons import first_step_probabilities
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
-from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.connections import Access, PageHeaders
 from mlife_assets.serving.requests import RequestLimits
 from mlife_tests.tiny_models import row_record
 
-NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
 SECRET = "the password is hunter2"
 ODD = [0.0, -0.0, 5e-324, -5e-324, 1e-310, 1e-36, 1.7e308, -1.7e308, 1.0, -3.5, 1 / 3]
 FOUND = [*ODD, float("nan"), float("inf"), float("-inf")]
@@ -298,33 +291,6 @@ def test_many_clients_at_once_get_the_scores_of_one(serve: Callable[[Any], Any],
 
         answers = list(pool.map(one, range(0, 40, 5)))
     assert [s["raw"] for part in answers for s in part] == expected.raw.tolist()
-
-
-def test_a_rollback_takes_effect_at_the_next_request_without_a_restart(
-    serve: Callable[[Any], Any], session: requests.Session, models: ModuleType, tmp_path: Path
-) -> None:
-    store = ObstoreObjectStore.local(tmp_path)
-    registry = ModelRegistry(store, ParquetEventLog(store), JOB_APPLICATIONS)
-    first, second = (registry.register(models.tiny_artifact(seed), as_of=date(2026, 6, 2), now=NOW) for seed in (1, 2))
-
-    def champion() -> LightGBMScorer:
-        version = registry.champion()
-        if version is None:
-            raise NotFoundError("no model was promoted; promote one")
-        return LightGBMScorer(registry.load(version), threads=1)
-
-    rows = records(models, models.random_matrix(9, 20))
-    with serve(create_app({"m": champion})) as url:
-        refused(ask(session, url, rows), 503)
-        registry.promote(first, actor="gate", reason="first", now=NOW)
-        before = ask(session, url, rows).json()
-        registry.promote(second, actor="gate", reason="better", now=NOW + timedelta(hours=1))
-        between = ask(session, url, rows).json()
-        registry.rollback(actor="on call", reason="worse", now=NOW + timedelta(hours=2))
-        after = ask(session, url, rows).json()
-    assert (before["model_version"], between["model_version"]) == (first, second)
-    assert between["scores"] != before["scores"]
-    assert after == before
 
 
 def test_each_model_has_paths_of_its_own_and_the_first_the_short_ones(

@@ -24,7 +24,6 @@ from mlife_assets.recruiting.features import PAIR_WORDS
 from mlife_assets.recruiting.mail.body import MailBody
 from mlife_assets.recruiting.message_trace import MessageLine
 from mlife_assets.recruiting.places import call_list_key
-from mlife_assets.serving.site import app
 from mlife_assets.serving.site.app import CONVERTED, FIRST, MARK, NEWEST, messages_body, read_runbooks, trace_body
 from mlife_assets.serving.site.models import ShownModel, ShownVersion, overview
 
@@ -350,10 +349,6 @@ def test_a_text_that_no_model_chose_says_so(contents) -> None:
     assert "No model chose this text" in body
     assert "the same to the bit" not in body
     assert "<img" not in body
-
-
-def test_the_plan_is_of_the_day_that_was_planned(contents) -> None:
-    assert app.planned_day(contents.trace("msg_1")) == "2026-06-10"
 
 
 LINE = MessageLine("msg_1", date(2026, 6, 10), "", "applied")
