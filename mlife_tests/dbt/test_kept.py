@@ -1,4 +1,4 @@
-"""Keeping the mart of messages gives the rows that building all of it gives."""
+"""Staging day by day, and keeping the mart of messages, give the rows that building all at once gives."""
 
 from __future__ import annotations
 
@@ -20,30 +20,43 @@ from mlife_assets.components.features.dbt import build
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 FACTS = ("message_planned", "message_submitted", "message_status", "message_suppressed")
-BUILT = [f"stg_events__{name}" for name in (*FACTS, "click", "apply", "hire", "job_posted")]
+STAGING = ["path:models/staging"]
+MESSAGES = [f"stg_events__{name}" for name in (*FACTS, "click", "apply", "hire", "job_posted")]
+MESSAGES += ["fct_conversions", "fct_messages"]
 Rows = list[tuple[Any, ...]]
 
 
 class Warehouse:
-    """A warehouse whose messages are built from a log, in steps or at once."""
+    """A warehouse that is built from a log, in steps or at once."""
 
     def __init__(self, project: Path, folder: Path, log: ParquetEventLog) -> None:
         self._project, self._folder, self._log = project, folder, log
         self._path = folder / "warehouse.duckdb"
         folder.mkdir()
 
-    def build(self, again_from: date | None = None, definition: str | None = "sql", **given: Any) -> Rows:
-        """Stage what is new, build the messages and return them in one order."""
-        asked = to_stage(self._log, DuckDBWarehouse(self._path).staged(), "sql", again_from=again_from)
+    def stage(
+        self, definition: str = "sql", again_from: date | None = None, selection: Any = STAGING, **variables: Any
+    ) -> dict[str, Any]:
+        """Build a selection after what is new was staged, and return what that was."""
+        asked = to_stage(self._log, DuckDBWarehouse(self._path).staged(), definition, again_from=again_from)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("MLIFE_WAREHOUSE_PATH", str(self._path))
-            variables = {**asked, "kept_definition": definition, **given}
-            list(build(self._project, [*BUILT, "fct_conversions", "fct_messages"], variables, self._folder / "dbt"))
+            list(build(self._project, selection, {**asked, **variables}, self._folder / "dbt"))
+        return asked["staged"]
+
+    def build(self, again_from: date | None = None, definition: str | None = "sql", **given: Any) -> Rows:
+        """Build the messages and return them in one order."""
+        self.stage("sql", again_from, MESSAGES, kept_definition=definition, **given)
         return self.query("from marts.fct_messages order by all")
 
     def query(self, sql: str) -> Rows:
         with closing(duckdb.connect(str(self._path))) as connection:
             return connection.execute(sql).fetchall()
+
+    def staged(self) -> dict[str, Rows]:
+        """Return the rows of each staged table in one order."""
+        names = self.query("select table_name from duckdb_tables() where schema_name = 'staging'")
+        return {name: self.query(f"from staging.{name} order by all") for (name,) in names}
 
     def mark(self) -> None:
         """Change all rows in a way that shows which of them are built again."""
@@ -65,7 +78,7 @@ def observe(log: ParquetEventLog, rows: dict[str, Any]) -> Callable[..., None]:
     """Return what appends the rows of the days [first, last] of some types, changed and that much earlier."""
 
     def append(
-        first: date, last: date, types: tuple[str, ...] = tuple(EVENT_TYPES), by: int = 0, **change: Any
+        first: date, last: date, types: tuple[str, ...] = tuple(EVENT_TYPES), by: float = 0, **change: Any
     ) -> None:
         for name in types:
             found = [row for row in rows.get(name, []) if first <= row["observed_at"].date() <= last]
@@ -192,3 +205,59 @@ def test_what_does_not_fit_builds_all_messages(project, tmp_path, log, observe, 
     assert is_built_as_a_whole()
     steps.query("comment on table marts.fct_messages is null")
     assert is_built_as_a_whole(), "a release that keeps nothing built it"
+
+
+def test_staging_in_steps_equals_staging_at_once(project, tmp_path, log, observe, day_of) -> None:
+    steps = Warehouse(project, tmp_path / "steps", log)
+    observe(day_of(0), day_of(3))
+    assert steps.stage() == {}
+    observe(day_of(4), day_of(4))
+    assert {one["since"] for one in steps.stage().values()} >= {day_of(4).isoformat()}
+
+    # What is staged of day 3 becomes known on day 2 already, and what is new on day 5 repeats none of it.
+    observe(day_of(3), day_of(3), ("click", "user_snapshot"), by=25 / 24)
+    observe(day_of(5), day_of(6))
+    added = steps.stage()
+    assert added["click"]["since"] == added["user_snapshot"]["since"] == day_of(2).isoformat()
+    assert added["impression"]["since"] == day_of(5).isoformat()
+    at_once = staged_at_once(project, tmp_path / "after_late_files", log)
+    assert steps.staged() == at_once
+    assert all(at_once[f"stg_events__{name}"] for name in ("click", "impression", "message_status", "user_snapshot"))
+    identities = [row[0] for row in at_once["stg_events__click"]]
+    assert len(identities) == len(set(identities)) < log_rows(log, "click"), "no event was repeated"
+
+    assert all(one == {"since": None, "files": []} for one in steps.stage().values())
+    assert steps.staged() == at_once
+
+
+def test_a_table_of_other_sql_is_made_again_and_what_is_no_table_is_replaced(project, tmp_path, log, observe, day_of):
+    warehouse = Warehouse(project, tmp_path / "warehouse", log)
+    observe(day_of(0), day_of(1))
+    warehouse.stage()
+    expected = warehouse.staged()
+    warehouse.query("alter table staging.stg_events__click rename column source to origin")
+    warehouse.query("drop table staging.stg_events__hire")
+    warehouse.query("create view staging.stg_events__hire as select 1 as released_with_0_1_0")
+    assert warehouse.stage("other sql") == {}
+    assert warehouse.staged() == expected
+
+
+def test_staging_by_hand_reads_everything_and_takes_the_mark_away(project, tmp_path, log, observe, day_of) -> None:
+    warehouse = Warehouse(project, tmp_path / "warehouse", log)
+    observe(day_of(0), day_of(1))
+    warehouse.stage()
+    expected = warehouse.staged()
+    warehouse.stage(staged={}, staged_mark=None)
+    assert warehouse.staged() == expected
+    assert warehouse.stage() == {}, "nobody knows up to where the tables of a call by hand are staged"
+    assert {one["since"] for one in warehouse.stage().values()} == {None}
+
+
+def staged_at_once(project: Path, folder: Path, log: ParquetEventLog) -> dict[str, list[tuple[Any, ...]]]:
+    warehouse = Warehouse(project, folder, log)
+    assert warehouse.stage() == {}
+    return warehouse.staged()
+
+
+def log_rows(log: ParquetEventLog, event_type: str) -> int:
+    return sum(log.read_file(file, ("event_id",)).num_rows for file in log.files(event_type))

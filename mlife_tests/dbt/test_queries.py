@@ -155,71 +155,43 @@ def test_conversion_counts_delivered_messages(ask, raw, status) -> None:
         assert row["click_rate"] == pytest.approx(own["clicked"] / own["delivered"])
 
 
-def test_lift_is_treated_minus_holdout(ask, raw) -> None:
-    days = [row["as_of_date"] for row in raw["experiment_exposed"]]
-    (total,) = [row for row in ask("lift") if row["period_kind"] == "total"]
-    assert (total["period_start_date"], total["period_end_date"]) == (min(days), max(days))
-    rates = {}
-    for arm in ("treated", "holdout"):
-        since: dict[str, Any] = {}
-        for row in raw["experiment_exposed"]:
-            if row["arm"] == arm:
-                since[row["user_id"]] = min(since.get(row["user_id"], row["occurred_at"]), row["occurred_at"])
-        applied = {
-            row["user_id"]
-            for row in raw["apply"]
-            if row["user_id"] in since
-            and since[row["user_id"]] <= row["occurred_at"]
-            and row["occurred_at"].date() <= max(days)
-        }
-        assert total[f"{arm}_users"] == len(since)
-        rates[arm] = len(applied) / len(since)
-        assert total[f"{arm}_apply_rate"] == pytest.approx(rates[arm])
-    assert total["lift"] == pytest.approx(rates["treated"] - rates["holdout"])
-    assert total["is_closed"] is True
-
-
-def test_fill_rate_counts_hires_over_openings(ask, raw) -> None:
-    posted, filled = Counter[date](), Counter[date]()
-    for row in raw["job_posted"]:
-        posted[row["occurred_at"].date()] += row["openings"]
-    for row in raw["hire"]:
-        filled[row["occurred_at"].date()] += 1
-    rows = ask("fill_rate")
-    assert sum(row["openings_filled"] for row in rows) == len(raw["hire"]) > 0
+def test_lift_is_treated_minus_holdout(ask, full) -> None:
+    arms = {
+        (row["period_kind"], row["period_start_date"], row["arm"]): row
+        for row in full.warehouse.read("experiment_readout").to_pylist()
+    }
+    rows = ask("lift")
+    assert 2 * len(rows) == len(arms)
     for row in rows:
-        today = row["kpi_date"]
-        window = [today - timedelta(days=before) for before in range(28)]
-        assert (row["openings_posted"], row["openings_filled"]) == (posted[today], filled[today])
-        assert row["fill_rate_28d"] == pytest.approx(
-            sum(map(filled.get, window, [0] * 28)) / sum(posted[d] for d in window)
-        )
-        assert row["fill_rate"] == pytest.approx(
-            sum(n for day, n in filled.items() if day <= today) / sum(n for day, n in posted.items() if day <= today)
-        )
+        treated, holdout = (arms[row["period_kind"], row["period_start_date"], arm] for arm in ("treated", "holdout"))
+        assert (row["treated_users"], row["holdout_users"]) == (treated["eligible_users"], holdout["eligible_users"])
+        assert row["lift"] == pytest.approx(treated["apply_rate"] - holdout["apply_rate"])
+        assert row["is_closed"] is (treated["is_closed"] and holdout["is_closed"])
 
 
-def test_revenue_is_the_bids_of_caused_applications(ask, raw, status) -> None:
-    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in raw["job_posted"]}
-    plans = {row["message_id"]: row for row in raw["message_planned"]}
-    earned, delivered = defaultdict(float), Counter[Any]()
-    for row in raw["apply"]:
-        if row["source"] == "message" and row["exposure_id"] in plans:
-            plan = plans[row["exposure_id"]]
-            earned[plan["campaign"], plan["as_of_date"]] += bids[row["job_id"]]
-    for key, plan in plans.items():
-        delivered[plan["campaign"], plan["as_of_date"]] += status.get(key) == "delivered"
+def test_fill_rate_counts_hires_over_openings_of_four_weeks(ask, full) -> None:
+    days = {row["kpi_date"]: row for row in full.warehouse.read("kpi_daily").to_pylist()}
+    rows = ask("fill_rate")
+    assert [row["kpi_date"] for row in rows] == sorted(days)
+    for row in rows:
+        window = [own for day, own in days.items() if 0 <= (row["kpi_date"] - day).days < 28]
+        posted, filled = (sum(own[f"openings_{name}"] for own in window) for name in ("posted", "filled"))
+        assert row["fill_rate_28d"] == pytest.approx(filled / posted)
+        assert row["fill_rate"] == days[row["kpi_date"]]["fill_rate"]
+
+
+def test_revenue_is_summed_to_date_by_application(ask, full) -> None:
+    days = {(row["application"], row["kpi_date"]): row for row in full.warehouse.read("application_daily").to_pylist()}
     to_date: defaultdict[str, float] = defaultdict(float)
     for row in ask("revenue"):
-        key = (row["application"], row["kpi_date"])
-        to_date[row["application"]] += earned[key]
-        assert row["revenue_usd"] == pytest.approx(earned[key])
+        own = days.pop((row["application"], row["kpi_date"]))
+        to_date[row["application"]] += own["revenue_usd"]
+        assert {name: row[name] for name in row.keys() & own} == {name: own[name] for name in row.keys() & own}
         assert row["revenue_usd_to_date"] == pytest.approx(to_date[row["application"]])
-        assert row["messages_delivered"] == delivered[key]
-        if delivered[key]:
-            assert row["revenue_usd_per_delivered"] == pytest.approx(earned[key] / delivered[key])
-    assert sum(to_date.values()) == pytest.approx(sum(earned.values()))
-    assert sum(earned.values()) > 0
+        if own["messages_delivered"]:
+            assert row["revenue_usd_per_delivered"] == pytest.approx(own["revenue_usd"] / own["messages_delivered"])
+    assert days == {}
+    assert sum(to_date.values()) > 0
 
 
 def test_map_is_that_of_measured_days_with_enough_people(ask) -> None:
@@ -244,15 +216,13 @@ def test_messages_are_counted_by_the_strongest_fact(ask, raw, status) -> None:
     assert len({key[3] for key in counted}) >= 4
 
 
-def test_opt_outs_are_counted_per_thousand_texts(ask, raw, status) -> None:
+def test_opt_outs_are_counted_per_thousand_texts(ask, full) -> None:
     weeks: defaultdict[date, Counter[str]] = defaultdict(Counter)
-    for row in raw["message_planned"]:
-        if row["channel"] == "sms" and status.get(row["message_id"]) == "delivered":
-            weeks[row["as_of_date"] - timedelta(days=row["as_of_date"].weekday())]["texts_delivered"] += 1
-    for day, _ in {(r["occurred_at"].date(), r["user_id"]) for r in raw["consent"] if r["source"] == "inbound_stop"}:
-        weeks[day - timedelta(days=day.weekday())]["opt_outs"] += 1
+    for row in full.warehouse.read("kpi_daily").to_pylist():
+        monday = row["kpi_date"] - timedelta(days=row["kpi_date"].weekday())
+        weeks[monday].update(texts_delivered=row["messages_delivered"], opt_outs=row["opt_outs"])
     rows = ask("opt_outs")
-    assert sum(row["opt_outs"] for row in rows) > 10
+    assert [row["week_start_date"] for row in rows] == sorted(weeks)
     for row in rows:
         own = weeks[row["week_start_date"]]
         assert (row["texts_delivered"], row["opt_outs"]) == (own["texts_delivered"], own["opt_outs"])

@@ -17,9 +17,7 @@ from typing import Any
 import pytest
 
 from mlife_assets.adapters.instance_files import read_declared
-from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.recruiting.application import Channel
-from mlife_assets.recruiting.policies import Policies
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "add_a_model.md"
@@ -190,20 +188,6 @@ print([one.name for one in loaded.resources["platform"].home.applications], defi
     assert names == f"{applications} {copied / 'mlife_assets' / 'definitions.py'}"
     by_command = [one.name for one in read_declared(copied / "mlife_assets" / "defs").applications]
     assert str(by_command) == applications, "what the command line reads is what Dagster loads"
-
-
-def test_a_value_that_cannot_be_names_the_file_the_attribute_and_the_remedy(copied: Path) -> None:
-    path = copied / FILE
-    written = path.read_text(encoding="utf-8")
-    path.write_text(written.replace("items: 3", "items: 30"), encoding="utf-8")
-    try:
-        (declared,) = (one for one in read_declared(copied / "mlife_assets" / "defs").applications if one.name == NAME)
-        with pytest.raises(InvalidInputError, match=rf"{NAME}/defs\.yaml.*items") as caught:
-            declared(Policies())
-    finally:
-        path.write_text(written, encoding="utf-8")
-    assert "30" in str(caught.value)
-    assert "10" in str(caught.value)
 
 
 def test_it_plans_sends_and_is_traced_within_the_limits_of_all(copied: Path, open_home, sending_home) -> None:

@@ -452,12 +452,6 @@ def test_no_texts_on_sundays_unless_allowed():
     assert window_verdict("TX", "America/Chicago", sunday, MessagingPolicy(allow_sunday=True)) == "allowed"
 
 
-def test_a_state_of_two_zones_uses_the_intersection():
-    at_ten_eastern = datetime(2026, 6, 2, 14, 30, tzinfo=UTC)
-    assert window_verdict("GA", "America/New_York", at_ten_eastern, QUIET) == "allowed"
-    assert window_verdict("TN", "America/New_York", at_ten_eastern, QUIET) == "quiet_hours"
-
-
 def test_a_naive_instant_is_refused():
     with pytest.raises(InvalidInputError, match="aware"):
         window_verdict("TX", "America/Chicago", datetime(2026, 6, 2, 18), QUIET)  # noqa: DTZ001
