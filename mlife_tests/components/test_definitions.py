@@ -126,12 +126,6 @@ def test_a_retraining_makes_of_another_model_what_it_makes_of_the_first(definiti
     assert other < first
 
 
-def test_metrics_follow_from_messages_in_the_graph(definitions) -> None:
-    graph = definitions.get_repository_def().asset_graph
-    assert keys.KPI_DAILY in dg.AssetSelection.assets(keys.MESSAGE_DELIVERIES).downstream().resolve(graph)
-    assert keys.DASHBOARD in dg.AssetSelection.assets(keys.MARKET_EVENTS).downstream().resolve(graph)
-
-
 def test_schedules_run_by_themselves_in_production_only(tmp_path) -> None:
     for environment, status in (("dev", "STOPPED"), ("staging", "STOPPED"), ("prod", "RUNNING")):
         schedules = build_definitions(Settings(home=tmp_path, environment=environment)).schedules
@@ -169,6 +163,17 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
 
 
+def with_other(home: Path, **changes: object) -> dg.Definitions:
+    """Return the graph of a home with another application beside the first."""
+
+    def other(policies: Policies) -> Application:
+        return replace(job_of_the_day(policies), **{"name": "other", **changes})
+
+    settings, declared = Settings(home=home), (job_of_the_day, other)
+    platform = board_ports(settings=settings, policies=settings.policies(), declared_applications=declared)
+    return build_definitions(settings, platform=platform)
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -178,26 +183,12 @@ def test_every_module_of_assets_is_loaded(definitions) -> None:
     ],
 )
 def test_an_application_of_no_model_or_with_the_name_of_one_is_refused(tmp_path, changes, says) -> None:
-    def other(policies: Policies) -> Application:
-        return replace(job_of_the_day(policies), **{"name": "other", **changes})
-
-    settings = Settings(home=tmp_path)
-    platform = board_ports(
-        settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other)
-    )
     with pytest.raises(InvalidInputError, match=says):
-        build_definitions(settings, platform=platform)
+        with_other(tmp_path, **changes)
 
 
 def test_another_application_has_assets_a_check_and_a_place_in_the_day(tmp_path) -> None:
-    def other(policies: Policies) -> Application:
-        return replace(job_of_the_day(policies), name="other", channel="email")
-
-    settings = Settings(home=tmp_path)
-    platform = board_ports(
-        settings=settings, policies=settings.policies(), declared_applications=(job_of_the_day, other)
-    )
-    graph = build_definitions(settings, platform=platform)
+    graph = with_other(tmp_path, channel="email")
     names = {"other/message_plan", "other/message_deliveries", "other/inbound_messages"}
     keys_of = {job: graph.resolve_job_def(job).asset_layer.selected_asset_keys for job in JOBS_OF_SENDING}
     found = {job: {key.to_user_string() for key in selected} & names for job, selected in keys_of.items()}

@@ -88,15 +88,6 @@ def test_a_model_scores_elsewhere_to_the_same_bits_and_is_on_record(home, produc
     assert audit.unsigned_manifests == 0
 
 
-def test_the_same_again_changes_nothing(home, production, place) -> None:
-    travelled(home.platform.of_model(), home.champions[0], place, production.of_model())
-    exported, kept = content(place), content(production.lake)
-    done = travelled(home.platform.of_model(), home.champions[0], place, reopened(production).of_model())
-    assert not done.is_new
-    assert content(place) == exported
-    assert content(production.lake) == kept
-
-
 def test_an_import_that_was_cut_short_promotes_nothing_and_is_ended_by_the_next(
     home, production, place, monkeypatch
 ) -> None:
@@ -193,27 +184,25 @@ def test_a_version_of_another_model_here_is_refused_before_anything_is_written(h
     assert content(production.lake) == before
 
 
-def test_what_was_damaged_since_it_came_is_written_again(home, production, place) -> None:
-    version = home.champions[0]
-    travelled(home.platform.of_model(), version, place, production.of_model())
-    kept = content(production.lake)
-    (key,) = (key for key in kept if key.endswith(VERDICTS_FILE))
-    production.lake.replace(key, b"[")
-    travelled(home.platform.of_model(), version, place, reopened(production).of_model())
-    assert content(production.lake) == kept
-
-
-def test_the_same_exported_to_another_place_is_the_same(home, production, place, tmp_path) -> None:
-    """Who exported it when is another, and the card may be."""
+def test_the_same_again_changes_nothing_and_what_was_damaged_is_written_again(
+    home, production, place, tmp_path
+) -> None:
+    """Exported to another place, who exported it when is another, and the card may be."""
     version = home.champions[0]
     home.platform.of_model().registry.put_card(version, "<p>card</p>")
     travelled(home.platform.of_model(), version, place, production.of_model())
-    kept = content(production.lake)
+    exported, kept = content(place), content(production.lake)
+    assert not travelled(home.platform.of_model(), version, place, reopened(production).of_model()).is_new
+    assert content(place) == exported
     home.platform.of_model().registry.put_card(version, "<p>written again</p>")
     home.add("sending_paused", {"actor": "ann", "reason": "r"}, home.platform.home.times.act(home.newest_day))
     elsewhere = ObstoreObjectStore.local(tmp_path / "elsewhere")
     assert not travelled(home.platform.of_model(), version, elsewhere, reopened(production).of_model()).is_new
     assert content(elsewhere) != content(place)
+    assert content(production.lake) == kept
+    (key,) = (key for key in kept if key.endswith(VERDICTS_FILE))
+    production.lake.replace(key, b"[")
+    travelled(home.platform.of_model(), version, place, reopened(production).of_model())
     assert content(production.lake) == kept
 
 
@@ -279,6 +268,11 @@ def test_a_champion_arrives_with_its_reference_and_whoever_scored_it(lived, prod
         left, right = (one.of_model().registry.load(scorer) for one in (source, there))
         assert left.files() == right.files()
     assert there.of_model().model_tables.report_days(REFERENCE_REPORT) == [], "its own partitions stay its own"
+    (tables,) = there.of_model().imported_tables(version)
+    (day,) = tables.report_days(REFERENCE_REPORT)
+    tables.write_report(REFERENCE_REPORT, day, tables.read_report(REFERENCE_REPORT, day) | {"form": 1})
+    with pytest.raises(UpstreamMismatchError, match="export that again where it served, import it"):
+        read_reference(reopened(production).of_model(), later)
 
 
 def test_a_reference_that_can_be_read_comes_first_and_the_remedy_is_of_where_it_lies(home, production, place) -> None:
@@ -296,20 +290,6 @@ def test_a_reference_that_can_be_read_comes_first_and_the_remedy_is_of_where_it_
     assert reference_fault(there.of_model(), version) == f"materialize model/monitoring_reference for {day} before"
     shutil.rmtree(there.settings.home / "lake" / "reports" / REFERENCE_REPORT)
     assert reference_fault(there.of_model(), version).startswith("export it again where it served")
-
-
-def test_a_reference_that_came_and_cannot_be_read_says_what_to_do(lived, production, place) -> None:
-    source = lived.home.platform
-    version = source.of_model().scorers.champion_version(lived.home.day(1))
-    travelled(source.of_model(), version, place, production.of_model())
-    (tables,) = production.of_model().imported_tables(version)
-    (day,) = tables.report_days(REFERENCE_REPORT)
-    tables.write_report(REFERENCE_REPORT, day, tables.read_report(REFERENCE_REPORT, day) | {"form": 1})
-    there = reopened(production)
-    decided = there.of_model().registry.events("retrain_decided")[0]["as_of_date"]
-    there.of_model().registry.promote(version, actor="ann", reason="r", now=there.times.act(decided))
-    with pytest.raises(UpstreamMismatchError, match="export that again where it served, import it"):
-        read_reference(there.of_model(), add_days(decided, 1))
 
 
 def test_a_day_is_watched_by_the_reference_that_came_as_by_one_of_its_own(lived, place, tmp_path) -> None:

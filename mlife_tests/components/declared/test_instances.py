@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from itertools import count
@@ -25,7 +26,7 @@ from mlife_assets.adapters.instance_files import APPLICATION_TYPES, FILE, MODEL_
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.adapters.tables import TableStore
-from mlife_assets.components import Application, PlatformModel
+from mlife_assets.components import Application, ConversionModel, PlatformModel
 from mlife_assets.components.events.event_catalog import event_catalog, log_holds_nothing_unknown
 from mlife_assets.components.features.dbt import WRITTEN_HERE, asset_key, ensure_manifest, group_of, specs_of
 from mlife_assets.components.graph import keys
@@ -37,7 +38,10 @@ from mlife_assets.recruiting.sql_tables import EVENT_CATALOG, LAKE_TABLES
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
 
 HEAVY = ("dagster_dbt", "dbt", "duckdb", "lightgbm", "matplotlib", "nannyml", "numba", "shap", "sklearn")
-OURS = ("mlife_assets.market", "mlife_assets.deployments.board_ports", "mlife_assets.components.messages")
+OURS = (
+    *("mlife_assets.market", "mlife_assets.deployments.board_ports", "mlife_assets.components.messages"),
+    *("mlife_assets.adapters.send_ledger", "mlife_assets.recruiting.messaging.plan", "phonenumbers", "sqlalchemy"),
+)
 MODELS: dict[str, dict[str, Any]] = {
     "job_applications": {"declaration": "mlife_assets.recruiting.job_applications.job_applications"},
     "churn_risk": {"declaration": "mlife_assets.recruiting.churn_risk.churn_risk", "promotion": {"gate_weeks": 2}},
@@ -80,11 +84,7 @@ class Project:
         """Return all that is said when the project does not load: Dagster wraps an error in one of its own."""
         with pytest.raises(Exception) as loaded:  # noqa: PT011
             self.load()
-        said, error = [], loaded.value
-        while error is not None:
-            said.append(str(error))
-            error = error.__cause__ or error.__context__
-        return "\n".join(said)
+        return "".join(traceback.format_exception(loaded.value))
 
     def read(self) -> list[object]:
         declared = read_declared(self.folder)
@@ -122,41 +122,30 @@ def test_two_instances_of_each_type_load(project: Project) -> None:
     assert not loaded.resources, "resources are the deployment's, once"
 
 
-MODEL_FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
-    ({"promotion": {"gate_week": 2}}, "attributes.promotion: the attribute promotion has an unknown key 'gate_week'"),
-    ({"monitoring": {"seed": -1}}, "attributes.monitoring: MonitoringPolicy.seed is -1; set it between 0 and"),
-    ({"retrain": {"days_between_fits": 0}}, "attributes.retrain: RetrainPolicy.days_between_fits is 0; set it between"),
-    ({"declaration": "mlife_assets.lost.model"}, "attributes.declaration: it is 'mlife_assets.lost.model', and No mod"),
-    ({"retrian": {}}, "attributes: 'retrian' is unknown; known are name, declaration, training"),
-    ({"training": {"seed": "{{ env.SEED }}"}}, "attributes.training: it holds a template"),
+FAULTS: list[tuple[Any, dict[str, Any], str]] = [
+    (MODELS, {"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
+    (
+        MODELS,
+        {"declaration": "mlife_assets.lost.model"},
+        "attributes.declaration: it is 'mlife_assets.lost.model'",
+    ),
+    (MODELS, {"retrian": {}}, "attributes: 'retrian' is unknown; known are name, declaration, training"),
+    (MODELS, {"training": {"seed": "{{ env.SEED }}"}}, "attributes.training: it holds a template"),
+    (APPLICATIONS, {"channel": "pigeon"}, "attributes: Application.channel of"),
+    (APPLICATIONS, {"items": "many"}, "attributes.items: it is 'many'; the default is 1"),
+    (APPLICATIONS, {"polcy": {}}, "attributes: 'polcy' is unknown; known are name, title"),
 ]
+"""One of each way in which a file is refused; `recruiting/test_instances.py` has all bounds."""
 
 
-APPLICATION_FAULTS: list[tuple[dict[str, Any], str]] = [
-    ({"channel": "pigeon"}, "attributes: Application.channel of"),
-    ({"items": "many"}, "attributes.items: it is 'many'; the default is 1"),
-    ({"holdout_share": 0.9}, "attributes: Application.holdout_share is 0.9; set it between 0.0 and 0.5"),
-    ({"policy": {"quiet_before_local_hour": 2}}, "attributes.policy: MessagingPolicy.quiet_before_local_hour is 2;"),
-    ({"polcy": {}}, "attributes: 'polcy' is unknown; known are name, title"),
-]
-
-
-@pytest.mark.parametrize("faulty", MODELS)
-@pytest.mark.parametrize(("fault", "says"), MODEL_FAULTS)
-def test_a_fault_in_one_of_two_models_names_it(project: Project, faulty: str, fault: dict[str, Any], says: str) -> None:
-    path = project.declare(MODEL_TYPES[0], faulty, {**MODELS[faulty], **fault})
-    for said in project.refused():
-        assert f"{path}, {faulty}, {says}" in said
-        assert not any(f", {name}, attributes" in said for name in (*MODELS, *APPLICATIONS) if name != faulty)
-
-
-@pytest.mark.parametrize("faulty", APPLICATIONS)
-@pytest.mark.parametrize(("fault", "says"), APPLICATION_FAULTS)
-def test_a_fault_in_one_of_two_applications_names_it(
-    project: Project, faulty: str, fault: dict[str, Any], says: str
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize(("instances", "fault", "says"), FAULTS)
+def test_a_fault_in_one_of_two_instances_names_it(
+    project: Project, place: int, instances: dict[str, Any], fault: dict[str, Any], says: str
 ) -> None:
-    path = project.declare(APPLICATION_TYPES[0], faulty, {**APPLICATIONS[faulty], **fault})
+    faulty = list(instances)[place]
+    types = MODEL_TYPES if instances is MODELS else APPLICATION_TYPES
+    path = project.declare(types[0], faulty, {**instances[faulty], **fault})
     for said in project.refused():
         assert f"{path}, {faulty}, {says}" in said
         assert not any(f", {name}, attributes" in said for name in (*MODELS, *APPLICATIONS) if name != faulty)
@@ -241,12 +230,14 @@ def test_an_application_that_is_scaffolded_loads_as_it_is(project: Project) -> N
     )
 
 
-@pytest.mark.parametrize("component", [PlatformModel, Application])
+@pytest.mark.parametrize("component", [PlatformModel, Application, ConversionModel])
 def test_scaffolding_overwrites_nothing_and_takes_a_name(project: Project, component: type) -> None:
     target = scaffold(project, component, "first_one")
     before = {path: path.read_bytes() for path in target.iterdir()}
     with pytest.raises(InvalidInputError, match="declares something already; scaffold each"):
         scaffold(project, component, "first_one", append=True)
+    if component is ConversionModel:
+        return
     with pytest.raises(InvalidInputError, match="is there already"):
         scaffold(project, component, "first_one")
     assert {path: path.read_bytes() for path in target.iterdir()} == before
@@ -258,10 +249,6 @@ def test_scaffolding_overwrites_nothing_and_takes_a_name(project: Project, compo
 @pytest.fixture(scope="module")
 def manifest() -> dict[str, Any]:
     return json.loads(ensure_manifest(DBT_PROJECT_FOLDER).read_text(encoding="utf-8"))
-
-
-def model(name: str, *tags: str) -> dict[str, Any]:
-    return {"resource_type": "model", "name": name, "tags": list(tags)}
 
 
 def facts(spec: dg.AssetSpec) -> dict[str, Any]:
@@ -316,13 +303,6 @@ def test_a_test_of_several_models_is_shown_at_none_unless_it_names_one(manifest:
     assert checks - left == {test["name"]}
 
 
-def test_a_model_is_an_asset_of_its_group() -> None:
-    assert asset_key(model("user_features", "features")) == keys.USER_FEATURES
-    assert asset_key(model("kpi_daily", "metrics")) == keys.KPI_DAILY
-    assert group_of(model("kpi_daily", "metrics")) == "metrics"
-    assert group_of(model("user_features", "features")) == "features"
-
-
 def test_a_table_is_described_by_its_author_and_not_by_its_sql(manifest: dict[str, Any]) -> None:
     described = {one.key: one.description for tag in ("features", "metrics") for one in specs_of(manifest, tag)[0]}
     assert described[keys.KPI_DAILY].startswith("One row per day from the first fact to the last")
@@ -374,11 +354,7 @@ def run(platform: Any) -> dg.ExecuteInProcessResult:
 
 def test_types_days_files_and_rows_are_a_table_of_the_lake(platform) -> None:
     for day in (4, 5):
-        at = datetime(2026, 4, day, 12, tzinfo=UTC)
-        row = {"event_id": f"e{day}", "occurred_at": at, "observed_at": at, "job_id": "j", "reason": "filled"}
-        platform.event_log.append(
-            "job_closed", pa.Table.from_pylist([row], EVENT_TYPES["job_closed"].schema), writer="t"
-        )
+        closed(platform, day)
     result = run(platform)
     metadata = result.asset_materializations_for_node("events__event_catalog")[0].metadata
     assert (metadata["files"].value, metadata["rows"].value) == (2, 2)

@@ -374,6 +374,16 @@ def test_a_project_that_does_not_parse_says_why_and_is_not_remembered(project) -
     assert not list(project.glob("target/graph/*.digest"))
 
 
+def execute(home: Path, selection: dg.AssetSelection, newest: date, **arguments: Any) -> dg.ExecuteInProcessResult:
+    """Run assets of dbt in a home of which the days until `newest` were ingested."""
+    definitions = build_definitions(Settings(home=home))
+    definitions.resources["platform"].tables.write_report(INGEST_REPORT, newest, {"types": []})
+    job = dg.define_asset_job("chosen", selection)
+    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        return chosen.resolve_job_def("chosen").execute_in_process(instance=instance, raise_on_error=False, **arguments)
+
+
 def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> None:
     """A person who materializes one model in the UI builds that model, from events that are all staged."""
     asked = []
@@ -385,14 +395,8 @@ def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> N
     staged_from = []
     monkeypatch.setattr(dbt, "to_stage", lambda *_, again_from: staged_from.append(again_from) or {})
     monkeypatch.setattr(dbt, "build", build)
-    definitions = build_definitions(Settings(home=tmp_path))
-    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
-    job = dg.define_asset_job("one_model", dg.AssetSelection.assets(keys.USER_FEATURES, keys.APPLIES))
-    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
-    with dg.DagsterInstance.ephemeral() as instance:
-        chosen.resolve_job_def("one_model").execute_in_process(
-            instance=instance, partition_key="2026-05-01", raise_on_error=False
-        )
+    chosen = dg.AssetSelection.assets(keys.USER_FEATURES, keys.APPLIES)
+    execute(tmp_path, chosen, date(2026, 5, 1), partition_key="2026-05-01")
     ((selection, variables),) = asked
     assert [name for name in selection if not name.startswith("stg_")] == ["applies", "user_features"]
     assert {"stg_events__apply", "stg_events__message_status", "stg_events__user_snapshot"} <= set(selection)
@@ -422,14 +426,9 @@ def test_many_days_are_built_in_parts_with_staging_once(tmp_path, monkeypatch, f
 
     monkeypatch.setattr(dbt, "build", build)
     monkeypatch.setattr(dbt, "recorded", recorded)
-    definitions = build_definitions(Settings(home=tmp_path))
-    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 6, 30), {"types": []})
     models = () if faulty is None else (keys.USER_FEATURES,)
-    job = dg.define_asset_job("models", dg.AssetSelection.assets(["features", "stg_events__apply"], *models))
-    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
-    tags = range_tags(date(2026, 5, 1), date(2026, 6, 15))
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = chosen.resolve_job_def("models").execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+    chosen = dg.AssetSelection.assets(["features", "stg_events__apply"], *models)
+    result = execute(tmp_path, chosen, date(2026, 6, 30), tags=range_tags(date(2026, 5, 1), date(2026, 6, 15)))
     first, second = ("2026-05-01", "2026-05-23"), ("2026-05-24", "2026-06-15")
     whole = (first[0], second[1])  # staging alone: in a second part nothing is named, and dbt would build everything
     assert [one[:2] for one in asked] == {None: [whole], 1: [first]}.get(faulty, [first, second])
@@ -455,12 +454,7 @@ def test_metrics_stage_what_features_read_too_and_show_metrics_alone(tmp_path, m
 
     monkeypatch.setattr(dbt, "build", build)
     monkeypatch.setattr(dbt, "recorded", recorded)
-    definitions = build_definitions(Settings(home=tmp_path))
-    definitions.resources["platform"].tables.write_report(INGEST_REPORT, date(2026, 5, 1), {"types": []})
-    job = dg.define_asset_job("one_model", dg.AssetSelection.assets(["metrics", "fct_messages"]))
-    chosen = dg.Definitions(assets=definitions.assets, jobs=[job], resources=definitions.resources)
-    with dg.DagsterInstance.ephemeral() as instance:
-        chosen.resolve_job_def("one_model").execute_in_process(instance=instance, raise_on_error=False)
+    execute(tmp_path, dg.AssetSelection.assets(["metrics", "fct_messages"]), date(2026, 5, 1))
     ((first, *staging),) = asked
     assert first == "fct_messages"
     assert {"stg_events__message_planned", "stg_events__message_submitted"} <= set(staging)

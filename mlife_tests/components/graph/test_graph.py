@@ -124,13 +124,6 @@ def test_a_day_that_has_not_landed_is_refused_with_the_day_that_can_run(run) -> 
         run("ranged", partition_key="2026-05-04")
 
 
-def test_the_first_partition_is_the_day_after_the_first_raw_events(tmp_path) -> None:
-    settings = Settings(home=tmp_path)
-    assert (settings.first_partition - settings.start_date).days == 1
-    assert settings.first_partition == FIRST_PARTITION
-    assert DAILY.get_first_partition_key() == FIRST_PARTITION.isoformat()
-
-
 def test_a_check_that_is_executed_alone_looks_at_the_newest_partition_or_the_chosen_one(run) -> None:
     with pytest.raises(NotFoundError, match="nothing to check: ranged was never materialized; materialize it first"):
         run("checked")
@@ -177,14 +170,6 @@ def test_the_day_runs_its_own_partition_once(definitions) -> None:
     assert requests == [("lifecycle-2026-06-02", "2026-06-02")] * 2
 
 
-def test_schedules_run_in_utc_and_the_day_comes_before_its_metrics() -> None:
-    named = {one.name: one for one in build_schedules(dg.DefaultScheduleStatus.STOPPED)}
-    assert {one.execution_timezone for one in named.values()} == {"UTC"}
-    assert named["daily_lifecycle_schedule"].cron_schedule == f"0 {RUN_HOUR_UTC} * * *"
-    assert named["daily_metrics_schedule"].cron_schedule == f"45 {RUN_HOUR_UTC} * * *"
-    assert named["hourly_catalog_schedule"].cron_schedule == "5 * * * *"
-
-
 def test_a_run_removes_what_is_old_and_says_so(platform: BoardPorts) -> None:
     for day in (OLD, NEWEST):
         platform.tables.write("candidate_pairs", day, pa.table({"user_id": ["u1"]}))
@@ -199,16 +184,12 @@ def test_a_run_removes_what_is_old_and_says_so(platform: BoardPorts) -> None:
 def test_a_person_turns_it_on() -> None:
     (schedule,) = (one for one in build_schedules(dg.DefaultScheduleStatus.RUNNING) if one.job_name == pruning_job.name)
     assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert schedule.cron_schedule == "30 5 * * 0"
 
 
-def test_names_of_the_first_model_are_what_they_were() -> None:
+def test_names_of_the_first_model_are_what_they_were_and_those_of_another_begin_with_its_own() -> None:
     assert FIRST_GRAPH.key("model", "evaluation").path == ["model", "evaluation"]
     assert FIRST_GRAPH.group("monitoring") == "monitoring"
     assert FIRST_GRAPH.named("retraining_job") == "retraining_job"
-
-
-def test_names_of_another_begin_with_its_own() -> None:
     assert OTHER.key("model", "evaluation").path == ["loan_risk", "evaluation"]
     assert OTHER.group("monitoring") == "loan_risk"
     assert OTHER.named("retraining_job") == "loan_risk_retraining_job"
@@ -238,15 +219,15 @@ def test_a_model_sees_its_own_record(tmp_path) -> None:
 
 
 class Channel:
-    """Whom alerts go to; it may be down."""
+    """Whom alerts go to; it may take a few messages only."""
 
     name = "test"
 
     def __init__(self) -> None:
-        self.is_down, self.takes, self.taken = False, 1_000, list[list[str]]()
+        self.takes, self.taken = 1_000, list[list[str]]()
 
     def deliver(self, alerts: Sequence[Alert]) -> None:
-        if self.is_down or len(self.taken) >= self.takes:
+        if len(self.taken) >= self.takes:
             raise TransientError("down")
         self.taken.append([one.name for one in alerts])
 
@@ -257,14 +238,14 @@ def channel() -> Channel:
 
 
 @pytest.fixture
-def alerting(tmp_path: Path, channel: Channel) -> BoardPorts:
-    platform = board_ports(Settings(home=tmp_path), policies=Policies())
+def alerting(platform: BoardPorts, channel: Channel) -> BoardPorts:
     vars(platform.home.messengers)["alert_channel"] = channel
     vars(platform.home)["clock"] = SimulatedClock(datetime(2026, 6, 2, tzinfo=UTC))
     return platform
 
 
 def test_each_alert_is_sent_once_and_stays_on_record(alerting, channel) -> None:
+    assert list(deliver_alerts(alerting)) == []
     alert(alerting, "b", {"job": "metrics_job"})
     alert(alerting, "a", {})
     assert undelivered(alerting) == ["a", "b"]
@@ -278,34 +259,12 @@ def test_each_alert_is_sent_once_and_stays_on_record(alerting, channel) -> None:
     assert is_alerted(alerting, "a")
 
 
-def test_nothing_unsent_sends_nothing(alerting, channel) -> None:
-    assert list(deliver_alerts(alerting)) == []
-    assert channel.taken == []
-
-
-def test_what_a_channel_did_not_take_is_sent_later(alerting, channel) -> None:
-    alert(alerting, "a", {})
-    channel.is_down = True
-    with pytest.raises(TransientError):
-        deliver_alerts(alerting)
-    assert undelivered(alerting) == ["a"]
-    channel.is_down = False
-    deliver_alerts(alerting)
-    assert channel.taken == [["a"]]
-
-
-def test_without_a_webhook_sending_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    platform = board_ports(Settings(home=tmp_path), policies=Policies())
+def test_the_webhook_of_the_settings_is_the_channel_without_which_sending_is_refused(platform, tmp_path: Path) -> None:
     assert platform.home.messengers.alert_channel is None
     with pytest.raises(InvalidInputError, match="MLIFE_ALERT_WEBHOOK"):
         deliver_alerts(platform)
-
-
-def test_the_webhook_of_the_settings_is_the_channel(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, alert_webhook="https://hooks.example/x")
-    channel = board_ports(settings, policies=Policies()).home.messengers.alert_channel
-    assert channel is not None
-    assert channel.name == "webhook"
+    assert board_ports(settings).home.messengers.alert_channel.name == "webhook"
     assert "hooks.example" not in repr(settings)
 
 
@@ -319,13 +278,16 @@ def test_the_oldest_come_first_and_a_message_holds_some(alerting, channel) -> No
     assert channel.taken[1] == ["alert-79", "alert-78"]
 
 
-def test_messages_that_were_taken_before_a_failure_are_not_sent_again(alerting, channel) -> None:
+def test_what_a_channel_did_not_take_is_sent_later_and_what_it_took_before_not_again(alerting, channel) -> None:
     for number in range(ALERTS_PER_MESSAGE + 1):
         alert(alerting, f"alert-{number:02d}", {})
     channel.takes = 1
     with pytest.raises(TransientError):
         deliver_alerts(alerting)
     assert undelivered(alerting) == [f"alert-{ALERTS_PER_MESSAGE}"]
+    channel.takes = 2
+    deliver_alerts(alerting)
+    assert channel.taken[1:] == [[f"alert-{ALERTS_PER_MESSAGE}"]]
 
 
 def test_what_is_older_than_a_week_is_no_news(alerting, channel) -> None:
@@ -362,18 +324,10 @@ def test_an_alert_that_is_kept_again_keeps_its_time(alerting) -> None:
 
 
 def test_a_failed_run_says_which_day_why_and_what_to_do() -> None:
-    facts = {
-        "job": "daily_lifecycle_job",
-        "partition": "2026-06-02",
-        "message": "no row landed\nTraceback ...",
-        "runbook": "docs/runbooks/failed_run.md",
-    }
-    assert sentence_of("run-1", facts) == (
-        "daily_lifecycle_job failed for 2026-06-02: no row landed (docs/runbooks/failed_run.md)"
-    )
-
-
-def test_what_is_not_known_is_left_out_and_what_is_long_is_cut() -> None:
+    """What is not known is left out, and what is long is cut."""
+    facts = {"job": "daily_lifecycle_job", "partition": "2026-06-02", "message": "no row landed\nTraceback ..."}
+    said = "daily_lifecycle_job failed for 2026-06-02: no row landed (docs/runbooks/failed_run.md)"
+    assert sentence_of("run-1", facts | {"runbook": "docs/runbooks/failed_run.md"}) == said
     assert sentence_of("retraining-2026-06-02", {}) == "retraining-2026-06-02"
     assert sentence_of("x", {"job": "metrics_job", "partition": None, "message": ""}) == "metrics_job failed"
     assert len(sentence_of("x", {"job": "j", "message": "m" * 5_000})) == len("j failed: ") + MESSAGE_CHARACTERS
@@ -470,23 +424,15 @@ def test_the_sensor_takes_the_place_of_the_daily_schedule_and_is_on_in_productio
     assert repository.get_schedule_def("daily_metrics_schedule").default_status.value == status.value
 
 
-def platform_of(home: Path, **settings: Any) -> BoardPorts:
-    found = Settings(home=home, **settings)
-    return board_ports(found)
-
-
-def test_a_home_without_a_model_ends_with_history(tmp_path: Path) -> None:
-    platform = platform_of(tmp_path / "home")
+def test_a_home_without_a_model_ends_with_history_and_production_with_the_machine_s_clock(tmp_path: Path) -> None:
+    platform = board_ports(Settings(home=tmp_path / "home"))
     assert last_partition(platform) == add_days(platform.settings.first_lived_date, -1)
     assert not (tmp_path / "home").exists()
+    assert last_partition(board_ports(Settings(home=tmp_path, environment="prod"))) is None
 
 
 def test_a_home_ends_with_the_day_that_can_run_next(lived) -> None:
     assert last_partition(lived.home.platform) == lived.home.day(len(lived.days) + 1)
-
-
-def test_in_production_partitions_follow_the_machine_s_clock(tmp_path: Path) -> None:
-    assert last_partition(platform_of(tmp_path, environment="prod")) is None
 
 
 def test_a_damaged_log_does_not_keep_the_ui_from_loading(copied_home, caplog: pytest.LogCaptureFixture) -> None:

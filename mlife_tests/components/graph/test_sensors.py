@@ -140,6 +140,9 @@ def test_without_a_decision_to_retrain_nothing_runs(retraining) -> None:
     decide(retraining.instance, add_days(DAY, 1), "block")
     assert retraining.tick() == []
     assert retraining.skip_message == "The newest verdict, of 2026-06-03, is block."
+    decide(retraining.instance, add_days(DAY, 2), "retrain", "dec_first")
+    decide(retraining.instance, add_days(DAY, 2), "wait", "dec_second")
+    assert retraining.tick() == [], "of a day that was decided again the newest decision counts"
 
 
 def test_a_decision_is_retrained_exactly_once_however_often_the_daemon_looks(retraining) -> None:
@@ -217,15 +220,6 @@ def test_a_model_waits_for_a_retraining_of_its_own_and_for_no_other(definitions,
     assert daemon.tick() == ["churn_risk_retrain-2026-06-02-attempt-1"]
 
 
-def test_a_retraining_that_a_person_launched_is_waited_for(retraining) -> None:
-    decide(retraining.instance, DAY, "retrain")
-    by_hand = add_run(retraining.instance, "retraining_job", Status.STARTED)
-    assert retraining.tick() == []
-    assert "A retraining is running; the next starts after it." in retraining.skip_message
-    end(retraining, by_hand, dg.DagsterEventType.RUN_SUCCESS)
-    assert retraining.tick() == ["retrain-2026-06-02-attempt-1"]
-
-
 @pytest.mark.parametrize("status", [Status.SUCCESS, Status.FAILURE])
 def test_other_runs_of_the_day_are_no_attempts(retraining, status) -> None:
     """The day itself, and a model that a person trained for another reason."""
@@ -242,19 +236,6 @@ def test_decisions_that_piled_up_are_retrained_one_at_a_time_oldest_first(retrai
     assert retraining.tick() == []
     end(retraining, retraining.launched[0], dg.DagsterEventType.RUN_SUCCESS)
     assert retraining.tick(Status.SUCCESS) == ["retrain-2026-06-11-attempt-1"]
-    assert retraining.tick() == []
-
-
-def test_the_same_decision_recorded_again_is_no_new_decision(retraining) -> None:
-    for _ in range(3):
-        decide(retraining.instance, DAY, "retrain")
-        retraining.tick(Status.SUCCESS)
-    assert len(retraining.launched) == 1
-
-
-def test_of_a_day_that_was_decided_again_the_newest_decision_counts(retraining) -> None:
-    decide(retraining.instance, DAY, "retrain", "dec_first")
-    decide(retraining.instance, DAY, "wait", "dec_second")
     assert retraining.tick() == []
 
 
@@ -277,18 +258,6 @@ def test_a_day_that_is_decided_again_with_other_reasons_is_not_trained_twice(ret
     assert [retraining.tick() for _ in range(3)] == [[]] * 3
     assert {run.tags["dagster/partition"] for run in retraining.launched} == {"2026-06-02"}
     assert len(retraining.launched) == 1 + is_failed
-
-
-def test_deciding_a_day_again_gives_it_no_more_attempts(retraining, platform) -> None:
-    decide(retraining.instance, DAY, "retrain", "dec_first")
-    for _ in range(3):
-        assert len(retraining.tick()) == 1
-        end(retraining, retraining.launched[-1], dg.DagsterEventType.RUN_FAILURE)
-        decide(retraining.instance, DAY, "retrain", f"dec_after_{len(retraining.launched)}")
-        wait(platform, 61)
-    assert [retraining.tick() for _ in range(3)] == [[]] * 3
-    assert retraining.skip_message == "Retraining failed 3 times for 2026-06-02; a person must look."
-    assert set(alerts(platform)) == {"alerts/retraining-2026-06-02.json"}
 
 
 def test_a_day_that_was_given_up_is_reported_once(retraining, platform, monkeypatch) -> None:
@@ -454,20 +423,15 @@ def test_a_day_that_grew_old_unseen_is_seen_by_the_next_full_look(definitions, i
     land(platform, add_days(DAY, -1), "late.parquet")
     ingested(platform, add_days(DAY, 31))
     assert daemon.tick() == []
+    cursor = daemon.cursor
     wait(platform, 60)
     assert len(daemon.tick()) == 1
+    land(platform, add_days(DAY, -1), "later.parquet")
+    vars(platform.home)["clock"] = SimulatedClock(platform.home.clock.now() - timedelta(minutes=61))
+    daemon.cursor = cursor
+    assert len(daemon.tick()) == 1, "a clock that was put back hides no file"
     daemon.cursor = None
     assert daemon.tick() == [], "its run is on its way, whatever became of the cursor"
-
-
-def test_a_clock_that_was_put_back_hides_no_file(definitions, instance, platform) -> None:
-    daemon = Daemon(definitions, instance, sensors.landed_files_sensor, platform=platform)
-    for number in range(32):
-        ingested(platform, add_days(DAY, number))
-    assert daemon.tick() == []
-    land(platform, add_days(DAY, -1), "late.parquet")
-    vars(platform.home)["clock"] = SimulatedClock(platform.home.clock.now() - timedelta(minutes=1))
-    assert len(daemon.tick()) == 1
 
 
 OF_ONE_LIST = '{"files": "x", "open": [], "until": "2026-06-02"}'
@@ -598,13 +562,6 @@ def refreshing(definitions, instance, platform) -> Daemon:
     return Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
 
 
-def test_before_a_day_was_decided_no_dashboard_is_built(definitions, instance, platform) -> None:
-    daemon = Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
-    materialize(instance, keys.CHAMPION_MODEL)
-    assert daemon.tick() == []
-    assert daemon.skip_message == "No day was decided yet, so there is nothing to show."
-
-
 @pytest.mark.parametrize(
     "key", [keys.RETRAIN_DECISION, keys.CHAMPION_MODEL, keys.MESSAGE_DELIVERIES, keys.INBOUND_MESSAGES]
 )
@@ -625,24 +582,33 @@ def test_what_happened_in_the_ui_is_put_on_the_dashboard_once(refreshing, key) -
     assert refreshing.tick() not in ([], [asked])
 
 
-def test_the_first_dashboard_is_asked_for_too(definitions, instance, platform) -> None:
-    platform.tables.write_report(drift.REPORT, DAY, {})
+def test_the_first_dashboard_is_asked_for_once_a_day_was_decided(definitions, instance, platform) -> None:
     daemon = Daemon(definitions, instance, sensors.dashboard_refresh_sensor, platform=platform)
+    materialize(instance, keys.CHAMPION_MODEL)
+    assert daemon.tick() == []
+    assert daemon.skip_message == "No day was decided yet, so there is nothing to show."
+    platform.tables.write_report(drift.REPORT, DAY, {})
     materialize(instance, keys.RETRAIN_DECISION)
     assert len(daemon.tick()) == 1
 
 
-def test_a_command_at_work_builds_the_dashboard_itself(refreshing) -> None:
+def test_a_command_at_work_builds_the_dashboard_itself_and_what_it_left_behind_is_built(refreshing) -> None:
+    """`mlife plan approve` builds nothing, and `mlife day` may have been killed before it did."""
     materialize(refreshing.instance, keys.RETRAIN_DECISION, tags_of(os.getpid()))
     assert refreshing.tick() == []
     assert refreshing.skip_message.endswith("or a command that builds it is running.")
     materialize(refreshing.instance, keys.INBOUND_MESSAGES)
     materialize(refreshing.instance, keys.INBOUND_MESSAGES, tags_of(os.getpid()))
     assert len(refreshing.tick()) == 1, "a later run of the command does not hide what the UI did"
+    end(refreshing, refreshing.launched[-1], dg.DagsterEventType.RUN_SUCCESS)
+    materialize(refreshing.instance, keys.DASHBOARD, tags_of(GONE))
+    assert refreshing.tick() == []
+    materialize(refreshing.instance, keys.MESSAGE_DELIVERIES, tags_of(GONE))
+    assert len(refreshing.tick()) == 1
 
 
 def test_a_dashboard_that_shows_everything_reads_one_record_of_each_asset(refreshing, monkeypatch) -> None:
-    """A tick of an old deployment costs what one of a young one costs."""
+    """A tick of an old deployment costs what one of a young one costs: of a time, SQLite reads all records."""
     asked = list[tuple[str, int]]()
     fetch = refreshing.instance.fetch_materializations
 
@@ -660,12 +626,7 @@ def test_a_dashboard_that_shows_everything_reads_one_record_of_each_asset(refres
     asked.clear()
     assert len(refreshing.tick()) == 1
     assert ("messages/inbound_messages", 1) in asked
-
-
-def test_what_a_command_left_behind_is_built(refreshing) -> None:
-    """`mlife plan approve` builds nothing, and `mlife day` may have been killed before it did."""
-    materialize(refreshing.instance, keys.MESSAGE_DELIVERIES, tags_of(GONE))
-    assert len(refreshing.tick()) == 1
+    assert all(limit <= 20 for _, limit in asked)
 
 
 def test_the_dashboard_waits_for_what_runs_but_not_for_what_was_abandoned(refreshing, platform) -> None:
@@ -698,52 +659,25 @@ def test_a_failed_build_is_tried_again_and_then_given_up(refreshing, platform) -
     assert "its build waits or was given up" in refreshing.skip_message
 
 
-def test_a_failed_run_leaves_an_alert(platform) -> None:
-    @dg.op(retry_policy=None)
+def test_a_failed_run_leaves_an_alert_unless_it_was_to_send_alerts(instance, platform) -> None:
+    @dg.op
     def breaks() -> None:
         raise ValueError("the file is gone")
 
-    @dg.job
-    def breaking_job() -> None:
-        breaks()
-
-    with dg.DagsterInstance.ephemeral() as instance:
-        result = breaking_job.execute_in_process(
-            instance=instance, raise_on_error=False, tags={"dagster/partition": "2026-06-02"}
-        )
-        context = dg.build_run_status_sensor_context(
+    for name in (ALERT_JOB, "breaking_job"):
+        assert alerts(platform) == {}
+        job = dg.GraphDefinition(name, node_defs=[breaks]).to_job()
+        tags = {"dagster/partition": "2026-06-02"}
+        result = job.execute_in_process(instance=instance, raise_on_error=False, tags=tags)
+        with dg.build_run_status_sensor_context(
             sensor_name="run_failure_alert_sensor", dagster_instance=instance, dagster_run=result.dagster_run,
             dagster_event=result.get_run_failure_event(), resources={"platform": platform},
-        ).for_run_failure()  # fmt: skip
-        sensors.run_failure_alert_sensor(context)
-    (key,) = platform.lake.list("alerts")
-    alert = json.loads(platform.lake.get(key))
-    assert alert["job"] == "breaking_job"
-    assert alert["partition"] == "2026-06-02"
-    assert alert["run_id"] == result.run_id
+        ).for_run_failure() as context:  # fmt: skip
+            sensors.run_failure_alert_sensor(context)
+    (alert,) = alerts(platform).values()
+    assert (alert["job"], alert["partition"], alert["run_id"]) == ("breaking_job", "2026-06-02", result.run_id)
     assert alert["runbook"] == "docs/runbooks/failed_run.md"
     assert "breaks" in alert["message"]
-
-
-def test_alerts_that_could_not_be_sent_are_no_alert(instance, platform) -> None:
-    @dg.op
-    def breaks() -> None:
-        raise RuntimeError("breaks")
-
-    @dg.job(name=ALERT_JOB)
-    def alert_delivery_job() -> None:
-        breaks()
-
-    result = alert_delivery_job.execute_in_process(instance=instance, raise_on_error=False)
-    with dg.build_run_status_sensor_context(
-        sensor_name="run_failure_alert_sensor",
-        dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        dagster_event=result.get_run_failure_event(),
-        resources={"platform": platform},
-    ).for_run_failure() as context:
-        sensors.run_failure_alert_sensor(context)
-    assert alerts(platform) == {}
 
 
 def test_unsent_alerts_are_sent_once_there_is_somebody_to_tell(definitions, instance, platform) -> None:
@@ -844,16 +778,3 @@ def test_decisions_and_runs_are_read_again_only_while_something_can_change(retra
     for cursor in (None, "", "nonsense", "[1]", '"x"', "{}", '{"newest": 1, "sentence": "old"}'):
         retraining.cursor = cursor
         assert [is_read() for _ in range(2)] == [True, False]
-
-
-def test_what_the_dashboard_lacks_is_looked_for_among_the_newest_records(refreshing, monkeypatch) -> None:
-    """Of a time, Dagster's SQLite reads the records of all years."""
-    fetch, asked = refreshing.instance.fetch_materializations, list[tuple[Any, int]]()
-    monkeypatch.setattr(
-        refreshing.instance,
-        "fetch_materializations",
-        lambda wanted, limit: (asked.append((wanted, limit)), fetch(wanted, limit=limit))[1],
-    )
-    assert refreshing.tick() == []
-    assert asked
-    assert all(isinstance(wanted, dg.AssetKey) and limit <= 20 for wanted, limit in asked)

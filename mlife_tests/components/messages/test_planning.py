@@ -19,6 +19,7 @@ from mlife_assets.components.messages.sending import read_plan
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.model_events import Reign
 from mlife_assets.core.windows import add_days, day_start, run_time
+from mlife_assets.deployments.backup import bring_forward
 from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Application, Audience, Channel
 from mlife_assets.recruiting.instances import job_of_the_day
@@ -139,8 +140,6 @@ def test_who_agreed_to_texts_alone_gets_no_mail_and_the_other_way_round(home, se
 
 
 def test_a_lost_ledger_gets_the_sends_of_every_application_back(home) -> None:
-    from mlife_assets.deployments.backup import bring_forward
-
     for application in ("", "mails"):
         home.plan(application=application)
         home.send(application=application)
@@ -203,18 +202,6 @@ def test_the_names_in_the_graph_follow_from_the_application() -> None:
     assert other.plan.to_user_string() == "asked/message_plan"
     assert [key.to_user_string() for key in first.scores] == ["predictions/user_job_scores"]
     assert [key.to_user_string() for key in other.scores] == ["predictions/user_job_scores", "churn_risk/scores"]
-
-
-def test_a_plan_within_limits_is_sent_by_policy(open_home, sending_home) -> None:
-    home = open_home()
-    home.prepare(sending_home.DAY)
-    home.plan()
-    delivery = deliver(home.platform, sending_home.DAY)
-    shown = delivery_metadata(home.platform, delivery)
-    assert delivery.why_not == ()
-    assert shown["approved"] is True
-    assert shown["dagster/row_count"] == len(home.requests()) == delivery.plan.planned.num_rows
-    assert (shown["stopped_by"], shown["found_at_provider"]) == ("nothing", 0)
 
 
 def test_a_plan_that_waits_touches_neither_ledger_nor_log(open_home, sending_home) -> None:

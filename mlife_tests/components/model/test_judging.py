@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -24,13 +23,10 @@ from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.prequential import fold_conditions
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
-from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.lifecycle import day as lifecycle
 from mlife_assets.lifecycle.day import served
-from mlife_assets.recruiting.events import EVENT_TYPES
 
 WINDOW = 7
-DAY = date(2026, 6, 2)
 
 
 def test_a_first_champion_is_judged_against_nobody_who_served(returns, last_day) -> None:
@@ -211,22 +207,3 @@ def test_what_was_served_does_not_depend_on_what_came_later(returns, last_day) -
     window, judged = returns.judge(last_day)
     assert window == before[0]
     assert judged.decision == before[1].decision
-
-
-def record(platform: ModelPorts, event_type: str, at: datetime, **said: object) -> None:
-    row = {"event_id": f"{event_type}-{at.isoformat()}", "occurred_at": at, "observed_at": at}
-    row |= {"model_name": platform.model_name, **said}
-    table = pa.Table.from_pylist([row], schema=EVENT_TYPES[event_type].schema)
-    platform.event_log.append(event_type, table, writer="test")
-
-
-def promote(platform: ModelPorts, version: str, week: int, kind: str | None, outcome: str = "promoted") -> None:
-    day = DAY + timedelta(days=7 * week)
-    said = {"model_version": version, "champion_version": None, "as_of_date": day, "outcome": outcome}
-    said |= {"delta_map": None, "delta_map_lower": None, "delta_map_upper": None, "users_with_positives": 9}
-    said |= {"sentences": [], "policy_version": "pol_1", "kind": kind}
-    at = run_time(day) + timedelta(minutes=30)
-    record(platform, "promotion_decided", at, **said)
-    if outcome == "promoted":
-        why = {"previous_version": None, "actor": "gate", "reason": "r"}
-        record(platform, "model_promoted", at, model_version=version, **why)

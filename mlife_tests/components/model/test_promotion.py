@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -37,7 +37,6 @@ from mlife_assets.components.model.training_inputs import (
     training_set_of,
 )
 from mlife_assets.core.monitoring.columns import LABEL
-from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.training.training_set import build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days, day_start, last_mature_exposure_day, mature_day, run_time
@@ -222,11 +221,6 @@ class Deployment:
     model_tables: TableStore
     models: Any
     model: Any = MODEL
-    asked_for: list[str] = field(default_factory=list)
-
-    def scorer(self, version: str) -> LightGBMScorer:
-        self.asked.append(version)
-        return LightGBMScorer(self.registry.load(version), threads=1)
 
     def trained(self, seed: int, day: date, *, folds: int = 0) -> str:
         """Register a model of a day and its folds; without folds it was judged on a holdout of four weeks."""

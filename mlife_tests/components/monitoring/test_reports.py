@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 
 import dagster as dg
@@ -58,6 +59,20 @@ SCHEMA = pa.schema(
 )
 
 
+def append(platform: ModelPorts, event_type: str, at: datetime, **values: object) -> None:
+    """Append an event of the platform's model that happened, and was known, at a time."""
+    schema = EVENT_TYPES[event_type].schema
+    row = {"event_id": f"{values}{at}", "occurred_at": at, "observed_at": at, "model_name": platform.model_name}
+    platform.event_log.append(event_type, pa.Table.from_pylist([row | values], schema=schema), writer="test")
+
+
+def decide(platform: ModelPorts, day: date, at: datetime, name: str, *codes: str) -> None:
+    append(
+        platform, "retrain_decided", at, decision_id=name, as_of_date=day, verdict="wait", codes=codes, sentences=[],
+        policy_version="p",
+    )  # fmt: skip
+
+
 def scored(*days: date, positives: int = 0) -> pa.Table:
     """Return one mature example per day, the first of them positive."""
     rows = [
@@ -98,7 +113,6 @@ def test_what_never_alarmed_when_limits_were_learned_is_what_the_model_does_not_
     assert seen == [columns]
 
 
-@pytest.mark.usefixtures("unlearned")
 def test_the_badge_of_nannyml_stands_where_its_calculators_decide() -> None:
     """Quality has rules of its own."""
     badged = {name for name, report in assets_by_name().items() for spec in report.specs if "nannyml" in spec.kinds}
@@ -166,7 +180,6 @@ def test_who_scored_the_outcomes_of_the_reference_is_asked_in_the_same_shares(
     assert found == [asked]
 
 
-@pytest.mark.usefixtures("unlearned")
 def test_no_day_that_a_step_of_the_model_learned_from_is_judged(
     platform: BoardPorts, monkeypatch: pytest.MonkeyPatch, unlearned: dict[str, date]
 ) -> None:
@@ -209,7 +222,6 @@ def test_a_week_of_which_some_feedback_came_late_is_not_judged_at_all(
     assert set(window.column_names) == set(SCHEMA.names)
 
 
-@pytest.mark.usefixtures("unlearned")
 def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> None:
     window = scored(*[date(2026, 6, 20)] * 30, positives=10)
     policy = MonitoringPolicy(minimum_mature_positives=10)
@@ -221,15 +233,10 @@ def test_performance_is_not_estimated_from_a_reference_without_outcomes() -> Non
     }
 
 
-@pytest.mark.usefixtures("unlearned")
-def test_with_nannyml_it_has_the_badge_and_is_named() -> None:
+def test_with_nannyml_it_has_the_badge_and_without_it_the_report_says_what_to_install(monkeypatch) -> None:
     assert badges() == {"nannyml"}
     assert computed_by_entry("data_drift_report") == {"computed_by": "NannyML 0.13.1"}
     assert computed_by_entry("data_quality_report") == {}
-
-
-@pytest.mark.usefixtures("unlearned")
-def test_without_nannyml_no_badge_says_so_and_the_report_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(engine, "find_spec", lambda _: None)
     assert badges() == {"scikitlearn"}
     assert "pip install 'mlife[nannyml]'" in computed_by_entry("concept_drift_report")["computed_by"]
@@ -319,11 +326,7 @@ def test_the_last_of_several_decisions_of_a_day_counts(platform: BoardPorts) -> 
     for day, name in ((first, "a"), (first, "b"), (first, "b"), (first, "a"), (second, "c")):
         now = _time_of_decision(platform.of_model(), day, name)
         recorded.append(now)
-        row = {"event_id": f"{name}{now}", "occurred_at": now, "observed_at": now, "decision_id": name}
-        row |= {"as_of_date": day, "verdict": "wait", "codes": [name], "sentences": [], "policy_version": "p"}
-        schema = EVENT_TYPES["retrain_decided"].schema
-        table = pa.Table.from_pylist([row | {"model_version": None, "model_name": "job_applications"}], schema=schema)
-        platform.event_log.append("retrain_decided", table, writer="governor")
+        decide(platform.of_model(), day, now, name, name)
     second_tick = timedelta(seconds=1)
     evening = run_time(first)
     assert recorded[:4] == [evening, evening + second_tick, evening + second_tick, evening + 2 * second_tick]
@@ -339,16 +342,23 @@ def test_decisions_are_known_until_a_day_and_those_of_their_model_alone(platform
     first = date(2026, 6, 2)
     for number, codes in enumerate((["no_drift"], ["concept_drift_confirmed", "concept_alarm"], ["no_drift"])):
         day = add_days(first, number)
-        row = {"event_id": f"e{number}", "occurred_at": run_time(day), "observed_at": run_time(day)}
-        row |= {"decision_id": f"d{number}", "as_of_date": day, "verdict": "wait", "codes": codes, "sentences": []}
-        row |= {"model_version": "mdl_a", "policy_version": "p", "model_name": platform.of_model().model_name}
-        schema = EVENT_TYPES["retrain_decided"].schema
-        platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+        decide(platform.of_model(), day, run_time(day), f"d{number}", *codes)
     assert [one.as_of_date for one in decisions_until(platform.of_model(), add_days(first, 1))] == [
         first,
         add_days(first, 1),
     ]
     assert decisions_until(platform.of_model("churn_risk"), add_days(first, 1)) == []
+
+
+def learns_from(monkeypatch: pytest.MonkeyPatch, first: date, exposures: Callable[..., pa.Table]) -> None:
+    """Let a training set be large enough from a day on, and exposures be these."""
+
+    def learned(_: BoardPorts, known_on: date) -> None:
+        if known_on < first:
+            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
+
+    for name, does in {"training_set_of": learned, "day_training_set": learned, "mature_exposures": exposures}.items():
+        monkeypatch.setattr(retrain_decision, name, does)
 
 
 @pytest.mark.parametrize(
@@ -373,18 +383,12 @@ def test_a_first_model_waits_for_what_its_gate_needs(
     """A pool of rows is resampled by day: a model that can judge one week was fitted, and refused, each week."""
     day = date(2026, 6, 30)
 
-    def learned(_: BoardPorts, known_on: date) -> None:
-        if known_on < known_from:
-            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
-
     def exposures(platform: ModelPorts, first: date, last: date) -> pa.Table:
         days = [add_days(last, -back) for back in range((last - first).days + 1)]
         roles = platform.model.roles
         return pa.table({roles.time: days * 2, roles.label: [n < positive_days for n in range(len(days))] * 2})
 
-    monkeypatch.setattr(retrain_decision, "training_set_of", learned)
-    monkeypatch.setattr(retrain_decision, "day_training_set", learned)
-    monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
+    learns_from(monkeypatch, known_from, exposures)
     platform = board_ports(Settings(home=tmp_path), policies=Policies()).of_model(name)
     assert champion_facts(platform, day, [], False).lacking == lacking
 
@@ -403,19 +407,13 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
         model = churn_risk(policies)
         return replace(model, promotion=replace(model.promotion, **{"gate_weeks": 2, **changed}))
 
-    def learned(_: BoardPorts, known_on: date) -> None:
-        if known_on < date(2026, 6, 8):
-            raise NotEnoughEvidenceError("40 mature examples, 2,000 needed")
-
     def exposures(platform: ModelPorts, first: date, last: date) -> pa.Table:
         days = [add_days(date(2026, 6, 1), after) for after in range(18)]
         roles = platform.model.roles
         inside = [day for day in days if first <= day <= last]
         return pa.table({roles.time: inside, roles.label: [True] * len(inside)})
 
-    monkeypatch.setattr(retrain_decision, "training_set_of", learned)
-    monkeypatch.setattr(retrain_decision, "day_training_set", learned)
-    monkeypatch.setattr(retrain_decision, "mature_exposures", exposures)
+    learns_from(monkeypatch, date(2026, 6, 8), exposures)
     models = (job_applications, declared)
     platform = board_ports(
         settings=Settings(home=tmp_path), policies=Policies(), declared=models, declared_applications=(job_of_the_day,)
@@ -426,12 +424,11 @@ def test_days_that_the_gate_cannot_judge_do_not_count(tmp_path, monkeypatch, cha
 def test_fits_are_what_was_asked_for_and_what_was_registered(platform: BoardPorts) -> None:
     day = date(2026, 6, 20)
     for number, (made, known) in enumerate(((3, 3), (9, 9), (20, 21))):
-        at = run_time(date(2026, 6, known))
-        row = {"event_id": f"e{number}", "occurred_at": at, "observed_at": at, "model_version": f"mdl_{number}"}
-        row |= {name: date(2026, 6, made) for name in ("as_of_date", "training_start_date", "training_end_date")}
-        row |= {"training_data_hash": "h", "examples": 1, "positives": 1, "model_name": platform.of_model().model_name}
-        schema = EVENT_TYPES["model_registered"].schema
-        platform.event_log.append("model_registered", pa.Table.from_pylist([row], schema=schema), writer="registry")
+        dates = dict.fromkeys(("as_of_date", "training_start_date", "training_end_date"), date(2026, 6, made))
+        append(
+            platform.of_model(), "model_registered", run_time(date(2026, 6, known)), model_version=f"mdl_{number}",
+            training_data_hash="h", examples=1, positives=1, **dates,
+        )  # fmt: skip
     history = [
         RetrainDecision(date(2026, 6, 9), "retrain", ("no_champion",), (), None),
         RetrainDecision(date(2026, 6, 12), "wait", ("no_champion",), (), None),
@@ -450,12 +447,7 @@ def test_decisions_of_models_are_apart(platform: BoardPorts) -> None:
     assert ids[0] == "dec_" + digest(("decision", day, "wait", "quiet", None, "p")), "that of released decisions"
     assert ids[0] != ids[1]
     for view, decision_id in zip(views, ids, strict=True):
-        now = _time_of_decision(view, day, decision_id)
-        row = {"event_id": decision_id, "occurred_at": now, "observed_at": now, "decision_id": decision_id}
-        row |= {"as_of_date": day, "verdict": "wait", "codes": ["quiet"], "sentences": [], "policy_version": "p"}
-        row |= {"model_version": None, "model_name": view.model_name}
-        schema = EVENT_TYPES["retrain_decided"].schema
-        view.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
+        decide(view, day, _time_of_decision(view, day, decision_id), decision_id, "quiet")
     assert [[row["decision_id"] for row in decision_rows(view)] for view in views] == [[one] for one in ids]
     assert [decisions_since(view, day) for view in views] == [{one} for one in ids]
 

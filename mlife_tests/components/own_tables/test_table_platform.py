@@ -53,11 +53,13 @@ def view(tmp_path: Path) -> ModelPorts:
     return view_of(own(), tmp_path)
 
 
+def take(view: ModelPorts, table: str, day: date, rows: pa.Table, **more: bool) -> None:
+    take_in(view, view.home.own(view.model_name).rows, table, day, rows, "theirs", **more)
+
+
 def taken_in(view: ModelPorts, *partitions: date, rows: int = FLIGHTS, day: date | None = None) -> None:
     for partition in partitions:
-        take_in(
-            view, view.home.own(view.model_name).rows, "examples", partition, examples(partition, rows, day), "outcomes"
-        )
+        take(view, "examples", partition, examples(partition, rows, day))
 
 
 def test_what_was_never_taken_in_names_what_to_run(view: ModelPorts) -> None:
@@ -76,9 +78,7 @@ def test_what_was_never_taken_in_names_what_to_run(view: ModelPorts) -> None:
 def test_a_report_has_both_tables_of_a_day(view: ModelPorts) -> None:
     taken_in(view, FIRST)
     rows = examples(FIRST).select(["flight", "wind"])
-    take_in(
-        view, view.home.own(view.model_name).rows, "rows", FIRST, pa.concat_tables([rows, rows.slice(0, 1)]), "schedule"
-    )
+    take(view, "rows", FIRST, pa.concat_tables([rows, rows.slice(0, 1)]))
     counted = {
         entry["event_type"]: (entry["accepted"], entry["rejected"]) for entry in view.days.report(FIRST)["types"]
     }
@@ -95,19 +95,19 @@ def test_a_day_that_is_taken_in_again_is_replaced(view: ModelPorts) -> None:
 @pytest.mark.parametrize("table", ["examples", "rows"])
 def test_rows_are_never_replaced_by_none_unless_it_is_meant(view: ModelPorts, table: str) -> None:
     good = examples(FIRST) if table == "examples" else examples(FIRST).select(["flight", "wind"])
-    take_in(view, view.home.own(view.model_name).rows, table, FIRST, good, "theirs")
+    take(view, table, FIRST, good)
     before = view.model_tables.read(table, FIRST)
     for bad, why in ((good.slice(0, 0), "it has no rows"), (good.drop_columns(["wind"]), "lacks the column wind")):
         with pytest.raises(InvalidInputError, match=rf"{why}.*flights/{table} has 40 rows.*mlife/empty_is_meant: true"):
-            take_in(view, view.home.own(view.model_name).rows, table, FIRST, bad, "theirs")
+            take(view, table, FIRST, bad)
     assert view.model_tables.read(table, FIRST).equals(before)
     assert view.days.report(FIRST)["types"][0]["accepted"] == FLIGHTS
-    take_in(view, view.home.own(view.model_name).rows, table, FIRST, good.slice(0, 0), "theirs", is_empty_meant=True)
+    take(view, table, FIRST, good.slice(0, 0), is_empty_meant=True)
     assert view.model_tables.read(table, FIRST).num_rows == 0
 
 
 def test_a_table_without_rows_that_lacks_a_column_is_no_empty_day(view: ModelPorts) -> None:
-    take_in(view, view.home.own(view.model_name).rows, "examples", FIRST, pa.table({}), "theirs")
+    take(view, "examples", FIRST, pa.table({}))
     assert refusals_of(view, "examples", FIRST) == (
         0,
         [
@@ -162,14 +162,7 @@ def test_a_day_without_labels_among_days_with_many_is_late(view: ModelPorts, is_
     silent = add_days(FIRST, 12)
     taken_in(view, *(day for day in (add_days(FIRST, number) for number in range(20)) if day != silent))
     if is_refused:
-        take_in(
-            view,
-            view.home.own(view.model_name).rows,
-            "examples",
-            silent,
-            examples(silent).drop_columns(["wind"]),
-            "outcomes",
-        )
+        take(view, "examples", silent, examples(silent).drop_columns(["wind"]))
     late = view.days.late_feedback(add_days(FIRST, 8), add_days(FIRST, 18))
     assert late == {add_days(silent, -1)}
 

@@ -310,14 +310,6 @@ def test_a_run_logs_lines_of_json_where_they_are_wanted(tmp_path, capfd, monkeyp
     assert said[-1]["dagster_event"] == "PIPELINE_SUCCESS"
 
 
-def test_the_settings_are_those_that_were_measured() -> None:
-    settings = yaml.safe_load(SETTINGS_FILE.read_text(encoding="utf-8"))
-    assert settings["concurrency"]["runs"]["max_concurrent_runs"] == 2
-    assert settings["run_coordinator"]["config"]["dequeue_interval_seconds"] == 1
-    assert settings["run_monitoring"] == {"enabled": True, "free_slots_after_run_end_seconds": 60}
-    assert all(settings[name]["use_threads"] for name in ("sensors", "schedules", "backfills"))
-
-
 def run_once(instance: dg.DagsterInstance, days: dg.PartitionsDefinition | None = None, **tags: str) -> str:
     @dg.asset(partitions_def=days, backfill_policy=days and dg.BackfillPolicy.single_run())
     def a() -> dg.MaterializeResult:
@@ -472,21 +464,9 @@ def test_the_harmless_job_is_there_and_changes_nothing(tmp_path: Path) -> None:
     assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {"events/event_catalog"}
 
 
-@dg.asset
-def a() -> dg.MaterializeResult:
-    return dg.MaterializeResult(metadata={"rows": 1})
-
-
-def run_job(instance: dg.DagsterInstance) -> str:
-    job = dg.Definitions(assets=[a], jobs=[dg.define_asset_job("job", "*")]).resolve_job_def("job")
-    result = job.execute_in_process(instance=instance)
-    assert result.success
-    return result.run_id
-
-
 def test_a_run_is_read_again_by_another_process(tmp_path: Path, database: str) -> None:
     with open_instance(tmp_path, is_in_database=True) as instance:
-        run_id = run_job(instance)
+        run_id = run_once(instance)
         logged = len(instance.all_logs(run_id))
         assert instance.global_op_concurrency_default_limit == 1, "the other settings hold as well"
         assert "hidden" not in instance.info_str()
@@ -499,7 +479,7 @@ def test_a_run_is_read_again_by_another_process(tmp_path: Path, database: str) -
 
 def test_no_file_of_the_home_holds_records_or_the_password(tmp_path: Path, database: str) -> None:
     with open_instance(tmp_path, is_in_database=True) as instance:
-        run_job(instance)
+        run_once(instance)
         assert "hidden" not in json.dumps(dg.serialize_value(instance.get_ref())), "other processes are given it"
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path.name for path in files if path.suffix in (".db", ".sqlite") or b"hidden" in path.read_bytes()]
@@ -509,7 +489,7 @@ def test_no_file_of_the_home_holds_records_or_the_password(tmp_path: Path, datab
 def test_a_ledger_and_records_share_a_database_without_meeting(tmp_path: Path, database: str) -> None:
     ledger = SqlLedger(open_schema(database, "mlife"))
     with open_instance(tmp_path, is_in_database=True) as instance:
-        run_job(instance)
+        run_once(instance)
     assert ledger.rows() == []
     ledger.close()
     inspector = sa.inspect(sa.create_engine(database, poolclass=sa.NullPool))
@@ -522,7 +502,7 @@ def test_a_ledger_and_records_share_a_database_without_meeting(tmp_path: Path, d
 
 def test_records_in_files_stay_where_a_home_has_no_database(tmp_path: Path, database: str) -> None:
     with open_instance(tmp_path) as instance:
-        run_job(instance)
+        run_once(instance)
         assert type(instance.event_log_storage).__name__ == "Events"
     assert (tmp_path / "dagster" / "dagster.yaml").read_text() == SETTINGS_FILE.read_text()
     assert sa.inspect(sa.create_engine(database, poolclass=sa.NullPool)).get_schema_names() == [

@@ -37,7 +37,6 @@ from mlife_assets.components.shown.metadata import (
     page_link,
     plot,
     runbook_link,
-    sentences,
     table,
     wide_table,
     worded_link,
@@ -115,27 +114,23 @@ def test_the_forest_of_a_verdict_holds_the_rivals_and_the_margin() -> None:
     assert "random" not in shown
 
 
-@pytest.mark.parametrize(("outcome", "expected"), [("promoted", 0.45), ("refused", 0.44)])
-def test_the_champion_is_the_challenger_where_it_was_promoted(outcome: str, expected: float) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "rivals", "expected"),
+    [
+        ("promoted", 4, {"map_at_10_champion": 0.45, "map_at_10_human": 0.32, "map_at_10_simple": 0.43}),
+        ("refused", 4, {"map_at_10_champion": 0.44, "map_at_10_human": 0.32, "map_at_10_simple": 0.43}),
+        ("promoted", 1, {"map_at_10_champion": 0.45, "map_at_10_human": 0.32}),
+        ("refused", 0, {}),
+    ],
+)
+def test_the_champion_is_the_challenger_where_it_was_promoted(outcome: str, rivals: int, expected: dict) -> None:
+    """A verdict of a release without a simple rule has no figure of it, and a first challenger leaves nobody."""
     compared = [
         {"against": one.against, "challenger_map": one.challenger_map, "other_map": one.other_map}
-        for one in COMPARISONS
+        for one in COMPARISONS[:rivals]
     ]
     report = {"outcome": outcome, "depth": 10, "comparisons": compared}
-    assert numbers(champion_figures(report, 3)) == {
-        "map_at_10_champion": expected, "map_at_10_human": 0.32, "map_at_10_simple": 0.43, "reigns": 3,
-    }  # fmt: skip
-
-
-def test_a_verdict_of_a_release_without_a_simple_rule_has_no_figure_of_it() -> None:
-    compared = [{"against": "human", "challenger_map": 0.45, "other_map": 0.32}]
-    report = {"outcome": "promoted", "depth": 10, "comparisons": compared}
-    assert numbers(champion_figures(report, 1)) == {"map_at_10_champion": 0.45, "map_at_10_human": 0.32, "reigns": 1}
-
-
-def test_a_first_challenger_that_was_refused_leaves_no_champion_to_measure() -> None:
-    report = {"outcome": "refused", "depth": 10, "comparisons": []}
-    assert numbers(champion_figures(report, 0)) == {"reigns": 0}
+    assert numbers(champion_figures(report, 3)) == {**expected, "reigns": 3}
 
 
 def test_a_report_says_how_far_it_is_from_its_limits_and_one_that_was_not_judged_says_nothing() -> None:
@@ -261,10 +256,6 @@ def test_long_tables_are_cut_and_empty_ones_say_so() -> None:
     assert table([]) == dg.MetadataValue.text("no rows")
 
 
-def test_sentences_are_a_list() -> None:
-    assert sentences(["One.", "Two."]).value == "- One.\n- Two."
-
-
 def test_a_wide_table_is_markdown_whose_cells_break_no_row() -> None:
     shown = wide_table([ROW | {"name": "a | b\nc"}, ROW | {"count": None}])
     assert shown.value.split("\n") == [
@@ -276,7 +267,7 @@ def test_a_wide_table_is_markdown_whose_cells_break_no_row() -> None:
     assert wide_table([]) == dg.MetadataValue.text("no rows")
 
 
-def platform(tmp_path: Path, **settings: object) -> BoardPorts:
+def ports(tmp_path: Path, **settings: object) -> BoardPorts:
     return board_ports(Settings(home=tmp_path, **settings), policies=Policies())
 
 
@@ -289,7 +280,7 @@ def platform(tmp_path: Path, **settings: object) -> BoardPorts:
     ],
 )
 def test_a_link_is_the_address_of_the_pages_and_the_place_of_one(tmp_path, settings, address) -> None:
-    here = platform(tmp_path, **settings)
+    here = ports(tmp_path, **settings)
     assert page_link(here.home, "dashboard/index.html").url == f"{address}/dashboard/index.html"
     assert worded_link(here.home, "dashboard/index.html", "it").value == f"[it]({address}/dashboard/index.html)"
     assert runbook_link(here.home, DATA_DRIFT).url == f"{address}/runbooks/data_drift"
@@ -311,14 +302,10 @@ def test_the_present_is_the_evening_of_the_newest_day(lived_home):
     platform = lived_home.platform
     assert newest_day(platform.of_model()) == lived_home.newest_day
     assert next_day(platform.of_model()) == add_days(lived_home.newest_day, 1)
-    assert operator_time(platform.of_model()) == run_time(lived_home.newest_day) + OPERATOR_DELAY
-    assert operator_time(platform.of_model()) < run_time(next_day(platform.of_model()))
-
-
-def test_it_lies_after_everything_that_the_platform_wrote(lived_home):
-    log, now = lived_home.platform.event_log, operator_time(lived_home.platform.of_model())
+    now = operator_time(platform.of_model())
+    assert now == run_time(lived_home.newest_day) + OPERATOR_DELAY < run_time(next_day(platform.of_model()))
     for event_type in ("retrain_decided", "message_planned", "message_submitted", "message_status", "model_promoted"):
-        assert pc.max(log.read(event_type)["observed_at"]).as_py() < now
+        assert pc.max(platform.event_log.read(event_type)["observed_at"]).as_py() < now
 
 
 def test_each_act_is_later_than_the_last(home):
@@ -337,32 +324,24 @@ def test_a_later_promotion_moves_the_present(home):
     assert operator_time(home.platform.of_model()) == later + STEP
 
 
-def test_before_the_first_decision_it_is_the_evening_before_the_first_lived_day(tmp_path):
-    settings = Settings(home=tmp_path)
-    platform = board_ports(settings)
-    assert newest_day(platform.of_model()) is None
-    assert next_day(platform.of_model()) == settings.first_lived_date
-    assert operator_time(platform.of_model()) == run_time(add_days(settings.first_lived_date, -1)) + OPERATOR_DELAY
+def test_until_a_day_was_lived_it_is_the_evening_before_the_first(platform):
+    """Somebody clicks on the daily job of a day before the first: its decision moves nothing."""
+    model, first = platform.of_model(), platform.settings.first_lived_date
+    day = add_days(first, -1)
+    assert operator_time(model) == run_time(day) + OPERATOR_DELAY
+    row = {"event_id": "e", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "d"}
+    row |= {"as_of_date": day, "verdict": "retrain", "codes": ["no_champion"], "sentences": [], "model_version": None}
+    row |= {"policy_version": "p", "model_name": model.model_name}
+    decided = pa.Table.from_pylist([row], schema=EVENT_TYPES["retrain_decided"].schema)
+    for rows in (decided.slice(0, 0), decided):
+        model.event_log.append("retrain_decided", rows, writer="governor")
+        assert (newest_day(model), next_day(model)) == (None, first)
 
 
 def test_a_day_that_was_decided_but_never_planned_comes_again(home):
     day = home.newest_day
     (home.path / f"lake/reports/message_plan/as_of_date={day}/report.json").unlink()
     assert next_day(home.platform.of_model()) == day
-
-
-def test_a_day_of_history_that_was_decided_does_not_come_again(tmp_path):
-    """Somebody clicks on the daily job of a day before the first: its decision moves nothing."""
-    settings = Settings(home=tmp_path)
-    platform = board_ports(settings)
-    day = add_days(settings.first_lived_date, -1)
-    row = {"event_id": "e", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "d"}
-    row |= {"as_of_date": day, "verdict": "retrain", "codes": ["no_champion"], "sentences": [], "model_version": None}
-    row |= {"policy_version": "p", "model_name": platform.of_model().model_name}
-    schema = EVENT_TYPES["retrain_decided"].schema
-    platform.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer="governor")
-    assert newest_day(platform.of_model()) is None
-    assert next_day(platform.of_model()) == settings.first_lived_date
 
 
 @pytest.fixture
