@@ -22,12 +22,6 @@ def rows_of(lake: Path, event_type: str) -> Rows:
     return list(first.values())
 
 
-@pytest.fixture(scope="session", name="rows_of")
-def read_rows_of() -> Callable[[Path, str], Rows]:
-    """Return `rows_of`, for the lake of a copy."""
-    return rows_of
-
-
 @pytest.fixture(scope="session")
 def events(lived) -> Callable[[str], Rows]:
     """Read events of the lived world with nothing of mlife in between; each type is read once."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +18,7 @@ from mlife_assets.core.windows import add_days
 
 pytestmark = [pytest.mark.browser, pytest.mark.proof]
 
-START_SECONDS, RUN_SECONDS, STOP_SECONDS = 120.0, 300.0, 60.0
+RUN_SECONDS = 300.0
 JOB = "/locations/mlife/jobs"
 SERVE = """
 import sys
@@ -39,52 +37,26 @@ def home(lived: Any, lived_world: Any, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def served(home: Any, lived_world: Any, repository: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+def served(
+    home: Any, lived_world: Any, dev_process: ModuleType, repository: Path, tmp_path: Path
+) -> Iterator[dict[str, str]]:
     """Start `mlife dev` on the home, with the small world's policies, and return its two addresses."""
     location = repository / "mlife_tests" / "ui_location.py"
     workspace = tmp_path / "workspace.yaml"
     workspace.write_text(f"load_from:\n  - python_file:\n      relative_path: {location}\n      location_name: mlife\n")
-    world = {
-        name: getattr(home.settings, name) for name in ("market_users", "market_jobs", "history_days", "demo_days")
-    }
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
-    environment |= {f"MLIFE_{name.upper()}": str(value) for name, value in world.items()}
-    environment |= {"MLIFE_HOME": str(home.folder), "MLIFE_HASH_KEY": lived_world.HASH_KEY}
-    environment |= {"UI_WORLD": "lived_world.py"}
-    with (tmp_path / "dev.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(workspace)], cwd=repository, env=environment, stdout=subprocess.PIPE,
-            stderr=log, text=True, start_new_session=True,
-        )  # fmt: skip
-        try:
-            addresses = json.loads(_json_lines(server))
-            wait_for(lambda: _answers(f"{addresses['ui']}/server_info"), START_SECONDS)
-            yield addresses
-        finally:
-            os.kill(server.pid, signal.SIGINT)
-            try:
-                assert server.wait(STOP_SECONDS) == 0, (tmp_path / "dev.log").read_text()[-3000:]
-            finally:
-                if server.poll() is None:
-                    os.killpg(server.pid, signal.SIGKILL)
-                    server.wait()
-                server.stdout.close()
-
-
-def _json_lines(server: subprocess.Popen[str]) -> str:
-    lines: list[str] = []
-    for line in server.stdout:
-        lines.append(line)
-        if line.rstrip() == "}":
-            break
-    return "".join(lines)
-
-
-def _answers(address: str) -> bool:
+    names = ("market_users", "market_jobs", "history_days", "demo_days")
+    variables = {f"MLIFE_{name.upper()}": str(getattr(home.settings, name)) for name in names}
+    variables |= {"MLIFE_HOME": str(home.folder), "MLIFE_HASH_KEY": lived_world.HASH_KEY, "UI_WORLD": "lived_world.py"}
+    server = dev_process.DevProcess(
+        [sys.executable, "-c", SERVE, str(workspace)], dev_process.free_port(), variables, tmp_path / "dev.log"
+    )
     try:
-        return requests.get(address, timeout=5).ok
-    except requests.ConnectionError:
-        return False
+        addresses = json.loads(server.until(lambda: re.search(r"^\{$.*?^\}$", server.log.read_text(), re.M | re.S))[0])
+        server.until(lambda: requests.get(f"{addresses['ui']}/server_info", timeout=5).ok)
+        yield addresses
+    finally:
+        server.stop()
+    assert server.process.returncode == 0, server.printed()
 
 
 def wait_for(is_so: Callable[[], Any], seconds: float = RUN_SECONDS) -> Any:

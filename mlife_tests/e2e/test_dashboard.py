@@ -1,6 +1,6 @@
 """The published dashboard: each figure is its mart's, nothing immature is a number, every link leads to a page.
 
-`mlife_tests/e2e/test_lived_days.py` recomputes the marts from the log; here the page is held against the marts.
+`mlife_tests/dbt/test_marts.py` recomputes the marts from the log; here the page is held against the marts.
 """
 
 from __future__ import annotations

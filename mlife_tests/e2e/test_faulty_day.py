@@ -55,14 +55,6 @@ def test_what_acts_verifies_the_day_itself_when_the_check_was_stepped_over(
     assert files(unchanged) == before
 
 
-def test_a_range_of_decisions_is_refused(unchanged, lived_world) -> None:
-    """Backfilling what decides would decide days in one breath; raw events and features are what a range is for."""
-    with unchanged.driver() as driver:
-        run = driver.run_range("retraining_job", unchanged.day(1), unchanged.day(2))
-    assert not run.is_success
-    assert "decides for one day" in run.errors[0]
-
-
 def test_a_day_that_others_followed_is_neither_planned_nor_sent(copied, lived_world) -> None:
     """Its texts would be late, and outside the caps of the days between."""
     for asset, node in (

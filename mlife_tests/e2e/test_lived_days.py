@@ -1,18 +1,16 @@
-"""Days of the lived home: every KPI recomputed from its log, no secret anywhere, each step as it should be."""
+"""Days of the lived home: each step as it should be, its labels from its log, no secret anywhere."""
 
 from __future__ import annotations
 
-import json
 import re
 import sqlite3
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -33,7 +31,6 @@ from mlife_assets.core.training.manifest_facts import last_trained_day, trained_
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
 
-STRENGTH = ("throttled", "ambiguous", "accepted", "unknown", "rejected", "undelivered", "delivered")
 FICTIONAL = re.compile(rb"(?<![0-9a-fA-F])\+?1?[-. ]?\(?([2-9]\d\d)\)?[-. ]?555[-. ]?(01\d\d)(?![0-9a-fA-F])")
 
 
@@ -196,33 +193,6 @@ def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     assert all("the score by" in reason for reason in trace.reasons)
     assert [row["rank"] for row in trace.alternatives] == list(range(1, len(trace.alternatives) + 1))
 
-    import lightgbm
-
-    folder = home.settings.lake_place / "models" / prediction["model_version"]
-    row = np.array([[np.nan if value is None else value for value in prediction["features"]]])
-    scorer = platform.of_model().scorers.of(prediction["model_version"])
-    seen = scorer.feature_spec.expanded(row)
-    values = dict(zip(scorer.model_names, seen[0], strict=True))
-
-    def base(model: Path) -> float:
-        """Return what a linear base below the trees says, curve by curve."""
-        file = model.with_name(model.name.replace(".model.txt", ".base.json"))
-        if not file.exists():
-            return 0.0
-        said = json.loads(file.read_text())
-        known = [curve for curve in said["curves"] if not np.isnan(values[curve["name"]])]
-        curves = (np.interp(values[curve["name"]], curve["knots"], curve["log_odds"]) for curve in known)
-        return said["intercept"] + sum(curves)
-
-    log_odds = [
-        lightgbm.Booster(model_file=file).predict(seen, raw_score=True)[0] + base(file)
-        for file in sorted(folder.glob("stage_*.model.txt"))
-    ]
-    if len(log_odds) == 1:
-        assert prediction["raw_score"] == pytest.approx(log_odds[0], abs=1e-12)
-    else:
-        assert prediction["raw_score"] == pytest.approx(-sum(np.log1p(np.exp(-one)) for one in log_odds), abs=1e-12)
-
 
 def test_every_logged_score_tells_how_likely_a_click_is_and_what_was_planned_says_why(home, events) -> None:
     planned = {row["prediction_id"] for row in events("message_planned")} - {None}
@@ -258,24 +228,13 @@ def test_the_log_is_intact(home) -> None:
 
 
 def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> None:
-    """Invariant 4: labels computed again from the log, with what was known when they became mature."""
+    """Invariant 4; that labels are what was known when they became mature is a test of the marts."""
     policies, window = lived_world.POLICIES, lived_world.POLICIES.label.apply_window_days
     last_day = home.day(lived_world.DAYS)
     mart = home.platform.warehouse.read("labelled_examples")
     gaps = pc.days_between(mart["exposure_date"], mart["label_mature_date"])
     assert pc.unique(gaps).to_pylist() == [window + 1]
     assert pc.max(mart["label_mature_date"]).as_py() == last_day
-    applies: dict[str, list[tuple]] = {}
-    for row in events("apply"):
-        applies.setdefault(row["exposure_id"], []).append((row["occurred_at"], row["observed_at"]))
-    positives = 0
-    for row in mart.select(["exposure_id", "exposure_date", "label_mature_date", "is_applied"]).to_pylist():
-        known = run_time(row["label_mature_date"]) - timedelta(hours=18)
-        until = run_time(add_days(row["exposure_date"], window + 1)) - timedelta(hours=18)
-        expected = any(at < until and seen < known for at, seen in applies.get(row["exposure_id"], ()))
-        assert row["is_applied"] == expected, row
-        positives += expected
-    assert positives > 100
     assert policies.promotion.judged_by == "folds"
     taught_early = set()
     for row in events("model_registered"):
@@ -311,8 +270,7 @@ def test_only_mature_labels_train_and_are_judged(home, lived_world, events) -> N
         assert report["exposures"] <= mature.num_rows
 
 
-def test_what_people_look_at_is_there(home, lived_world) -> None:
-    """Row counts on tables, plots inline, the dashboard linked."""
+def test_plots_that_people_look_at_are_inline_and_light(home) -> None:
     plotted = {
         keys.CANDIDATE_MODEL: {"importance"}, keys.EXPLANATION: {"importance", "beeswarm"},
         keys.DATA_QUALITY_REPORT: {"findings"}, keys.DATA_DRIFT_REPORT: {"findings"},
@@ -325,118 +283,6 @@ def test_what_people_look_at_is_there(home, lived_world) -> None:
             for name in names:
                 assert "data:image/png;base64,iVBOR" in metadata[name].value, (key, name)
                 assert len(metadata[name].value) < 100_000, f"{key.to_user_string()}: {name} is too heavy for the UI"
-        for key in (
-            keys.MARKET_EVENTS,
-            keys.TRAINING_SET,
-            keys.CANDIDATE_PAIRS,
-            keys.USER_JOB_SCORES,
-            keys.MESSAGE_PLAN,
-        ):
-            metadata = instance.get_latest_materialization_event(key).asset_materialization.metadata
-            assert metadata["dagster/row_count"].value > 100, key
-        page = instance.get_latest_materialization_event(keys.DASHBOARD).asset_materialization.metadata["page"].value
-    assert page == f"{home.settings.pages_address}/dashboard/index.html"
-    text = (home.settings.lake_place / "dashboard" / "index.html").read_text(encoding="utf-8")
-    assert not re.search(r"(src|href)=[\"']?https?:", text), "the page must not ask a network"
-
-
-@pytest.fixture(scope="module")
-def recomputed(events) -> dict:
-    """Return one record per day in the columns of `kpi_daily`."""
-    days: dict = defaultdict(Counter)
-    revenue: dict = defaultdict(float)
-    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in events("job_posted")}
-    submitted = {row["message_id"] for row in events("message_submitted")}
-    best: dict[str, str] = {}
-    for row in events("message_status"):
-        key, status = row["message_id"], row["status"]
-        best[key] = max(best.get(key, status), status, key=STRENGTH.index)
-    caused: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
-    for kind in ("click", "apply", "hire"):
-        for row in events(kind):
-            if row["source"] == "message":
-                caused[row["exposure_id"]][kind].append(row)
-            if kind in ("apply", "hire"):
-                name = "applies_any_cause" if kind == "apply" else "openings_filled"
-                days[row["occurred_at"].date()][name] += 1
-    planned: dict[str, dict] = {}
-    for row in events("message_planned"):
-        planned.setdefault(row["message_id"], row)
-    for key, row in planned.items():
-        day = days[row["as_of_date"]]
-        day["messages_planned"] += 1
-        day["messages_submitted"] += key in submitted
-        day["messages_delivered"] += best.get(key) == "delivered"
-        day["messages_undelivered"] += best.get(key) == "undelivered"
-        day["messages_ambiguous"] += best.get(key) in ("ambiguous", "unknown")
-        day["clicks"] += bool(caused[key]["click"])
-        day["applies"] += bool(caused[key]["apply"])
-        hired = min((hire["occurred_at"] for hire in caused[key]["hire"]), default=None)
-        day["hires"] += hired is not None and hired <= row["occurred_at"] + timedelta(days=30)
-        revenue[row["as_of_date"]] += sum(bids[apply["job_id"]] for apply in caused[key]["apply"])
-    for day, message in {(row["as_of_date"], row["message_id"]) for row in events("message_suppressed")}:
-        days[day]["messages_suppressed"] += message is not None
-    opted_out = {
-        (row["occurred_at"].date(), row["user_id"])
-        for row in events("consent")
-        if row["source"] == "inbound_stop" and not row["is_granted"]
-    }
-    for day, _ in opted_out:
-        days[day]["opt_outs"] += 1
-    for row in events("job_posted"):
-        days[row["occurred_at"].date()]["openings_posted"] += row["openings"]
-    return {"counts": days, "revenue": revenue}
-
-
-def test_daily_kpis_follow_from_the_log(lived, recomputed) -> None:
-    mart = lived.home.platform.warehouse.read("kpi_daily").to_pylist()
-    counted = recomputed["counts"]
-    assert {row["kpi_date"] for row in mart} >= set(counted)
-    posted = filled = 0
-    for row in sorted(mart, key=lambda row: row["kpi_date"]):
-        own = counted[row["kpi_date"]]
-        names = [name for name, value in row.items() if isinstance(value, int)]
-        assert len(names) == 13, names
-        assert {name: row[name] for name in names} == {name: own[name] for name in names}, row["kpi_date"]
-        assert row["revenue_usd"] == pytest.approx(recomputed["revenue"][row["kpi_date"]], abs=1e-9)
-        posted, filled = posted + own["openings_posted"], filled + own["openings_filled"]
-        assert row["fill_rate"] == pytest.approx(filled / posted)
-        delivered, submitted = own["messages_delivered"], own["messages_submitted"]
-        assert row["ctr"] == (pytest.approx(own["clicks"] / delivered) if delivered else None)
-        assert row["apply_rate"] == (pytest.approx(own["applies"] / delivered) if delivered else None)
-        assert row["delivered_share"] == (pytest.approx(delivered / submitted) if submitted else None)
-    assert sum(own["clicks"] for own in counted.values()) > 100
-    assert sum(recomputed["revenue"].values()) > 50
-
-
-def test_the_experiment_reads_out_by_intention_to_treat(lived, events) -> None:
-    """Both arms count from the first exposure of a period, whatever caused the apply and whether a text came."""
-    exposures: dict[tuple, tuple] = {}
-    days = [row["as_of_date"] for row in events("experiment_exposed")]
-    for row in events("experiment_exposed"):
-        monday = row["as_of_date"] - timedelta(days=row["as_of_date"].weekday())
-        for period in (("week", monday, monday + timedelta(days=6)), ("total", min(days), max(days))):
-            key = (*period, row["user_id"])
-            exposures[key] = min(exposures.get(key, (row["occurred_at"], row["arm"])), (row["occurred_at"], row["arm"]))
-    bids = {row["job_id"]: row["bid_usd_per_apply"] for row in events("job_posted")}
-    applies = defaultdict(list)
-    for row in events("apply"):
-        applies[row["user_id"]].append((row["occurred_at"], bids[row["job_id"]]))
-    eligible, converted, earned = Counter(), Counter(), defaultdict(list)
-    for (kind, start, end, user), (since, arm) in exposures.items():
-        counted = [bid for at, bid in applies[user] if since <= at and at.date() <= end]
-        eligible[kind, start, arm] += 1
-        converted[kind, start, arm] += bool(counted)
-        earned[kind, start, arm].append(sum(counted))
-    mart = lived.home.platform.warehouse.read("experiment_readout").to_pylist()
-    found = {(row["period_kind"], row["period_start_date"], row["arm"]): row for row in mart}
-    assert set(found) == set(eligible)
-    for key, row in found.items():
-        assert (row["eligible_users"], row["users_with_apply"]) == (eligible[key], converted[key]), key
-        assert row["apply_rate"] == pytest.approx(converted[key] / eligible[key])
-        assert row["bids_usd"] == pytest.approx(sum(earned[key]), abs=1e-4)
-        assert row["bids_usd_squared"] == pytest.approx(sum(bid * bid for bid in earned[key]), abs=1e-3)
-    assert {arm for *_, arm in found} == {"treated", "holdout"}
 
 
 def numbers_in(text: bytes) -> list[bytes]:
@@ -483,26 +329,19 @@ def numbers(lived) -> set[bytes]:
     return {number[2:5] + number[8:] for number in known}
 
 
-@pytest.mark.parametrize(
-    "text", ["+12125550142", "(212) 555-0142", "212-555-0142", "12125550142", "tel:2125550142.", "212.555.0142"]
-)
-def test_the_scan_finds_numbers_however_they_are_written(text) -> None:
-    assert numbers_in(f"call {text} now".encode()) == [b"2120142"]
-
-
-def test_the_scan_looks_into_files_that_compress(tmp_path) -> None:
+def test_the_scan_finds_numbers_however_they_are_written_and_looks_into_files_that_compress(tmp_path) -> None:
+    spellings = ["+12125550142", "(212) 555-0142", "212-555-0142", "12125550142", "tel:2125550142.", "212.555.0142"]
+    assert [numbers_in(f"call {text} now".encode()) for text in spellings] == [[b"2120142"]] * len(spellings)
     text = ["call +12125550142 now"] * 50
-    table = pa.table({"text": text, "texts": [text] * 50})
-    for name in ("text", "texts"):
-        pq.write_table(table.select([name]), tmp_path / f"{name}.parquet", compression="zstd")
+    for name, column in (("text", text), ("texts", [text] * 50)):
+        pq.write_table(pa.table({name: column}), tmp_path / f"{name}.parquet", compression="zstd")
     with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
         connection.execute("create schema s; create table s.t as select 'call 212-555-0142' as x from range(5000)")
     with sqlite3.connect(tmp_path / "l.sqlite") as connection:
         connection.execute("create table t (x text)")
         connection.execute("insert into t values ('(212) 555-0142')")
-    (tmp_path / "log.txt").write_text("+12125550142")
     paths = sorted(tmp_path.iterdir())
-    assert len(paths) == 5
+    assert len(paths) == 4
     for path in paths:
         assert any(numbers_in(text) for text in texts(path)), path
 

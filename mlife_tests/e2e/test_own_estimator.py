@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
 import numpy as np
-import orjson
 import pytest
-import requests
 
-from mlife_assets.cli.serve import champion_providers
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.hyperparameters import NOT_SEARCHED, REPORT, searched_policy
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
@@ -29,8 +25,6 @@ from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.churn_risk import CHURN_RISK, churn_risk
 from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.serving.app import create_app
-from mlife_tests.tiny_models import row_record
 
 pytestmark = pytest.mark.proof
 
@@ -79,9 +73,7 @@ def test_it_is_trained_judged_registered_promoted_and_described(home: Any, lived
     assert view.model_tables.report_days("monitoring_reference") == [day]
 
 
-def test_a_row_scores_the_same_bits_alone_in_a_batch_on_the_day_and_at_the_endpoint(
-    home: Any, lived_world: ModuleType, serve: Callable[[Any], Any]
-) -> None:
+def test_the_day_after_is_decided_and_scored_with_the_bits_of_the_scorer(home: Any, lived_world: ModuleType) -> None:
     view, day = home.platform.of_model(CHURN_RISK), home.day(lived_world.DAYS + 1)
     scored = view.model_tables.read(SCORES_TABLE, day)
     assert set(scored["model_version"].to_pylist()) == {view.registry.champion()}
@@ -91,28 +83,13 @@ def test_a_row_scores_the_same_bits_alone_in_a_batch_on_the_day_and_at_the_endpo
     batch = scorer.score(matrix)
     by_person = dict(zip(rows["user_id"].to_pylist(), batch.raw.tolist(), strict=True))
     assert len(set(by_person.values())) > 100
+    (decision,) = view.registry.events("retrain_decided")
+    assert decision["as_of_date"] == day
     assert [by_person[person] for person in scored["user_id"].to_pylist()] == scored["raw_score"].to_pylist()
-    alone = [scorer.score(matrix[row : row + 1]).probability[0] for row in range(ASKED)]
-    asked = [row_record(scorer.feature_spec, row) for row in matrix[:ASKED]]
-    with serve(create_app(champion_providers(home.platform.home))) as url, requests.Session() as session:
-        session.trust_env = False
-        answer = session.post(f"{url}/v1/models/{CHURN_RISK}/score", data=orjson.dumps({"rows": asked}), timeout=20)
-    assert answer.json()["model_version"] == scorer.model_version
-    assert [one["probability"] for one in answer.json()["scores"]] == batch.probability[:ASKED].tolist() == alone
     parts = scorer.contributions(matrix[:ASKED])
     assert np.sum(parts, axis=1) == pytest.approx(batch.raw[:ASKED], abs=1e-9)
     seen = scorer.feature_spec.expanded(matrix[:ASKED])
     assert all(reasons(*row, scorer.feature_spec, view.model.words) for row in zip(parts, seen, strict=True))
-
-
-def test_the_day_after_is_watched_and_governed(home: Any, lived_world: ModuleType) -> None:
-    view, day = home.platform.of_model(CHURN_RISK), home.day(lived_world.DAYS + 1)
-    for name in ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report"):
-        report = view.reports.read(name, day)
-        assert report.model_version == view.registry.champion()
-        assert report.findings, name
-    (decision,) = view.registry.events("retrain_decided")
-    assert decision["as_of_date"] == day
 
 
 def test_no_search_is_made_and_one_of_before_does_not_count(home: Any, lived_world: ModuleType) -> None:

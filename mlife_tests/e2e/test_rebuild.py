@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -109,22 +108,3 @@ def test_a_reference_of_another_version_of_mlife_names_the_remedy_and_is_built_a
     assert files_of(copied, promoted) == files, "the same to the byte, as of the day of the promotion"
     assert copied.run_assets(day, *ON_INPUTS, keys.CONCEPT_DRIFT_REPORT).success
     assert reports_of(copied, day) == before
-
-
-@pytest.mark.proof
-def test_a_policy_with_other_sizes_is_reported_until_limits_are_learned_with_them(lived, lived_world, tmp_path) -> None:
-    policies = lived_world.POLICIES
-    other = replace(policies, monitoring=replace(policies.monitoring, explained_rows_per_day=250))
-    home, day = lived.home.copy_to(tmp_path / "home", other), lived.home.day(4)
-    before, promoted = reports_of(home, day), promotion_of(home, day)
-    assert home.run_assets(day, *ON_INPUTS).success
-    told = reports_of(home, day)
-    assert told["data_drift_report"] == before["data_drift_report"]
-    assert told["latent_drift_report"] == (
-        "not_enough_evidence",
-        "Not judged: since limits were learned the policy has changed in explained_rows_per_day (400 then, 250 now); "
-        f"materialize monitoring_reference for {promoted} again.",
-    )
-    assert home.run_assets(promoted, keys.MONITORING_REFERENCE).success
-    assert home.run_assets(day, keys.LATENT_DRIFT_REPORT).success
-    assert reports_of(home, day)["latent_drift_report"][0] in {"ok", "alarm"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import duckdb
 import numpy as np
 import pyarrow as pa
@@ -11,9 +9,7 @@ import pytest
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.monitoring import pair_findings
-from mlife_assets.components.monitoring.inputs import sampled_pairs
 from mlife_assets.components.shown.says_why import ROW_RECOMPUTE_MISMATCH
-from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.recruiting.overnight import CHANGED_METHOD
 from mlife_assets.recruiting.recompute.compare import METHOD
 
@@ -85,34 +81,6 @@ def test_a_wrong_join_of_one_column_of_each_side_blocks_the_day(copied, lived_wo
     assert decided.metadata["verdict"].value == "block"
     (check,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "no_quality_fault"]
     assert check.metadata["runbook"].value.endswith(ROW_RECOMPUTE_MISMATCH.removeprefix("docs").removesuffix(".md"))
-
-
-def test_an_old_event_that_is_delivered_again_blocks_nothing(copied, lived_world) -> None:
-    """Older than ingest looks back and older than a window: it enters the log twice and counts once on both sides."""
-    day, eve = copied.day(lived_world.DAYS), copied.day(lived_world.DAYS - 1)
-    log, again = copied.platform.event_log, {}
-    for name, age in (("impression", 12), ("click", 30), ("apply", 30), ("job_closed", 20), ("user_snapshot", 9)):
-        rows = log.read(name, start=add_days(eve, -age), end=add_days(eve, -age))
-        times = pa.array([day_start(day) - timedelta(minutes=5)] * rows.num_rows, rows.schema.field("observed_at").type)
-        place = rows.schema.get_field_index("observed_at")
-        log.append(name, rows.set_column(place, rows.schema.field("observed_at"), times), writer="landing")
-        again[name] = rows.num_rows
-    assert min(again.values()) > 5, again
-    before = mart_of(copied, day)
-    graph = copied.definitions.get_repository_def().asset_graph
-    copied.run_assets(day, *(key for key in graph.get_all_asset_keys() if key.path[0] == "features"))
-    assert mart_of(copied, day) == before
-    platform = copied.platform
-    sample = sampled_pairs(platform.of_model(), day).pairs
-    findings = pair_findings.recomputed_day_findings(platform, day, sample)
-    assert [finding.is_alarm for finding in findings] == [False, False], findings
-
-
-def mart_of(home, day) -> list[pa.Table]:
-    read = home.platform.warehouse.read
-    return [
-        read(mart, as_of=day).sort_by(key) for mart, key in (("user_features", "user_id"), ("job_features", "job_id"))
-    ]
 
 
 def test_a_row_that_was_logged_otherwise_is_found(lived, lived_world, monkeypatch) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +14,6 @@ import pytest
 import requests
 
 from mlife_assets.core.glances import WIDTH
-from mlife_tests.dev_process import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -25,45 +21,24 @@ GROUPS = {"events", "features", "model", "monitoring", "predictions", "messages"
     "email_digest",
     "recruiter_call_list",
 }
-START_SECONDS, STOP_SECONDS, WAIT_MILLISECONDS = 120.0, 30.0, 30_000
+WAIT_MILLISECONDS = 30_000
 
 
 @pytest.fixture(scope="module")
-def url(lived, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(lived, dev_process, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a copy of the lived home as `make dev` does, and require that the server stops by itself when asked."""
     folder = tmp_path_factory.mktemp("ui")
-    home = lived.home.copy_to(folder / "home").folder
-    port = free_port()
-    command = ["dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-    environment = {**os.environ, "DAGSTER_HOME": str(home / "dagster"), "MLIFE_HOME": str(home)}
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", *command], cwd=repository, env=environment, stdout=log, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            wait_for(f"http://127.0.0.1:{port}/server_info", server, folder / "server.log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(server.pid, signal.SIGINT)
-            try:
-                assert server.wait(STOP_SECONDS) == 0, (folder / "server.log").read_text()
-            finally:
-                if server.poll() is None:
-                    os.killpg(server.pid, signal.SIGKILL)
-                    server.wait()
-
-
-def wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            if requests.get(address, timeout=5).ok:
-                return
-        except requests.ConnectionError:
-            assert server.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.2)
+    home, port = lived.home.copy_to(folder / "home").folder, dev_process.free_port()
+    command = [sys.executable, "-m", "dagster_webserver", "-w", str(repository / "workspace.yaml")]
+    command += ["-h", "127.0.0.1", "-p", str(port)]
+    variables = {"DAGSTER_HOME": str(home / "dagster"), "MLIFE_HOME": str(home)}
+    server = dev_process.DevProcess(command, port, variables, folder / "server.log")
+    try:
+        server.until(lambda: requests.get(f"http://127.0.0.1:{port}/server_info", timeout=5).ok)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()
+    assert server.process.returncode == 0, server.printed()
 
 
 @pytest.fixture

@@ -162,14 +162,6 @@ def test_every_asset_is_made_alone_by_a_click(ui, home, second_model) -> None:
             assert clicked.is_success, (offer.key, clicked)
 
 
-def test_a_click_that_comes_too_early_says_which_day_can_run(ui, home) -> None:
-    following = str(add_days(newest_day(home), 1))
-    for key in (("features", "user_features"), ("monitoring", "data_quality_report"), ("model", "training_set")):
-        clicked = ui.launch(assets=[key], tags={PARTITION: following})
-        assert not clicked.is_success
-        assert f"the next day that can run is {following}" in clicked.failure.splitlines()[0]
-
-
 def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived_world) -> None:
     latest = {offer.key: offer.latest for offer in ui.offers()}[("messages", "message_plan")]
     day = add_days(home.day(lived_world.DAYS), 1)
@@ -192,34 +184,6 @@ def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived
     assert (event["approved_by"], event["reason"], event["plan_digest"]) == (*IDENTITY.values(), digest)
     late = ui.launch("reject_plan_job", config=ops("reject_plan", plan_digest=digest))
     assert "was approved by ann, so it cannot be rejected" in late.failure.splitlines()[0]
-
-
-def test_sending_is_paused_and_resumed_and_a_model_rolled_back_by_a_job_each(ui, home) -> None:
-    platform = home.platform
-    before, champion = operator_time(platform.of_model()), platform.of_model().registry.champion()
-    assert ui.launch("pause_sending_job", config=ops("pause_sending")).is_success
-    assert platform.ledger.is_paused()
-    assert ui.launch("resume_sending_job", config=ops("resume_sending")).is_success
-    assert not platform.ledger.is_paused()
-    (paused,) = platform.event_log.read("sending_paused").to_pylist()
-    assert (paused["actor"], paused["reason"], paused["observed_at"] >= before) == (*IDENTITY.values(), True)
-    served = [reign.model_version for reign in platform.of_model().registry.history()]
-    other = next(
-        row["model_version"] for row in platform.of_model().registry.versions() if row["model_version"] != champion
-    )
-    platform.of_model().registry.promote(
-        other, actor="ann", reason="against the gate", now=operator_time(platform.of_model())
-    )
-    assert not ui.launch("rollback_job", config=ops("roll_back_model", serving=champion)).is_success, "another serves"
-    assert ui.launch("rollback_job", config=ops("roll_back_model", serving=other)).is_success
-    assert platform.of_model().registry.champion() == champion
-    (event,) = platform.event_log.read("model_rolled_back").to_pylist()
-    assert (event["actor"], event["reason"], event["previous_version"]) == (*IDENTITY.values(), other)
-    for version in served[:0:-1]:
-        assert ui.launch("rollback_job", config=ops("roll_back_model", serving=version)).is_success
-    assert platform.of_model().registry.champion() == served[0]
-    early = ui.launch("rollback_job", config=ops("roll_back_model", serving=served[0]))
-    assert f"{served[0]} is the only champion so far" in early.failure.splitlines()[0]
 
 
 def ops(name: str, **values: str) -> dict[str, Any]:
