@@ -121,12 +121,8 @@ def test_before_the_first_mature_day_the_head_says_until_when() -> None:
     assert shown["Bids of applies after texts"].detail == "pending until 22 Jun"
     nothing = {one.label: one.value for one in tiles([], None, None, LABEL, AS_OF)}
     assert nothing["Click-through rate"] is nothing["Opt-outs"] is None
-
-
-def test_a_day_without_texts_earned_not_nothing_but_has_no_figure() -> None:
-    found = production([kpi(FIRST, messages_submitted=0, revenue_usd=0.0)], [], LABEL, AS_OF)
-    assert found.revenue_usd[0].value is None
-    assert found.revenue_usd[0].pending_until is None
+    (untexted,) = production([kpi(FIRST, messages_submitted=0, revenue_usd=0.0)], [], LABEL, AS_OF).revenue_usd
+    assert (untexted.value, untexted.pending_until) == (None, None), "a day without texts earned not nothing"
 
 
 def test_a_week_that_runs_or_is_not_read_to_its_end_is_pending() -> None:
@@ -243,11 +239,8 @@ def test_before_the_first_day_is_mature_nothing_is_zero_but_pending() -> None:
     nothing = application_figures(MAILS, [], None, LABEL, READ_ON)
     assert (nothing.reached, nothing.clicked, nothing.pending_until) == (0, None, None)
     assert application_figures(MAILS, [day(-1)], None, LABEL, READ_ON).reached == 0, "a day after the page's"
-
-
-def test_calls_are_people_on_lists() -> None:
     calls = replace(TEXTS, name="calls", channel=Channel.CALL)
-    assert application_figures(calls, [], None, LABEL, READ_ON, called=75).reached == 75
+    assert application_figures(calls, [], None, LABEL, READ_ON, called=75).reached == 75, "people on lists"
 
 
 def decision(place: int, verdict: str, *codes: str, sentences: tuple[str, ...] = ("Why.",)) -> Decision:

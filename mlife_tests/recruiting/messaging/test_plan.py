@@ -20,10 +20,10 @@ from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.recruiting.application import Application
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.instances import job_of_the_day
-from mlife_assets.recruiting.messaging.approve import Rejection, approve, approve_by_person, plan_digest, require_digest
+from mlife_assets.recruiting.messaging.approve import approve, approve_by_person, require_digest
 from mlife_assets.recruiting.messaging.bodies import RENDERERS, Bodies, OfferedJobs, Renderer, Stamps, text_offers
 from mlife_assets.recruiting.messaging.eligibility import is_holdout, recent_since
-from mlife_assets.recruiting.messaging.events import approval_events, plan_events, rejection_events
+from mlife_assets.recruiting.messaging.events import plan_events
 from mlife_assets.recruiting.messaging.plan import (
     MessagePlan,
     PlanRows,
@@ -272,15 +272,6 @@ def test_approval_refuses_a_plan_that_breaks_its_limits():
         approve(replace(plan, exposed=exposed), of(OPEN), CONTACT, REHEARSING, is_quality_ok=True)
 
 
-def test_approval_within_limits():
-    plan = plan_of(world(), application=of(OPEN))
-    approval = approve(plan, of(OPEN), CONTACT, REHEARSING, is_quality_ok=True)
-    assert (approval.plan_id, approval.planned_count) == (plan.plan_id, plan.planned.num_rows)
-    events = approval_events(approval, now=NOW)
-    assert events.schema.equals(EVENT_TYPES["plan_approved"].schema)
-    assert events.num_rows == 1
-
-
 PERSON = {"actor": "ann", "reason": "read all of it"}
 
 
@@ -303,24 +294,6 @@ def test_limits_hold_whoever_approves(is_quality_ok, why):
             approve_by_person(plan, of(changed), contact, **PERSON, is_quality_ok=True)
     with pytest.raises(InvalidInputError, match="only the policy is called so"):
         approve_by_person(plan, of(POLICY), CONTACT, actor="policy:me", reason="r", is_quality_ok=True)
-
-
-def test_a_plan_is_named_by_enough_of_its_digest():
-    plan = plan_of(world())
-    digest = plan_digest(plan.planned)
-    assert require_digest(plan, digest) == require_digest(plan, digest[:12]) == digest
-    with pytest.raises(InvalidInputError, match="too short"):
-        require_digest(plan, digest[:11])
-    with pytest.raises(GateClosedError, match="look at it again"):
-        require_digest(plan, "0" * 12)
-
-
-def test_a_rejection_is_an_event_of_its_plan():
-    plan = plan_of(world())
-    rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, plan_digest(plan.planned), "ann", "no")
-    (row,) = rejection_events(rejection, now=NOW).to_pylist()
-    assert (row["plan_id"], row["actor"], row["reason"]) == (plan.plan_id, "ann", "no")
-    assert rejection_events(rejection, now=NOW).schema.equals(EVENT_TYPES["plan_rejected"].schema)
 
 
 def test_ten_thousand_users_use_the_daily_budget_up():
