@@ -186,6 +186,7 @@ def test_instances_have_names_and_one_home(project: Any) -> None:
     assert "give all of them one home" in refused(project)
     project.declare(name="windy_flights", maturity_day=1)
     assert "maturity_day" in refused(project)
+    project.declare(name="windy_flights")
     project.declare(name="job_applications")
     assert "the name of mlife's own first model; choose another" in refused(project)
 
