@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from mlife_assets.components.graph import keys
 from mlife_assets.components.model.challengers import PROMOTION_REPORT
+from mlife_assets.components.model.evaluation import _audit
+from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.components.model.fairness import (
     FAIRNESS_REPORT,
     FOLDS_REPORT,
@@ -54,8 +56,10 @@ def test_every_challenger_was_audited_and_the_gate_read_it(lived) -> None:
         assert conditions[f"{CONDITION}_by_folds"]["is_met"] == by_folds.is_met
 
 
-def test_a_day_without_an_audit_is_refused(lived) -> None:
-    conditions = day_fairness_conditions(lived.home.platform, add_days(training_days(lived)[0], -1), "mdl_any")
+def test_a_day_without_an_audit_is_refused_and_its_card_has_neither_audit_nor_pictures(lived) -> None:
+    platform, day = lived.home.platform, add_days(training_days(lived)[0], -1)
+    assert (_audit(platform, day, "mdl_any"), stored_pictures(platform.of_model(), day, "mdl_any")) == (None, {})
+    conditions = day_fairness_conditions(platform, day, "mdl_any")
     assert [one.name for one in conditions] == [CONDITION, f"{CONDITION}_by_folds"]
     for condition in conditions:
         assert not condition.is_met

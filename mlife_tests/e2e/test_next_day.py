@@ -62,7 +62,7 @@ def leave_rubbish(home: Any, eve: Any) -> dict[tuple[str, str], int]:
     files = {
         ("impression", "unreadable_file"): (views.read_bytes()[:1000], -1),
         ("job_posted", "out_of_range"): (sink.getvalue(), 1),
-        ("hire", "empty_file"): (b"", -1),
+        ("impression", "empty_file"): (b"", -1),
     }
     for (event_type, reason), (data, _) in files.items():
         folder = landing / event_type / f"dt={eve}"

@@ -254,6 +254,8 @@ def test_a_rollback_says_who_served_and_who_does(home) -> None:
     assert (done.model_version, done.previous_version) == home.champions
     assert home.platform.of_model().registry.champion() == home.champions[0]
     assert [(row["actor"], row["reason"]) for row in home.events("model_rolled_back")] == [("ann", "read all of it")]
+    with pytest.raises(GateClosedError, match=f"{home.champions[0]} is the only champion so far"):
+        roll_back(home.platform.of_model(), **WHO)
 
 
 def run(instance: dg.DagsterInstance, platform: Any, job: str, op: str, **config: str) -> dg.ExecuteInProcessResult:
