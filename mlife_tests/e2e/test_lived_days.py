@@ -360,9 +360,5 @@ def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
                 found.append(f"{path.relative_to(settings.home)}: {sorted(hits)[:3] or 'the key'}")
     assert found == []
     assert scanned > 50_000_000
-
-
-def test_the_contact_book_is_private(lived) -> None:
-    book = lived.home.settings.private_folder / "contacts.parquet"
-    assert book.stat().st_mode & 0o077 == 0
-    assert lived.home.settings.hash_key.get_secret_value() not in repr(lived.home.platform)
+    assert (settings.private_folder / "contacts.parquet").stat().st_mode & 0o077 == 0
+    assert settings.hash_key.get_secret_value() not in repr(lived.home.platform)

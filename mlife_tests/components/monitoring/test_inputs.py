@@ -223,14 +223,7 @@ def test_a_sample_is_bounded_and_the_same_again(lived) -> None:
     )
 
 
-def test_a_model_of_one_step_has_no_clicks_to_judge(lived, monkeypatch) -> None:
-    monkeypatch.setattr(monitoring_inputs, "is_funnel", lambda *_: False)
-    day = lived.home.day(1)
-    with pytest.raises(InvalidInputError, match="says nothing of click; judge its label alone"):
-        scored_examples(lived.home.platform.of_model(), "mdl_x", day, day, outcome="click")
-
-
-def test_no_exposure_is_no_example(lived) -> None:
+def test_no_exposure_is_no_example_and_a_model_of_one_step_has_no_clicks_to_judge(lived, monkeypatch) -> None:
     """Once an error: a day without a single mature exposure since the reference had no examples to sample."""
     day = lived.home.day(1)
     version = lived.home.platform.of_model().scorers.champion_version(day)
@@ -238,6 +231,9 @@ def test_no_exposure_is_no_example(lived) -> None:
         none = sampled_examples(lived.home.platform.of_model(), version, day, add_days(day, -1), outcome=outcome)
         assert none.num_rows == 0
         assert {"probability", "is_positive", "label_mature_date"} <= set(none.column_names)
+    monkeypatch.setattr(monitoring_inputs, "is_funnel", lambda *_: False)
+    with pytest.raises(InvalidInputError, match="says nothing of click; judge its label alone"):
+        scored_examples(lived.home.platform.of_model(), "mdl_x", day, day, outcome="click")
 
 
 def written(platform: BoardPorts, day: date, realised: float | None, *, clicks: bool = True) -> None:
