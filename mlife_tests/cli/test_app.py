@@ -294,6 +294,7 @@ def test_json_has_sorted_keys_and_iso_dates(capsys):
     assert orjson.loads(text) == {"a": {"c": None, "d": "2026-06-01T18:00:00+00:00"}, "b": "2026-06-01"}
     assert text.index('"a"') < text.index('"c"') < text.index('"d"') < text.index('"b"')
     assert text.endswith("}\n")
+    assert moment(datetime(2026, 6, 1, 18, 5, 2, 7, tzinfo=UTC)) == "2026-06-01 18:05:02Z"
 
 
 def test_progress_leaves_stdout_alone_and_is_silent_when_it_is_soon_over(capsys):
@@ -402,10 +403,6 @@ def test_the_answer_is_wide_and_plain_where_no_person_looks(capsys):
 def test_a_strangers_words_cannot_command_the_terminal():
     assert one_line("is it\n far?\t \u00bfd\u00f3nde? \U0001f44d") == "is it far? \u00bfd\u00f3nde? \U0001f44d"
     assert one_line("a\x1b[2Jb\u202ec\x9bd\r e") == "a\\x1b[2Jb\\u202ec\\x9bd e"
-
-
-def test_a_moment_is_reported_to_the_second():
-    assert moment(datetime(2026, 6, 1, 18, 5, 2, 7, tzinfo=UTC)) == "2026-06-01 18:05:02Z"
 
 
 def imported(said: str) -> set[str]:

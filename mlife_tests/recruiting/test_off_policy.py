@@ -466,11 +466,7 @@ def test_features_of_another_width_are_refused() -> None:
     rows = pa.Table.from_pylist([prediction("u1", "j1", features=[1.0, 2.0, 3.0])] * 2)
     with pytest.raises(InvalidInputError, match="3 to 3 features, the spec of their model 2"):
         logged_features(rows, SPEC)
-
-
-def test_no_prediction_has_no_features() -> None:
-    rows = pa.Table.from_pylist([prediction("u1", "j1")]).slice(0, 0)
-    assert logged_features(rows, SPEC).num_rows == 0
+    assert logged_features(rows.slice(0, 0), SPEC).num_rows == 0
 
 
 def test_greedy_decisions_take_the_likeliest_by_the_targets_own_model() -> None:

@@ -22,6 +22,7 @@ from mlife_assets.recruiting.features import MODEL_FEATURES
 from mlife_assets.recruiting.late_labels import LateRows, exposures_of, label_windows, late_rows
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, changed_shares, overnight_findings
+from mlife_assets.recruiting.places import CALLS, SERVED, call_list_key
 from mlife_assets.recruiting.policies import CallPolicy, LabelPolicy
 from mlife_assets.recruiting.reason_words import SAID, absence_words, miles_words, reason_words
 from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS, RetentionPolicy, is_pruned
@@ -339,3 +340,8 @@ def test_a_text_is_shown_when_it_was_first_delivered_and_known_when_plan_and_del
         {"exposure_id": "i", "occurred_at": at(0), "observed_at": at(0)},
         {"exposure_id": "text", "occurred_at": at(1), "observed_at": at(3)},
     ]
+
+
+def test_a_call_list_lies_where_its_page_is_served() -> None:
+    assert call_list_key("lists", NEWEST, "html") == f"{CALLS}lists/2026-06-30.html"
+    assert CALLS in dict(SERVED).values()
