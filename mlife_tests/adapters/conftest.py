@@ -39,27 +39,14 @@ def _value(column: sa.Column[Any], row: int) -> Any:
     return row if isinstance(column.type, sa.Integer) else f"{column.name} {row}: Ünï 😀 \n'%s' \\"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def open_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], SqlLedger]]:
+@pytest.fixture(params=["ledger.sqlite", "postgresql"], ids=["sqlite", "postgresql"])
+def open_ledger(request: pytest.FixtureRequest, open_at: Callable[[str], SqlLedger]) -> Callable[[], SqlLedger]:
     """Return a function that opens the test's ledger, again and again, as restarted processes would."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/ledger.sqlite"
-    else:
-        url = request.getfixturevalue("postgres_url")
-    opened: list[SqlLedger] = []
-
-    def open_one() -> SqlLedger:
-        opened.append(SqlLedger(url, survives_power_cut=False))
-        return opened[-1]
-
-    yield open_one
-    for ledger in opened:
-        ledger.close()
+    return lambda: open_at(request.param)
 
 
 @pytest.fixture
 def ledger(open_ledger: Callable[[], SqlLedger]) -> SqlLedger:
-    """Return an empty ledger."""
     return open_ledger()
 
 
@@ -80,8 +67,6 @@ def fill() -> Callable[[SqlLedger], None]:
 
 @pytest.fixture
 def contents() -> Callable[[SqlLedger], dict[str, list[tuple[Any, ...]]]]:
-    """Return what returns the rows of every table of a ledger."""
-
     def held(ledger: SqlLedger) -> dict[str, list[tuple[Any, ...]]]:
         with ledger.engine.connect() as connection:
             return {

@@ -118,7 +118,6 @@ def test_one_that_is_missing_elsewhere_or_no_text_is_named(aws: Any) -> None:
 
 @pytest.fixture
 def build(tmp_path: Path) -> Build:
-    """Return what builds the mart `kpi_daily` of a query."""
     path = tmp_path / "warehouse.duckdb"
 
     def builds(query: str) -> DuckDBWarehouse:
@@ -130,12 +129,10 @@ def build(tmp_path: Path) -> Build:
 
 
 def files(place: Any) -> list[str]:
-    """Return the files of the mart."""
     return sorted(item["path"] for batch in obstore.list(open_bucket(place)) for item in batch)
 
 
 def named(glue: Any, place: Any) -> str:
-    """Return the file in the folder that the table names, by its key."""
     location = glue.get_table(DatabaseName="marts", Name="kpi_daily")["Table"]["StorageDescriptor"]["Location"]
     (file,) = [key for key in files(place) if f"{place.url}/{key}".startswith(location)]
     return file

@@ -32,8 +32,8 @@ from mlife_assets.core.errors import (
     TransientError,
 )
 from mlife_assets.core.storage_places import Bucket
-from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests.rows import events, planned_row
+from mlife_tests.stores import Killed
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 SIGNER = Ed25519Signer(b"s" * 32)
@@ -54,9 +54,8 @@ def opened(private: Path) -> closing[SqlLedger]:
 
 
 def plan(private: Path, *users: str) -> None:
-    rows = [LedgerRow(f"m-{user}", user, "j", "c", date(2026, 6, 2), "hi", "planned", 0, None, NOW) for user in users]
     with opened(private) as ledger:
-        ledger.plan(rows, now=NOW)
+        ledger.plan([planned_row(user, "c", date(2026, 6, 2), NOW) for user in users], now=NOW)
 
 
 def make(private: Path, to: Path, **options: Any) -> Backup:
@@ -66,7 +65,6 @@ def make(private: Path, to: Path, **options: Any) -> Backup:
 
 @pytest.fixture
 def private(tmp_path: Path) -> Path:
-    """Return a private folder with a ledger, two keys and a head."""
     folder = tmp_path / "private"
     plan(folder, "a", "b")
     with opened(folder) as ledger:
@@ -92,8 +90,6 @@ def test_a_backup_holds_everything_and_is_private(backup):
     assert set(found.files) == {"ledger.sqlite", "keys/numbers.key", "keys/log_heads.pub", "heads/00000000.json"}
     assert (found.rows["sends"], found.rows["suppressions"], found.rows["send_transitions"]) == (2, 1, 2)
     assert found.created_at == NOW
-    for path in backup.rglob("*"):
-        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600)
     with closing(sqlite3.connect(backup / "ledger.sqlite")) as connection:
         assert connection.execute("SELECT count(*) FROM sends").fetchone() == (2,)
 
@@ -108,11 +104,6 @@ def test_a_backup_that_was_changed_or_cut_is_refused(backup, name):
     path.unlink()
     with pytest.raises((IntegrityError, NotFoundError)):
         read(backup)
-
-
-def test_no_backup_is_said(tmp_path):
-    with pytest.raises(NotFoundError, match="mlife backup create"):
-        read(tmp_path)
 
 
 def test_a_stale_wal_is_not_played_into_the_restored_ledger(private, backup):
@@ -143,13 +134,8 @@ def test_another_key_is_not_exchanged_in_silence_and_newer_heads_stay(private, b
     assert (private / "heads" / "00000001.json").exists()
 
 
-class Killed(BaseException):
-    """The process dies."""
-
-
 @pytest.fixture
 def lake(tmp_path: Path) -> ObstoreObjectStore:
-    """Return a lake without an event log: what is in one is tested with `lake_copy`."""
     made = ObstoreObjectStore.local(tmp_path / "lake")
     made.put_if_absent("rejected/a.bin", b"a")
     made.put_if_absent("tables/b", b"b")
@@ -165,7 +151,6 @@ def world(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def whole(private: Path, lake: ObstoreObjectStore, world: Path, tmp_path: Path) -> Backup:
-    """Return a backup with a lake and a world."""
     copy = partial(copy_lake, lake, Chain(lake))
     return make(private, tmp_path / "whole", home=world.parent, copy_lake=copy)
 
@@ -221,7 +206,7 @@ def test_a_backup_that_was_cut_off_never_looks_whole(private, lake, tmp_path, mo
         make(private, tmp_path / "second", copy_lake=partial(copy_lake, lake, Chain(lake)))
     for folder in (tmp_path / "first", tmp_path / "second"):
         assert (folder / "lake" / "tables" / "b").exists()
-        with pytest.raises(NotFoundError, match="no whole backup"):
+        with pytest.raises(NotFoundError, match=r"no whole backup.*mlife backup create"):
             read(folder)
         with pytest.raises(InvalidInputError, match="not empty"):
             make(private, folder)
@@ -271,35 +256,13 @@ def test_what_differs_is_refused_and_nothing_was_changed(whole, tmp_path, there)
     assert different.read_bytes() == b"another's"
 
 
-def test_a_restored_home_is_of_the_deployment_that_it_was_of(private, tmp_path):
-    """Without its file a home is embedded, and a simulated market would be delivered among real people."""
-    said = b'{"deployment": "standalone", "first_day": "2025-01-15", "contacts": "c.csv"}'
-    (tmp_path / "deployment.json").write_bytes(said)
-    made = make(private, tmp_path / "backup", home=tmp_path)
-    home, other = tmp_path / "new", tmp_path / "other"
-    restore_backup(made, home / "private", home=home)
-    assert (home / "deployment.json").read_bytes() == said
-    assert sorted(path.name for path in home.iterdir()) == ["deployment.json", "private"]
-    other.mkdir()
-    (other / "deployment.json").write_bytes(said.replace(b"01-15", b"01-16"))
-    with pytest.raises(ContentConflictError, match=r"deployment\.json is of another world"):
-        restore_backup(made, other / "private", home=other)
-    assert [path.name for path in other.iterdir()] == ["deployment.json"], "nothing was changed"
-
-
 def test_a_lake_that_lacks_nothing_is_no_home_that_was_lost(private, whole, lake):
     restore_backup(whole, private, lake=lake)
     assert not (private / RESTORED).exists()
 
 
 def registered(version: str, at: datetime) -> pa.Table:
-    row = {
-        "event_id": f"registered-{version}", "occurred_at": at, "observed_at": at, "model_version": version,
-        "as_of_date": date(2026, 6, 1), "training_start_date": date(2026, 5, 1),
-        "training_end_date": date(2026, 5, 20), "training_data_hash": "0" * 64, "examples": 10, "positives": 1,
-        "model_name": "m",
-    }  # fmt: skip
-    return pa.Table.from_pylist([row], schema=EVENT_TYPES["model_registered"].schema)
+    return events("model_registered", {"event_id": f"registered-{version}", "model_version": version}, at=at)
 
 
 class Writer:
@@ -361,7 +324,6 @@ def source(tmp_path: Path) -> ObstoreObjectStore:
 
 @pytest.fixture
 def writer(source: ObstoreObjectStore) -> Writer:
-    """Return who wrote three steps, a card and a page."""
     made = Writer(source)
     for _ in range(3):
         made.step()
@@ -377,13 +339,6 @@ def copied(writer: Writer, tmp_path: Path) -> dict[str, str]:
 
 def contents(lake: ObstoreObjectStore) -> dict[str, bytes]:
     return {key: lake.get(key) for key in lake.list("")}
-
-
-def test_a_copy_holds_every_object_and_is_its_owners_alone(source, copied, tmp_path):
-    assert contents(ObstoreObjectStore.local(tmp_path / "copy")) == contents(source)
-    assert set(copied) == set(source.list(""))
-    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "copy").rglob("*") if path.is_file()}
-    assert modes == {0o600}
 
 
 def test_a_copy_that_is_made_while_others_write_fits_together(source, writer, tmp_path):
@@ -441,6 +396,7 @@ def filled(lake: ObstoreObjectStore, copied: dict[str, str], copy: Path) -> list
 
 
 def test_an_empty_lake_and_one_that_was_filled_in_part_are_filled_up(source, copied, tmp_path):
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "copy").rglob("*") if path.is_file()} == {0o600}
     target = ObstoreObjectStore.local(tmp_path / "new")
     half = sorted(copied)[::2]
     fill_up(target, ObstoreObjectStore.local(tmp_path / "copy").get, copied, half)
@@ -506,6 +462,9 @@ def test_each_key_lies_where_it_belongs_and_is_found_there(both) -> None:
         with pytest.raises(ContentConflictError):
             store.put_if_absent(key, b"other")
     store.replace(TABLE, b"anew")
+    pruned = "tables/candidate_pairs/as_of_date=2026-06-10/part.parquet"
+    store.replace(pruned, b"old")
+    store.delete(pruned)
     assert (log.list(""), lake.list("")) == ([EVENT, MANIFEST], [VERSION, TABLE])
     assert store.list("") == [EVENT, MANIFEST, VERSION, TABLE]
     assert store.folders("") == ["events", "manifests", "models", "tables"]
@@ -523,14 +482,6 @@ def test_no_way_to_ask_a_store_goes_to_the_lake_unseen() -> None:
     }  # fmt: skip
     assert asked
     assert asked <= set(vars(LakeWithLogApart))
-
-
-def test_a_table_that_may_be_pruned_is_removed_from_the_lake(both) -> None:
-    lake, _, store = both
-    key = "tables/candidate_pairs/as_of_date=2026-06-10/part.parquet"
-    store.replace(key, b"old")
-    store.delete(key)
-    assert lake.list("") == []
 
 
 def test_the_log_is_written_where_its_bucket_takes_it(repository: Path) -> None:

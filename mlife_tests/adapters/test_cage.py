@@ -27,15 +27,13 @@ COLUMNS = (text("name"), integer("size"))
 LIMITS = Limits(rows=1_000, values=10_000, decoded_bytes=100_000, text_lengths={"a": 5})
 
 
-def parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table, **options: object) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, **options)
     return bytes(sink.getvalue())
 
 
 EXHAUSTED = b'{"reason": "too_large", "detail": "d", "is_exhausted": true, "size": 0}\n'
-
-
 GOOD = parquet(pa.table({"name": ["a", None], "size": [1, 2], "phone": ["x", "y"]}))
 
 
@@ -68,21 +66,15 @@ def fault(cage: DecodingCage, data: bytes) -> FileFault:
     return found
 
 
-def test_columns_of_the_contract_come_back_and_others_are_named(cage: DecodingCage) -> None:
+def test_columns_come_back_and_one_worker_serves_all_files_also_after_a_bad_and_a_large_one(cage: DecodingCage) -> None:
     found = decoded(cage)
     assert found.table.to_pydict() == {"name": [b"a", None], "size": [1, 2]}
     assert found.extra_columns == ("phone",)
-
-
-def test_one_worker_serves_all_files_also_after_a_bad_one(cage: DecodingCage) -> None:
     decoded(cage)
     pid = own_worker(cage).pid
     assert fault(cage, b"no parquet").reason == Reason.UNREADABLE_FILE
     decoded(cage)
     assert own_worker(cage).pid == pid
-
-
-def test_a_large_answer_is_read_whole(cage: DecodingCage) -> None:
     table = pa.table({"name": [f"name {n}" for n in range(300_000)], "size": range(300_000)})
     assert decoded(cage, parquet(table)).table["size"].to_pylist() == list(range(300_000))
 
@@ -96,7 +88,6 @@ def test_a_worker_that_was_killed_is_replaced(cage: DecodingCage) -> None:
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str) -> DecodingCage:
-    """Return a cage whose worker starts well and then does `body` with each request."""
     script = tmp_path / "worker.py"
     lines = ["import sys, os, json, time", 'sys.stdout.buffer.write(b\'{"reason": null, "size": 0}\\n\')']
     lines += ["sys.stdout.flush()", "while line := sys.stdin.buffer.readline():"]
@@ -197,9 +188,7 @@ def test_cpu_time_is_limited_per_file_and_not_for_all() -> None:
 
 
 def column_file(array: pa.Array, name: str = "a", **options: object) -> bytes:
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table({name: array}), sink, **options)
-    return bytes(sink.getvalue())
+    return parquet(pa.table({name: array}), **options)
 
 
 def varint(number: int) -> bytes:
@@ -287,18 +276,13 @@ def test_lists_of_text_are_read_over_many_row_groups_and_page_kinds() -> None:
     for options in ({"row_group_size": 7}, {"use_dictionary": False, "row_group_size": 7}):
         table, _ = decode(column_file(lists, **options), LIMITS)
         assert table["a"].to_pylist() == lists.to_pylist()
-
-
-def test_a_forged_file_is_well_formed_apart_from_its_lie() -> None:
     assert decode(forged(0, 0), LIMITS)[0].num_rows == 0
 
 
 def test_other_columns_are_named_so_that_they_can_be_printed() -> None:
     names = [f"column {n}" for n in range(30)] + ["a"]
     table = pa.table([pa.array([1])] * 31, names=["two\nlines", "n" * 500, *names[2:]])
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
-    _, extra = decode(sink.getvalue(), LIMITS)
+    _, extra = decode(parquet(table), LIMITS)
     assert extra[:3] == ["two\\nlines", "n" * 100, "column 2"]
     assert extra[-1] == "10 more"
     assert len(extra) == 21

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
-import subprocess
-import sys
 import zipfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,12 +32,12 @@ from mlife_assets.core.study import Study
 from mlife_assets.core.windows import add_days
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.churn_risk import churn_risk
-from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.instances import models_of
 from mlife_assets.recruiting.messaging.events import employer_review_events
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DEFS_FOLDER, Settings
 from mlife_tests.reviews import postings
+from mlife_tests.rows import events
 
 ROWS = pa.table(
     {
@@ -54,18 +52,15 @@ SPEC = {
     },
     "derive": {"won": "outcome = 1", "known": "day + 2", "twice": "2 * amount"},
 }  # fmt: skip
-JOBS = """
+JOBS, CHURN = (
+    f"""
 type: mlife_assets.components.PlatformModel
 attributes:
-  name: job_applications
-  declaration: mlife_assets.recruiting.job_applications.job_applications
+  name: {name}
+  declaration: mlife_assets.recruiting.{name}.{name}
 """
-CHURN = """
-type: mlife_assets.components.PlatformModel
-attributes:
-  name: churn_risk
-  declaration: mlife_assets.recruiting.churn_risk.churn_risk
-"""
+    for name in ("job_applications", "churn_risk")
+)
 DAY = date(2026, 6, 10)
 NOON = datetime(2026, 6, 9, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -139,11 +134,8 @@ def test_na_is_missing(tmp_path: Path) -> None:
     assert found["kind"].to_pylist() == ["a", None]
 
 
-def test_rows_that_do_not_count_are_left_out(parquet: Path) -> None:
+def test_rows_that_do_not_count_are_left_out_and_the_human_score_is_a_column_of_its_own(parquet: Path) -> None:
     assert read_examples(parquet, study(where="amount is not null")).num_rows == 2
-
-
-def test_the_human_score_is_a_column_of_its_own(parquet: Path) -> None:
     found = read_examples(parquet, study(human={"name": "rule", "score": "outcome * 2"}))
     assert found["human_score"].to_pylist() == [0.0, 2.0, 2.0]
 
@@ -263,17 +255,6 @@ def test_the_deployment_declares_its_models_and_the_first_application() -> None:
     assert texts.policy == Policies().messaging, "what the file states is what was decided before it was there"
 
 
-def test_reading_imports_no_dagster() -> None:
-    asked = (
-        "import sys\nfrom mlife_assets.deployments.board_ports import BoardPorts, board_ports\n"
-        "from mlife_assets.settings import Settings\nsettings = Settings()\n"
-        "platform = board_ports(settings)\n"
-        "print([model.name for model in platform.home.models], 'dagster' in sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "['job_applications', 'churn_risk'] False"
-
-
 def test_files_are_found_as_dagster_finds_them(tmp_path: Path) -> None:
     below = [written(tmp_path, name, JOBS) for name in ("b", "a", "nested/c")]
     for name in ("a/inner", ".hidden", "__pycache__"):
@@ -353,15 +334,12 @@ def log(tmp_path: Path) -> ParquetEventLog:
     return made
 
 
-def test_a_day_knows_what_was_posted_and_decided_before_it(log: ParquetEventLog) -> None:
+def test_a_day_knows_what_was_posted_and_decided_before_it_the_newest_last(log: ParquetEventLog) -> None:
     assert review_employers(log, ["e1"], "approved", now=NOON + 2 * HOUR, **BY_ANN) == {"e1": "Diner"}
     assert reviews_on(log, DAY, JOB_TABLE, until=NOON + HOUR).approved == set()
     found = reviews_on(log, DAY, JOB_TABLE, until=NOON + 3 * HOUR)
     assert found.approved == {("e1", "Diner")}
     assert found.occupation_codes == {"j1": "35-2014", "j2": "35-3031"}
-
-
-def test_the_newest_posting_of_a_job_says_what_it_is(log: ParquetEventLog) -> None:
     posted(log, "j1", "e1", "Diner", NOON + 2 * HOUR, code="35-1011")
     assert reviews_on(log, DAY, JOB_TABLE, until=NOON).occupation_codes["j1"] == "35-1011"
 
@@ -449,13 +427,9 @@ def platform(tmp_path: Path) -> BoardPorts:
 
 def land(platform: BoardPorts, day: date, count: int, days_old: int = 0) -> None:
     observed = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
-    schema = EVENT_TYPES["click"].schema
-    rows = [
-        {name: f"{day}-{place}" for name in schema.names if pa.types.is_string(schema.field(name).type)}
-        | {"occurred_at": observed - timedelta(days=days_old, hours=1), "observed_at": observed}
-        for place in range(count)
-    ]
-    platform.event_log.append("click", pa.Table.from_pylist(rows, schema=schema), writer="web")
+    rows = [{"event_id": f"{day}-{place}-{days_old}"} for place in range(count)]
+    clicks = events("click", *rows, at=observed, occurred_at=observed - timedelta(days=days_old, hours=1))
+    platform.event_log.append("click", clicks, writer="web")
 
 
 def test_days_of_old_clicks_are_late_and_every_day_is_counted_once(platform, monkeypatch) -> None:

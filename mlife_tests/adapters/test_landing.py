@@ -27,6 +27,7 @@ from mlife_assets.core.policies import LandingPolicy
 from mlife_assets.core.ports import ObjectStore
 from mlife_assets.core.validation import FileFault, Reason
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_tests.stores import CrashError, CrashingStore
 
 DAY = date(2026, 6, 1)
 OBSERVED = datetime(2026, 6, 1, 23, 30, tzinfo=UTC)
@@ -38,7 +39,6 @@ POLICY = LandingPolicy()
 
 
 def _clicks(*names: str, day: date = DAY, **changes: Any) -> pa.Table:
-    """Return one click per name, observed at the end of `day`; `changes` replace columns in every row."""
     observed = datetime(day.year, day.month, day.day, 23, 30, tzinfo=UTC)
     row = {
         "occurred_at": observed - timedelta(hours=3), "observed_at": observed, "user_id": "u1", "job_id": "j1",
@@ -382,26 +382,6 @@ def test_replay_keeps_the_row_numbers_of_the_file(world: World) -> None:
     ]
 
 
-class CrashError(Exception):
-    """The process died."""
-
-
-class CrashingStore:
-    """A lake whose process dies before write number `dies_at`."""
-
-    def __init__(self, inner: ObjectStore, dies_at: int) -> None:
-        self.inner, self.left = inner, dies_at
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        self.left -= 1
-        if self.left == 0:
-            raise CrashError
-        return self.inner.put_if_absent(key, data)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self.inner, name)
-
-
 def test_a_crash_at_any_write_is_healed_by_the_next_ingest(tmp_path: Path) -> None:
     clock = SimulatedClock(NOW)
     landing = LandingFolder(tmp_path / "landing")
@@ -458,9 +438,7 @@ def test_rows_of_a_late_file_are_known_only_since_it_came(tmp_path: Path) -> Non
 
 def clicks(path: Path, *ids: str, day: date = FIRST, **changes: Any) -> GivenFile:
     noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
-    row = {"occurred_at": noon, "observed_at": noon, "user_id": "u", "job_id": "j", "source": "organic"}
-    rows = [{"event_id": one, **row, "exposure_id": "x", **changes} for one in ids]
-    path.write_bytes(encode_table(pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema)))
+    path.write_bytes(encode_table(_clicks(*ids, **{"occurred_at": noon, "observed_at": noon, **changes})))
     return GivenFile(path, "click", day, is_laid=False)
 
 

@@ -24,7 +24,6 @@ from obstore.exceptions import GenericError
 from mlife_assets.adapters.ingest_report import (
     EXAMPLES_PER_REASON,
     STORED_ROWS_MAXIMUM,
-    IngestReport,
     Outcome,
     RejectedFolder,
     RejectedRows,
@@ -66,17 +65,6 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_files_of_a_day_are_found_in_order_and_read(root: Path) -> None:
-    folder = LandingFolder(root)
-    landed = folder.look(DAY)
-    assert [(d.event_type, d.source, d.fault) for d in landed.deliveries] == [
-        ("click", f"click/dt={DAY}/a b.parquet", None),
-        ("click", f"click/dt={DAY}/b.parquet", None),
-    ]
-    assert landed.ignored == ()
-    assert [folder.read(d.source, 100) for d in landed.deliveries] == [d.source.encode() for d in landed.deliveries]
-
-
 def test_days_are_found_in_one_pass_and_no_other_is_opened(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = LandingFolder(root)
     of_day = {DAY: [f"click/dt={DAY}/a b.parquet", f"click/dt={DAY}/b.parquet"]}
@@ -94,12 +82,6 @@ def test_a_link_to_the_landing_folder_itself_is_the_operators_choice(root: Path,
     link = tmp_path.parent / f"{tmp_path.name}-link"
     link.symlink_to(root)
     assert len(LandingFolder(link).look(DAY).deliveries) == 2
-
-
-def test_the_size_is_measured_when_it_is_read(root: Path) -> None:
-    fault = LandingFolder(root).read(f"click/dt={DAY}/b.parquet", 5)
-    assert isinstance(fault, FileFault)
-    assert fault.reason == Reason.TOO_LARGE
 
 
 def test_a_file_that_its_writer_renames_meanwhile_stops_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +148,7 @@ def test_it_looks_like_a_folder_of_the_same_files(bucket: LandingBucket, folder:
     assert len(bucket.delivered({DAY})[DAY]) == 3
 
 
-def test_files_are_read_whole_or_not_at_all(bucket: LandingBucket) -> None:
+def test_files_are_read_whole_or_not_at_all_and_an_empty_one_is_empty(bucket: LandingBucket, s3_place: Bucket) -> None:
     sound = [one.source for one in bucket.look(DAY).deliveries if one.fault is None]
     assert [bucket.read(source, 100) for source in sound] == [source.encode() for source in sound]
     fault = bucket.read(sound[0], 5)
@@ -175,9 +157,6 @@ def test_files_are_read_whole_or_not_at_all(bucket: LandingBucket) -> None:
     assert bucket.read(sound[0], len(sound[0])) == sound[0].encode()
     with pytest.raises(TransientError, match="was there and is gone"):
         bucket.read(f"click/dt={DAY}/gone.parquet", 100)
-
-
-def test_an_empty_file_is_empty(s3_place: Bucket) -> None:
     obstore.put(open_bucket(s3_place), f"click/dt={DAY}/none.parquet", b"")
     assert LandingBucket(s3_place).read(f"click/dt={DAY}/none.parquet", 10) == b""
 
@@ -313,12 +292,10 @@ def everything(root: Path) -> list[GivenFile]:
 def test_the_last_two_folders_say_what_a_file_is(given: Path) -> None:
     file = given_file(given / "apply" / f"dt={NEXT}" / "a")
     assert (file.event_type, file.day, file.source) == ("apply", NEXT, f"apply/dt={NEXT}/a")
-
-
-def test_what_is_given_comes_first(given: Path) -> None:
-    path = given / "apply" / f"dt={NEXT}" / "a"
-    assert given_file(path, event_type="hire").source == f"hire/dt={NEXT}/a"
-    assert given_file(path, day=DAY).source == f"apply/dt={DAY}/a"
+    assert given_file(file.path, event_type="hire").source == f"hire/dt={NEXT}/a"
+    assert given_file(file.path, day=DAY).source == f"apply/dt={DAY}/a"
+    with pytest.raises(NotFoundError, match="there is no file"):
+        given_file(given / "click" / f"dt={DAY}" / "nothing")
 
 
 def test_a_file_elsewhere_needs_both(tmp_path: Path) -> None:
@@ -327,11 +304,6 @@ def test_a_file_elsewhere_needs_both(tmp_path: Path) -> None:
     for known in ({}, {"event_type": "click"}, {"day": DAY}):
         with pytest.raises(InvalidInputError, match="say --type and --day"):
             given_file(tmp_path / "a", **known)
-
-
-def test_a_file_that_is_not_there_is_none(given: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no file"):
-        given_file(given / "click" / f"dt={DAY}" / "nothing")
 
 
 def test_two_files_of_one_name_cannot_both_be_delivered(given: Path) -> None:
@@ -389,11 +361,9 @@ def test_the_text_is_the_example_and_would_be_accepted_as_parquet(tmp_path: Path
     assert found.accepted.equals(example)
 
 
-def test_the_same_files_have_the_same_bytes(tmp_path: Path) -> None:
-    assert written(tmp_path / "a", *MARKET_EVENT_TYPES) == written(tmp_path / "b", *MARKET_EVENT_TYPES)
-
-
-def test_a_plain_type_has_no_nested_columns_and_an_older_contract_where_the_newest_has(tmp_path: Path) -> None:
+def test_a_plain_type_has_no_nested_columns_and_the_same_bytes_each_time(
+    tmp_path: Path,
+) -> None:
     for name in MARKET_EVENT_TYPES:
         schema = decode_table(written(tmp_path, name)[f"{name}.template.parquet"]).schema
         assert not [one for one in schema if pa.types.is_list(one.type) and pa.types.is_nested(one.type.value_type)]
@@ -401,6 +371,7 @@ def test_a_plain_type_has_no_nested_columns_and_an_older_contract_where_the_newe
             not EVENT_TYPES[name].missing(schema.names) or EVENT_TYPES[name].landed.version < EVENT_TYPES[name].version
         )
     assert EVENT_TYPES["message_planned"].landed.version == 2
+    assert written(tmp_path / "a", *MARKET_EVENT_TYPES) == written(tmp_path / "b", *MARKET_EVENT_TYPES)
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
@@ -461,14 +432,6 @@ def test_reasons_are_counted_over_files_and_the_first_rows_of_each_are_kept() ->
     shown = [(e.source, e.row, e.reason) for e in report.examples]
     assert shown == [("1", 0, "a"), ("1", 1, "b"), ("1", 2, "a"), ("2", 0, "b"), ("2", 1, "a")]
     assert sum(reason == "a" for *_, reason in shown) == EXAMPLES_PER_REASON
-
-
-def test_a_report_adds_up_and_knows_nothing_ignored_by_default() -> None:
-    refused = type_report("apply", [("3", Outcome(0, rejected_file(Reason.TOO_LARGE, "split it")))])
-    report = IngestReport(date(2026, 6, 1), (refused, type_report("click", [("1", Outcome(4, rejected("a")))])))
-    assert (report.files, report.accepted, report.rejected) == (2, 4, 2)
-    assert report.rejected_by_reason == {"a": 1, "too_large": 1}
-    assert report.ignored == ()
 
 
 @pytest.fixture

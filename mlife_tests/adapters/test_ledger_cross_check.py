@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from mlife_assets.adapters.backups import LedgerFacts, copy_ledger, ledger_facts
+from mlife_assets.adapters.backups import copy_ledger, ledger_facts
 from mlife_assets.adapters.event_log import LogFile, ParquetEventLog
 from mlife_assets.adapters.ledger_catch_up import catch_up
 from mlife_assets.adapters.ledger_cross_check import (
@@ -22,7 +23,6 @@ from mlife_assets.adapters.ledger_cross_check import (
 )
 from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.adapters.send_ledger.migrations.revisions import HEAD
 from mlife_assets.adapters.send_ledger.schema import metadata
@@ -33,7 +33,8 @@ from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval
 from mlife_assets.recruiting.messaging.events import approval_events
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
-from mlife_assets.recruiting.ports import Accepted, LedgerRow
+from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests.rows import planned_event, planned_row
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
@@ -54,31 +55,20 @@ class Deployment:
         self.outbox = LedgerOutbox(ledger, self.log, self.store, providers={"sms": "console"})
 
     def plan(self, *users: str) -> list[str]:
-        keys = [message_id(user, CAMPAIGN, DAY) for user in users]
-        rows = [
-            LedgerRow(key, user, "j1", CAMPAIGN, DAY, f"hi {user}", "planned", 0, None, NOW)
-            for key, user in zip(keys, users, strict=True)
-        ]
+        rows = [planned_row(user, CAMPAIGN, DAY, NOW, job_id="j1", body=f"hi {user}") for user in users]
         planned = [
-            {
-                "event_id": event_id("message_planned", row.message_id), "occurred_at": NOW, "observed_at": NOW,
-                "message_id": row.message_id, "user_id": row.user_id, "job_id": row.job_id, "campaign": CAMPAIGN,
-                "as_of_date": DAY, "slice": "exploit", "propensity": 1.0, "plan_id": "pln_1", "cohort": "all",
-                "body": row.body, "segments": 1, "policy_version": "pol", "channel": "sms",
-                "items": [{"position": 1, "job_id": row.job_id, "prediction_id": None}],
-            }
+            planned_event(row.message_id, row.user_id, DAY, campaign=CAMPAIGN, body=row.body)
+            | {"event_id": event_id("message_planned", row.message_id), "occurred_at": NOW, "observed_at": NOW}
             for row in rows
-        ]  # fmt: skip
-        schema = EVENT_TYPES["message_planned"].schema
-        import pyarrow as pa
-
-        self.log.append("message_planned", pa.Table.from_pylist(planned, schema=schema), writer="planner")
+        ]
+        table = pa.Table.from_pylist(planned, schema=EVENT_TYPES["message_planned"].schema)
+        self.log.append("message_planned", table, writer="planner")
         self.ledger.record_approval(APPROVAL, now=NOW)
         self.log.append("plan_approved", approval_events(APPROVAL, now=NOW), writer="planner")
         self.ledger.plan(rows, now=NOW)
         self.ledger.approve(CAMPAIGN, DAY, now=NOW)
         self.ledger.lease(CAMPAIGN, DAY, worker="w", limit=10, now=NOW, until=LATER)
-        return keys
+        return [row.message_id for row in rows]
 
     def submit(self, key: str, *moves: Transition) -> None:
         assert self.ledger.begin_submit(key, worker="w", now=NOW, policy=POLICY, contact=CONTACT, day=DAY) is None
@@ -118,13 +108,6 @@ def test_what_is_not_published_yet_is_no_disagreement(deployment):
     deployment.check()
     deployment.outbox.publish()
     deployment.check(**deployment.ledger.positions())
-
-
-def test_a_throttled_text_may_wait_again(deployment):
-    deployment.outbox.publish()
-    states = {row.user_id: row.state for row in deployment.ledger.rows()}
-    assert states["b"] == "approved"
-    deployment.check()
 
 
 @pytest.mark.parametrize(
@@ -211,15 +194,11 @@ def test_a_clock_that_was_off_once_hides_no_text(deployment, days):
             deployment.check()
 
 
-def test_a_start_lifts_what_a_stop_asked_for(deployment):
+def test_a_start_lifts_what_a_stop_asked_for_and_a_ledger_behind_its_newest_head_is_refused(deployment):
     deployment.ledger.record_inbound("in-2", "a", "START", received_at=NOW + timedelta(hours=1), now=LATER)
     deployment.outbox.publish()
     assert not deployment.ledger.is_suppressed("a", at=LATER)
     deployment.check()
-
-
-def test_a_ledger_behind_its_newest_head_is_refused(deployment):
-    deployment.outbox.publish()
     with pytest.raises(IntegrityError, match="newest signed head knows 99 of its transitions"):
         deployment.check(transitions=99)
 
@@ -259,16 +238,6 @@ def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
     assert not any(vars(deployment.catch_up(**reached)).values())
 
 
-def test_numbers_go_on_after_the_newest_head(deployment):
-    deployment.outbox.publish()
-    deployment.lose()
-    deployment.catch_up(transitions=500, inbound=1, switches=2)
-    deployment.check(transitions=500)
-    deployment.ledger.pause(actor="me", reason="again", now=LATER + timedelta(hours=1))
-    assert deployment.ledger.switches()["sequence"].to_pylist() == [1, 2, 3]
-    assert min(deployment.ledger.transitions()["sequence"].to_pylist()) > 500
-
-
 def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_path):
     found = Deployment(ledger, tmp_path)
     found.plan("a")
@@ -277,27 +246,11 @@ def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_p
     found.check(transitions=40)
 
 
-def test_what_only_the_provider_knows_is_asked_for(deployment):
-    """The process died before anything was published."""
-    deployment.lose()
-    known = {message_id("a", CAMPAIGN, DAY): Accepted("p-a")}
-    result = deployment.catch_up(lambda channel, key: known.get(key) if channel == "sms" else None)
-    assert (result.sends, result.found_at_provider) == (0, 1)
-    (row,) = deployment.ledger.rows()
-    assert (row.user_id, row.state, row.provider_message_id) == ("a", "accepted", "p-a")
-    assert deployment.log.read("message_submitted")["message_id"].to_pylist() == list(known)
-    deployment.check()
-
-
-def test_a_ledger_of_another_deployment_is_not_brought_forward(deployment, tmp_path):
+def test_a_ledger_of_another_deployment_or_without_a_plan_is_not_brought_forward(deployment, tmp_path):
     deployment.outbox.publish()
     other = Deployment(deployment.ledger, tmp_path / "other")
     with pytest.raises(IntegrityError, match="another deployment's"):
         other.catch_up()
-
-
-def test_a_log_without_the_plan_of_what_was_sent_is_damaged(deployment):
-    deployment.outbox.publish()
     for file in deployment.log.files("message_planned"):
         (deployment.store.root / file.key).unlink()
     deployment.lose()
@@ -306,16 +259,11 @@ def test_a_log_without_the_plan_of_what_was_sent_is_damaged(deployment):
 
 
 SENT = date(2026, 6, 20)
-
-
 SETTLED = SENT - timedelta(days=UNSETTLED_DAYS)
-
-
 TEXTS = ["in-a", "in-b", "in-c"]
 
 
 def file(days: int, name: str = "f") -> LogFile:
-    """Return a file of so many days before the last settled one."""
     day = SETTLED - timedelta(days=days)
     return LogFile(f"events/event_type=inbound_message/dt={day}/{name}", "inbound_message", day, 5, "ledger", "1", name)
 
@@ -377,23 +325,6 @@ def test_a_mark_that_does_not_hold_is_replaced(marked: Path) -> None:
 def test_a_mark_that_cannot_be_read_is_none(marked: Path, broken: bytes) -> None:
     marked.write_bytes(broken)
     assert not_compared(marked, OLD + NEW, TEXTS) == OLD + NEW
-
-
-@pytest.fixture
-def file_ledger(tmp_path):
-    opened = SqlLedger(f"sqlite:///{private_file(tmp_path / 'ledger.sqlite')}", survives_power_cut=False)
-    opened.suppress("c", now=NOW, reason="asked by post")
-    yield opened
-    opened.close()
-
-
-def test_a_copy_is_one_private_file_with_what_lies_in_the_wal_only(file_ledger, tmp_path):
-    assert (tmp_path / "ledger.sqlite-wal").stat().st_size > 0
-    copy_ledger(file_ledger, tmp_path / "copy" / "ledger.sqlite")
-    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["ledger.sqlite"]
-    assert (tmp_path / "copy" / "ledger.sqlite").stat().st_mode & 0o777 == 0o600
-    facts = ledger_facts(tmp_path / "copy" / "ledger.sqlite")
-    assert facts == LedgerFacts({**dict.fromkeys(facts.rows, 0), "suppressions": 1}, 0, HEAD)
 
 
 @pytest.mark.parametrize("place", ["ledger.sqlite", "postgresql"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
@@ -14,31 +15,15 @@ from mlife_assets.adapters.ledger_outbox import POSITION_KEY, LedgerOutbox
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
 from mlife_assets.core.errors import IntegrityError
-from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
-from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests.rows import submit
+from mlife_tests.stores import Counting, CrashError, CrashingStore
 
-CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
-POLICY = MessagingPolicy()
 TYPES = (
     "message_submitted", "message_status", "message_suppressed", "inbound_message", "consent", "sending_paused",
     "sending_resumed",
 )  # fmt: skip
-
-
-class CrashingStore:
-    """A store whose process dies before it remembers a position."""
-
-    def __init__(self, store: ObstoreObjectStore) -> None:
-        self._store = store
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._store, name)
-
-    def replace(self, key: str, data: bytes) -> None:
-        raise ConnectionAbortedError(key)
 
 
 @pytest.fixture
@@ -58,11 +43,7 @@ def outbox(ledger: SqlLedger, log: ParquetEventLog, store: ObstoreObjectStore) -
 def send(ledger: SqlLedger, user: str, minute: int = 0, campaign: str = "c") -> str:
     """Take one message from plan to delivery."""
     now = NOW + timedelta(minutes=minute)
-    key = message_id(user, campaign, DAY)
-    ledger.plan([LedgerRow(key, user, "j1", campaign, DAY, "hi", "planned", 0, None, now)], now=now)
-    ledger.approve(campaign, DAY, now=now)
-    ledger.lease(campaign, DAY, worker="w", limit=10, now=now, until=now + timedelta(minutes=5))
-    assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, contact=CONTACT, day=DAY) is None
+    (key,) = submit(ledger, [user], campaign, DAY, now)
     ledger.transition_many(
         [
             Transition(key, "accepted", f"p-{user}"),
@@ -77,7 +58,7 @@ def logged(log: ParquetEventLog) -> dict[str, int]:
     return {name: log.read(name).num_rows for name in TYPES if log.read(name).num_rows}
 
 
-def test_a_send_becomes_its_events_with_the_times_of_the_ledger(ledger, log, store):
+def test_a_send_becomes_its_events_with_the_times_of_the_ledger_once_and_new_rows_follow(ledger, log, store):
     key = send(ledger, "a")
     published = outbox(ledger, log, store).publish()
     assert {name: count for name, count in published.items() if count} == {"message_submitted": 1, "message_status": 2}
@@ -88,11 +69,6 @@ def test_a_send_becomes_its_events_with_the_times_of_the_ledger(ledger, log, sto
     assert delivered["provider_message_id"] == "p-a"
     assert delivered["occurred_at"] == NOW + timedelta(seconds=3)
     assert delivered["observed_at"] == NOW + timedelta(minutes=1)
-
-
-def test_publishing_again_adds_nothing_and_new_rows_follow(ledger, log, store):
-    send(ledger, "a")
-    outbox(ledger, log, store).publish()
     files = store.list("events")
     assert set(outbox(ledger, log, store).publish().values()) == {0}
     assert store.list("events") == files
@@ -126,35 +102,19 @@ def test_each_single_new_row_is_published_by_the_next_call(ledger, log, store):
     assert logged(log) == {"inbound_message": 3, "sending_paused": 3}
 
 
-def test_a_stop_suppresses_what_waits_and_the_log_says_so(ledger, log, store):
-    key = message_id("a", "c", DAY)
-    ledger.plan([LedgerRow(key, "a", "j1", "c", DAY, "hi", "planned", 0, None, NOW)], now=NOW)
-    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
-    outbox(ledger, log, store).publish()
-    row = log.read("message_suppressed").to_pylist()[0]
-    assert (row["message_id"], row["stage"], row["campaign"], row["as_of_date"]) == (key, "send", "c", DAY)
-
-
-def test_a_crash_before_the_position_is_remembered_publishes_again_and_counts_once(ledger, log, store):
+def test_a_crash_before_the_position_is_remembered_publishes_again_and_counts_once(ledger, log, store, monkeypatch):
     send(ledger, "a")
     ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
-    with pytest.raises(ConnectionAbortedError):
-        LedgerOutbox(ledger, log, CrashingStore(store), providers={"sms": "console"}).publish()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "replace", Mock(side_effect=CrashError))
+        with pytest.raises(CrashError):
+            outbox(ledger, log, store).publish()
     expected = logged(log)
     assert expected["message_status"] == 2
     send(ledger, "b", minute=10, campaign="d")
     outbox(ledger, log, store).publish()
     assert logged(log) == {**expected, "message_submitted": 2, "message_status": 4}
     assert verify(store).is_intact
-
-
-def test_a_lost_position_publishes_everything_again_and_counts_once(ledger, log, store):
-    send(ledger, "a")
-    outbox(ledger, log, store).publish()
-    expected = logged(log)
-    (store.root / POSITION_KEY).unlink()
-    outbox(ledger, log, store).publish()
-    assert logged(log) == expected
 
 
 def test_a_ledger_that_never_reached_the_position_is_refused(ledger, log, store, tmp_path):
@@ -179,34 +139,23 @@ def test_an_unreadable_position_is_not_an_empty_one(ledger, log, store, broken):
         outbox(ledger, log, store).publish()
 
 
-class DyingStore(ObstoreObjectStore):
-    """A store whose process dies before the n-th put of a manifest."""
-
-    puts_left = 1_000
-
-    def put_if_absent(self, key: str, data: bytes) -> bool:
-        if key.startswith("manifests/"):
-            self.puts_left -= 1
-            if self.puts_left < 0:
-                raise ConnectionAbortedError(key)
-        return super().put_if_absent(key, data)
+def publish_and_die(ledger: SqlLedger, store: ObstoreObjectStore, manifests: int = 0) -> None:
+    """Publish in a process that dies between a file and its manifest."""
+    dying = CrashingStore(store, manifests + 1, below="manifests/")
+    with pytest.raises(CrashError):
+        outbox(ledger, ParquetEventLog(dying), dying).publish()
 
 
 @pytest.mark.parametrize("manifests", [0, 1])
 @pytest.mark.parametrize("published_before", [False, True])
-def test_what_was_half_published_is_whole_although_the_ledger_went_on(
-    ledger, log, store, tmp_path, manifests, published_before
-):
+def test_what_was_half_published_is_whole_although_the_ledger_went_on(ledger, log, store, manifests, published_before):
     """A process dies between a file and its manifest, twice; more is recorded before anybody publishes again."""
     if published_before:
         send(ledger, "a", minute=-10)
         outbox(ledger, log, store).publish()
     for minute, user in enumerate(("b", "c")):
         send(ledger, user, minute=minute)
-        dying = DyingStore.local(tmp_path / "lake")
-        dying.puts_left = manifests
-        with pytest.raises(ConnectionAbortedError):
-            outbox(ledger, ParquetEventLog(dying), dying).publish()
+        publish_and_die(ledger, store, manifests)
         assert not verify(store).is_intact
     send(ledger, "d", minute=5)
     outbox(ledger, log, store).publish()
@@ -219,14 +168,11 @@ def test_what_was_half_published_is_whole_although_the_ledger_went_on(
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1"])
-def test_what_a_power_cut_emptied_comes_back_although_the_ledger_went_on(ledger, log, store, tmp_path, damage):
+def test_what_a_power_cut_emptied_comes_back_although_the_ledger_went_on(ledger, log, store, damage):
     """More is recorded in the same hour, at the same instant even, before anybody publishes again."""
     for count, user in enumerate("abc"):
         send(ledger, user)
-        dying = DyingStore.local(tmp_path / "lake")
-        dying.puts_left = 0
-        with pytest.raises(ConnectionAbortedError):
-            outbox(ledger, ParquetEventLog(dying), dying).publish()
+        publish_and_die(ledger, store)
         (key,) = set(store.list("events")) - {one for one in store.list("events") if verify(store).entries.get(one)}
         whole = store.get(key)
         (store.root / key).write_bytes(damage)
@@ -240,17 +186,14 @@ def test_what_a_power_cut_emptied_comes_back_although_the_ledger_went_on(ledger,
 @pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.parametrize("damage", [None, b"", b"PAR1"])
 def test_what_was_published_under_another_provider_is_whole_after_the_provider_changed(
-    ledger, log, store, tmp_path, is_listed, damage
+    ledger, log, store, is_listed, damage
 ):
     """Each file names who the provider was then; the ledger went on in the hour of both."""
     send(ledger, "a")
     if is_listed:
         outbox(ledger, log, store).publish()
     else:
-        dying = DyingStore.local(tmp_path / "lake")
-        dying.puts_left = 0
-        with pytest.raises(ConnectionAbortedError):
-            outbox(ledger, ParquetEventLog(dying), dying).publish()
+        publish_and_die(ledger, store)
     (key,) = store.list("events/event_type=message_submitted")
     whole = store.get(key)
     if damage is not None:
@@ -289,10 +232,10 @@ def test_healing_reads_no_further_back_than_the_newest_days(ledger, log, store):
     for number in range(4):
         send(ledger, str(number), minute=number, campaign=f"c{number}")
         outbox(ledger, log, store).publish()
-    counting = CountingStore.local(store.root)
+    counting = Counting(store)
     outbox(ledger, ParquetEventLog(counting), counting).heal()
-    assert manifest_key(0) not in counting.read
-    folders = {key.rpartition("/")[2] for key in counting.__dict__["listed"]}
+    assert manifest_key(0) not in counting.keys
+    folders = {key.rpartition("/")[2] for key in counting.keys}
     assert folders & {f"dt={DAY - timedelta(days=age)}" for age in (0, 199, 200)} == {
         f"dt={DAY}",
         f"dt={DAY - timedelta(days=199)}",
@@ -318,15 +261,3 @@ def test_what_others_wrote_since_hides_no_damage_of_the_newest_days_of_the_ledge
         (store.root / key).write_bytes(b"")
     outbox(ledger, ParquetEventLog(store), store).heal()
     assert {key: store.get(key) for key in ours} == whole
-
-
-class CountingStore(ObstoreObjectStore):
-    """A store that remembers what was read and listed."""
-
-    def list(self, prefix: str) -> list[str]:
-        self.__dict__.setdefault("listed", []).append(prefix)
-        return super().list(prefix)
-
-    def get(self, key: str) -> bytes:
-        self.__dict__.setdefault("read", []).append(key)
-        return super().get(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -36,7 +35,8 @@ from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInp
 from mlife_assets.core.monitoring.columns import MonitoringColumns
 from mlife_assets.core.monitoring.reference import MonitoringReference, build_reference
 from mlife_assets.core.policies import MonitoringPolicy
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_tests.rows import events
+from mlife_tests.stores import Counting
 
 STAGING, STRANGER = Ed25519Signer(b"s" * 32), Ed25519Signer(b"x" * 32)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
@@ -74,7 +74,8 @@ def test_what_was_written_is_read_and_again_writes_nothing(store) -> None:
     assert dict(read.files) == FILES
     keys = store.list("")
     assert keys == sorted(f"{folder}/{name}" for name in (*FILES, BUNDLE_FILE))
-    later = bundle(exported_by="bob", exported_at=NOW + timedelta(days=1))
+    files = {**FILES, "card.html": b"<p>anew</p>"}
+    later = bundle(exported_by="bob", exported_at=NOW + timedelta(days=1), files=files)
     assert write_bundle(store, later, STAGING) == (written, False)
     assert store.list("") == keys
 
@@ -97,6 +98,8 @@ def test_a_forged_verdict_with_right_hashes_is_refused(store) -> None:
     """Whoever can write to the place can make every hash right; the signature is what they lack."""
     forged = {**FILES, "verdicts.json": b'[{"outcome":"promoted"}]'}
     theirs, _ = write_bundle(store, bundle(STRANGER, files=forged), STRANGER)
+    for name in FILES:  # nothing is read before the signature holds
+        obstore.delete(store._backend, f"{theirs.folder}/{name}")
     with pytest.raises(GateClosedError, match="not signed by the key that was named"):
         read_bundle(store, theirs.folder, STAGING.public_key)
     as_if = replace(bundle(files=forged), signature=STRANGER.sign(b"anything"))
@@ -104,14 +107,6 @@ def test_a_forged_verdict_with_right_hashes_is_refused(store) -> None:
         store.put_if_absent(f"{as_if.folder}/{name}", data)
     with pytest.raises(GateClosedError, match="not signed by the key that was named"):
         read_bundle(store, as_if.folder, STAGING.public_key)
-
-
-def test_no_file_is_read_before_the_signature_holds(store) -> None:
-    theirs, _ = write_bundle(store, bundle(STRANGER), STRANGER)
-    for name in FILES:
-        obstore.delete(store._backend, f"{theirs.folder}/{name}")
-    with pytest.raises(GateClosedError):
-        read_bundle(store, theirs.folder, STAGING.public_key)
 
 
 def test_a_bundle_in_the_place_of_another_is_refused(store) -> None:
@@ -122,9 +117,6 @@ def test_a_bundle_in_the_place_of_another_is_refused(store) -> None:
         store.replace(f"{newer.folder}/{name}", store.get(f"{older.folder}/{name}"))
     with pytest.raises(IntegrityError, match="another bundle than its place or its signer says"):
         read_bundle(store, newer.folder, STAGING.public_key)
-
-
-def test_a_bundle_that_says_another_signed_it_is_refused(store) -> None:
     claimed, _ = write_bundle(store, bundle(signed_by=STRANGER.public_key.hex()), STAGING)
     with pytest.raises(IntegrityError, match="another bundle than its place or its signer says"):
         read_bundle(store, claimed.folder, STAGING.public_key)
@@ -137,13 +129,6 @@ def test_a_name_that_is_not_plain_is_refused_before_a_file_is_read(store, name: 
     store.put_if_absent(f"{odd.folder}/{BUNDLE_FILE}", odd.listing)
     with pytest.raises(InvalidInputError, match="is not plain"):
         read_bundle(store, odd.folder, STAGING.public_key)
-
-
-def test_a_card_that_was_written_again_makes_no_other_bundle(store) -> None:
-    written, _ = write_bundle(store, bundle(), STAGING)
-    again, is_new = write_bundle(store, bundle(files={**FILES, "card.html": b"<p>anew</p>"}), STAGING)
-    assert (again, is_new) == (written, False)
-    assert find_bundle(store, "mdl_1") == written.folder
 
 
 def test_an_export_that_was_cut_short_counts_as_none_and_is_ended_by_the_next(store) -> None:
@@ -190,53 +175,28 @@ def test_a_form_of_a_newer_mlife_is_refused(store, monkeypatch) -> None:
         read_bundle(store, find_bundle(store, ""), STAGING.public_key)
 
 
-def test_each_model_sees_its_own_events(tmp_path) -> None:
+def test_each_model_sees_its_own_events_and_each_file_is_read_once(tmp_path, monkeypatch) -> None:
     log = ParquetEventLog(ObstoreObjectStore.local(tmp_path))
     assert model_names(log) == []
     for name, version in (("b", "v1"), ("a", "v2"), ("b", "v3")):
-        row = {"event_id": version, "occurred_at": AT, "observed_at": AT, "model_version": version}
-        row |= {"previous_version": None, "actor": "gate", "reason": "r", "model_name": name}
-        schema = EVENT_TYPES["model_promoted"].schema
-        log.append("model_promoted", pa.Table.from_pylist([row], schema=schema), writer="test")
+        row = {"event_id": version, "model_version": version, "model_name": name}
+        log.append("model_promoted", events("model_promoted", row, at=AT), writer="test")
     assert model_names(log) == ["a", "b"]
     assert [row["model_version"] for row in events_of(log, "b", "model_promoted")] == ["v1", "v3"]
     assert events_of(log, "a", "model_promoted", end=date(2026, 6, 1)) == []
     assert events_of(log, "c", "model_promoted") == []
+    monkeypatch.setattr(log, "read_file", lambda *_: pytest.fail("it was read"))
+    assert model_names(log) == ["a", "b"]
+    assert len(events_of(log, "b", "model_promoted")) == 2
 
 
-def test_a_model_that_was_only_registered_is_one_and_days_bound_what_is_read(tmp_path) -> None:
+def test_a_model_that_was_only_registered_is_one_and_days_bound_what_is_read(tmp_path, tiny_models) -> None:
     log = ParquetEventLog(ObstoreObjectStore.local(tmp_path))
-    row = {"event_id": "v1", "occurred_at": AT, "observed_at": AT, "model_version": "v1", "as_of_date": AT.date()}
-    row |= {"training_start_date": AT.date(), "training_end_date": AT.date(), "training_data_hash": "h"}
-    row |= {"examples": 2, "positives": 1, "model_name": "young"}
-    schema = EVENT_TYPES["model_registered"].schema
-    log.append("model_registered", pa.Table.from_pylist([row], schema=schema), writer="test")
+    registry = ModelRegistry(ObstoreObjectStore.local(tmp_path), log, "young")
+    registry.register(tiny_models.tiny_artifact(1, trees=2), as_of=AT.date(), now=AT)
     assert model_names(log) == ["young"]
     assert len(events_of(log, "young", "model_registered", start=AT.date())) == 1
     assert events_of(log, "young", "model_registered", start=date(2026, 6, 3)) == []
-
-
-def test_without_days_each_file_is_read_once(tmp_path, monkeypatch) -> None:
-    log = ParquetEventLog(ObstoreObjectStore.local(tmp_path))
-    row = {"event_id": "v1", "occurred_at": AT, "observed_at": AT, "model_version": "v1", "previous_version": None}
-    row |= {"actor": "gate", "reason": "r", "model_name": "young"}
-    schema = EVENT_TYPES["model_promoted"].schema
-    log.append("model_promoted", pa.Table.from_pylist([row], schema=schema), writer="test")
-    found = events_of(log, "young", "model_promoted")
-    monkeypatch.setattr(log, "read_file", lambda *_: pytest.fail("it was read"))
-    assert events_of(log, "young", "model_promoted") == found
-    assert model_names(log) == ["young"]
-
-
-class Counting:
-    """A store that counts what is asked of it."""
-
-    def __init__(self, store: ObstoreObjectStore) -> None:
-        self._store, self.asked = store, Counter[str]()
-
-    def __getattr__(self, name: str) -> Any:
-        self.asked[name] += 1
-        return getattr(self._store, name)
 
 
 @pytest.fixture
@@ -269,6 +229,9 @@ def test_what_another_process_does_counts_at_the_next_call(watched_store, tiny_m
     assert watch.champion() == second
     another_process(watched_store).rollback(actor="me", reason="r", now=NOW + timedelta(hours=2))
     assert watch.champion() == first
+    registered(watched_store, tiny_models, range(2, 4))
+    watch._registry.champion = lambda: pytest.fail("nobody was promoted")
+    assert watch.champion() == first
 
 
 def test_a_call_asks_one_question_however_many_promotions_there_were(watched_store, tiny_models) -> None:
@@ -285,17 +248,7 @@ def test_a_call_asks_one_question_however_many_promotions_there_were(watched_sto
             counting.asked.clear()
             assert watch.champion() == versions[number % 2]
             questions.append(dict(counting.asked))
-    assert questions == [{"exists": 1}, {"exists": 1}]
-
-
-def test_other_events_and_other_models_cause_no_fold(watched_store, tiny_models) -> None:
-    (first,) = registered(watched_store, tiny_models, range(1))
-    another_process(watched_store).promote(first, actor="gate", reason="r", now=NOW)
-    watch = watch_of(watched_store)
-    assert watch.champion() == first
-    registered(watched_store, tiny_models, range(1, 3))
-    watch._registry.champion = lambda: pytest.fail("nobody was promoted")
-    assert watch.champion() == first
+    assert questions == [{"exists manifests": 1}] * 2
 
 
 def test_a_changed_end_of_the_log_is_no_answer(watched_store, tiny_models) -> None:

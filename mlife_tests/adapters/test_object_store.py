@@ -48,6 +48,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObstoreObjectStore:
 
 
 def test_a_key_is_written_once(store: ObstoreObjectStore) -> None:
+    assert not store.exists("a/dt=2026-06-01/x.bin")
+    with pytest.raises(errors.NotFoundError, match=r"x\.bin"):
+        store.get("a/dt=2026-06-01/x.bin")
     assert store.put_if_absent("a/dt=2026-06-01/x.bin", b"one") is True
     assert store.put_if_absent("a/dt=2026-06-01/x.bin", b"one") is False
     with pytest.raises(ContentConflictError, match=r"a/dt=2026-06-01/x\.bin"):
@@ -55,7 +58,12 @@ def test_a_key_is_written_once(store: ObstoreObjectStore) -> None:
     assert store.get("a/dt=2026-06-01/x.bin") == b"one"
 
 
-def test_large_objects_are_write_once_too(store: ObstoreObjectStore) -> None:
+def test_replace_overwrites_empty_objects_are_kept_and_large_ones_written_once(store: ObstoreObjectStore) -> None:
+    store.replace("k", b"one")
+    store.replace("k", b"")
+    assert store.get("k") == b""
+    assert store.exists("k")
+    assert store.put_if_absent("k", b"") is False
     large = bytes(12 * 1024 * 1024)
     assert store.put_if_absent("large", large)
     with pytest.raises(ContentConflictError):
@@ -63,23 +71,14 @@ def test_large_objects_are_write_once_too(store: ObstoreObjectStore) -> None:
     assert store.get("large") == large
 
 
-def test_replace_overwrites_and_empty_objects_are_kept(store: ObstoreObjectStore) -> None:
-    store.replace("k", b"one")
-    store.replace("k", b"")
-    assert store.get("k") == b""
-    assert store.exists("k")
-    assert store.put_if_absent("k", b"") is False
-
-
-def test_list_is_sorted_and_matches_whole_segments(store: ObstoreObjectStore) -> None:
+def test_list_is_sorted_by_whole_segments_and_folders_are_named_alone(
+    store: ObstoreObjectStore,
+) -> None:
     for key in ("b/2", "a/x/1", "a/x/0", "ax/1"):
         store.put_if_absent(key, b"")
     assert store.list("") == ["a/x/0", "a/x/1", "ax/1", "b/2"]
     assert store.list("a") == store.list("a/") == ["a/x/0", "a/x/1"]
     assert store.list("nothing") == []
-
-
-def test_folders_are_named_without_what_is_in_them(store: ObstoreObjectStore) -> None:
     for key in ("b/2", "a/x/1", "a/x/0", "a/w/1", "a/file", "ax/1"):
         store.put_if_absent(key, b"")
     assert store.folders("") == ["a", "ax", "b"]
@@ -87,12 +86,6 @@ def test_folders_are_named_without_what_is_in_them(store: ObstoreObjectStore) ->
     assert store.folders("nothing") == store.folders("a/x") == []
     with pytest.raises(InvalidInputError):
         store.folders("a/../b")
-
-
-def test_what_is_missing_is_an_error(store: ObstoreObjectStore) -> None:
-    assert not store.exists("nothing")
-    with pytest.raises(errors.NotFoundError, match="nothing"):
-        store.get("nothing")
 
 
 TABLE = "tables/scores/as_of_date=2026-06-01/part.parquet"
@@ -119,13 +112,6 @@ def test_keys_that_could_be_read_two_ways_are_refused(store: ObstoreObjectStore,
         store.put_if_absent(key, b"")
     with pytest.raises(InvalidInputError):
         store.replace(key, b"")
-
-
-def test_reading_outside_the_root_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "secret").write_bytes(b"x")
-    store = ObstoreObjectStore.local(tmp_path / "lake")
-    with pytest.raises(PermanentError):
-        store.get("../secret")
 
 
 def test_a_vanished_folder_is_not_an_empty_one(tmp_path: Path) -> None:
@@ -280,10 +266,8 @@ def test_a_pipe_is_not_waited_for(root: Path) -> None:
 
 KEYS = (
     *NAMES, "/top", "top/", "top//", "a//b", "links/file", "links/broken", "a", "empty/", "nothing", "nothing/there",
+    "top/below", "a/h#x/below", "", ".", "..", "../outside/sub/file", "a/../top", "a\nb", "a\x00", "n" * 300, "#1",
 )  # fmt: skip
-
-
-KEYS += ("top/below", "a/h#x/below", "", ".", "..", "../outside/sub/file", "a/../top", "a\nb", "a\x00", "n" * 300, "#1")
 
 
 def _obstore_read(root: Path, key: str) -> bytes:
@@ -463,27 +447,21 @@ def test_a_put_that_overlaps_another_is_made_again(answering) -> None:
     assert asked.count("PUT") == 3
 
 
-def test_a_put_that_overlaps_one_that_wins_finds_what_that_wrote(answering) -> None:
+def test_a_put_that_overlaps_one_that_wins_finds_what_that_wrote_and_a_long_conflict_passes_later(answering) -> None:
     store, _ = answering(PUT=[(409, "ConditionalRequestConflict")], GET=[FOUND])
     assert store.put_if_absent("a/k", b"x") is False
     with pytest.raises(ContentConflictError, match="already holds other bytes"):
         store.put_if_absent("a/k", b"y")
-
-
-def test_a_conflict_that_does_not_end_may_end_later(answering) -> None:
     store, asked = answering(PUT=[(409, "ConditionalRequestConflict")], GET=[(404, "NoSuchKey")])
     with pytest.raises(TransientError, match="is being written by others; try again"):
         store.put_if_absent("a/k", b"x")
     assert asked.count("PUT") == object_store.CONFLICT_TRIES
 
 
-def test_a_put_whose_answer_was_lost_finds_its_own_bytes(answering, monkeypatch) -> None:
+def test_a_put_whose_answer_was_lost_finds_its_own_bytes_and_what_passes_is_waited_for(answering, monkeypatch) -> None:
     store, asked = answering(retries=1, PUT=[(500, "InternalError"), (412, "PreconditionFailed")], GET=[FOUND])
     assert store.put_if_absent("a/k", b"x") is False
     assert asked == ["PUT", "PUT", "GET"]
-
-
-def test_what_passes_is_waited_for(answering) -> None:
     store, asked = answering(retries=3, GET=[(503, "SlowDown"), (503, "SlowDown"), FOUND])
     assert store.get("a/k") == b"x"
     assert len(asked) == 3

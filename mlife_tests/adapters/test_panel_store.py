@@ -15,6 +15,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.panel_store import EVENT, PanelStore, RecordedPanel, recording_ends
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_tests.rows import events
 
 DAY = date(2026, 6, 10)
 EVENING = datetime(2026, 6, 10, 22, tzinfo=UTC)
@@ -49,9 +50,8 @@ class World:
         return self.panels.record(data, as_of=as_of, candidates=candidates, actor="ann", now=now)
 
     def apply(self, user: str, job: str, occurred: datetime, observed: datetime) -> None:
-        row = {"event_id": f"{user}{job}", "occurred_at": occurred, "observed_at": observed}
-        row |= {"user_id": user, "job_id": job, "source": "organic", "exposure_id": "x"}
-        self.log.append("apply", pa.Table.from_pylist([row], schema=EVENT_TYPES["apply"].schema), writer="test")
+        row = {"event_id": f"{user}{job}", "occurred_at": occurred, "user_id": user, "job_id": job}
+        self.log.append("apply", events("apply", row, at=observed), writer="test")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path / "lake")
 
 
-def test_a_panel_is_stored_by_its_content_and_recorded(world: World) -> None:
+def test_a_panel_is_stored_by_its_content_and_recorded_once(world: World) -> None:
     made = world.record()
     sha256 = hashlib.sha256(GOOD).hexdigest()
     assert (world.folder / "panels" / f"{sha256}.csv").read_bytes() == GOOD
@@ -72,10 +72,6 @@ def test_a_panel_is_stored_by_its_content_and_recorded(world: World) -> None:
     panel = world.panels.load(made)
     assert (panel.sha256, panel.panel_id, panel.as_of_date) == (sha256, made.panel_id, DAY)
     assert world.panels.panels_of([DAY]) == (panel,)
-
-
-def test_the_same_file_again_changes_nothing_at_any_time(world: World) -> None:
-    made = world.record()
     assert world.record(now=EVENING + timedelta(days=30)) == made
     assert world.log.read(EVENT).num_rows == 1
 
@@ -168,15 +164,11 @@ def test_a_changed_file_is_refused(world: World) -> None:
         world.panels.load(made)
 
 
-def test_a_file_of_another_panel_or_day_is_refused(world: World) -> None:
+def test_a_file_of_another_panel_or_day_is_refused_and_a_late_event_not_believed(world: World) -> None:
     made = world.record()
     other = RecordedPanel(**{**vars(made), "as_of_date": DAY + timedelta(days=1)})
     with pytest.raises(IntegrityError, match="does not hash to what was recorded"):
         world.panels.load(other)
-
-
-def test_a_late_event_is_not_believed(world: World) -> None:
-    made = world.record()
     late = {"event_id": "e", "occurred_at": recording_ends(DAY), "observed_at": recording_ends(DAY)}
     late |= {column.name: getattr(made, column.name) for column in EVENT_TYPES[EVENT].columns}
     world.log.append(EVENT, pa.Table.from_pylist([late], schema=EVENT_TYPES[EVENT].schema), writer="intruder")

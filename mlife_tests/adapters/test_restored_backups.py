@@ -36,23 +36,18 @@ from mlife_assets.core import errors
 from mlife_assets.core.errors import ContentConflictError, GateClosedError, IntegrityError, MlifeError, PermanentError
 from mlife_assets.recruiting.ports import LedgerRow
 from mlife_tests.sql import run_sql
+from mlife_tests.stores import Killed
 
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
 SIGNER = Ed25519Signer(b"s" * 32)
 DEPLOYMENT, WORLD = "deployment.json", "world.json"
+HEAD = b'{"head": 0}'
+RELEASES = Path(__file__).parent / "send_ledger" / "migrations" / "releases"
+FILE, DATABASE = "new/ledger.sqlite", "postgresql"
 
 
 def read(folder: Path) -> Backup:
     return read_backup(folder, signed_by=SIGNER.public_key)
-
-
-HEAD = b'{"head": 0}'
-
-
-RELEASES = Path(__file__).parent / "send_ledger" / "migrations" / "releases"
-
-
-FILE, DATABASE = "new/ledger.sqlite", "postgresql"
 
 
 @dataclass
@@ -83,7 +78,6 @@ class Place:
         return restored
 
     def files(self) -> dict[str, bytes]:
-        """Return all files of the home but for the ledger's own."""
         found = [path for path in self.private.rglob("*") if path.is_file()]
         return {str(path.relative_to(self.private)): path.read_bytes() for path in found if path.parent != self.private}
 
@@ -117,7 +111,6 @@ def back_up(tmp_path: Path) -> Callable[[SqlLedger], Backup]:
 
 @pytest.fixture
 def backup(open_at: Callable[[str], SqlLedger], fill: Callable[[SqlLedger], None], back_up: Any) -> Backup:
-    """Return a backup of a ledger in a file, with rows in every table."""
     ledger = open_at("old.sqlite")
     fill_but_heads(ledger, fill)
     return back_up(ledger)
@@ -265,10 +258,6 @@ def test_a_ledger_of_an_older_release_that_is_replaced_is_moved_on_before_it_is_
     assert contents(in_database.open()) == contents(open_at("backup/ledger.sqlite"))
 
 
-class Killed(BaseException):
-    """The process dies."""
-
-
 def test_a_restore_that_was_killed_leaves_the_ledger_that_was_there_and_is_done_by_repeating_it(
     in_database, backup, contents, open_at, monkeypatch
 ):
@@ -310,7 +299,6 @@ def test_a_ledger_is_seen_in_a_database_only_once_the_rest_is_there(in_database,
 
 @pytest.fixture
 def as_user(postgres_url: str) -> Iterator[Callable[..., str]]:
-    """Return what makes a user with rights of its own; returns the address of the database for it."""
     name = f"restorer_{sa.make_url(postgres_url).database}"
 
     def address(*rights: str) -> str:
@@ -322,11 +310,7 @@ def as_user(postgres_url: str) -> Iterator[Callable[..., str]]:
 
 
 MAY = "GRANT {} ON ALL TABLES IN SCHEMA mlife TO {{user}}"
-
-
 USES = ("GRANT USAGE ON SCHEMA mlife TO {user}", "GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA mlife TO {user}")
-
-
 RIGHTS = {
     "to use the schema": (), "to read": USES, "to delete": (*USES, MAY.format("SELECT, INSERT")),
     "to insert": (*USES, MAY.format("SELECT, DELETE")), "to number": (*USES, MAY.format("SELECT, INSERT, DELETE")),

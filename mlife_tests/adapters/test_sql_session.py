@@ -14,13 +14,14 @@ import yaml
 from mlife_assets.adapters import sql_session
 from mlife_assets.adapters.event_log.log import ParquetEventLog
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.adapters.sql_session import MOST_SECONDS, Answer, SqlSession, query_names, read_query
+from mlife_assets.adapters.sql_session import MOST_SECONDS, Answer, SqlSession, read_query
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.adapters.warehouse import DuckDBWarehouse
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, TransientError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.sql_tables import LAKE_TABLES, MAP_OF_SHOWN
+from mlife_tests.rows import events
 
 PROFILES = Path(__file__).resolve().parents[2] / "dbt_project" / "profiles.yml"
 NOON = datetime(2026, 4, 4, 12, tzinfo=UTC)
@@ -46,12 +47,7 @@ class Lake(ObstoreObjectStore):
 
 
 def closings(*days: int) -> pa.Table:
-    rows = [
-        {"event_id": f"e{n}", "occurred_at": at, "observed_at": at, "job_id": f"j{n}", "reason": "filled"}
-        for n in days
-        for at in [NOON.replace(day=n)]
-    ]
-    return pa.Table.from_pylist(rows, schema=EVENT_TYPES["job_closed"].schema)
+    return pa.concat_tables(events("job_closed", {"job_id": f"j{n}"}, at=NOON.replace(day=n)) for n in days)
 
 
 def filled(lake: ObstoreObjectStore, path: Path) -> DuckDBWarehouse:
@@ -100,14 +96,11 @@ def test_one_text_may_ask_marts_log_and_lake(session: SqlSession) -> None:
     assert [tuple(row.values()) for row in session.ask(text).table.to_pylist()] == [(day, "j5", day, 12, 0.5)]
 
 
-def test_times_are_in_utc(session: SqlSession) -> None:
+def test_times_are_in_utc_and_a_type_without_files_has_all_columns(session: SqlSession) -> None:
     (row,) = session.ask(
         "select cast(occurred_at as varchar) as at from events.job_closed where job_id = 'j4'"
     ).table.to_pylist()
     assert row["at"] == "2026-04-04 12:00:00+00"
-
-
-def test_a_type_without_files_has_no_rows_and_all_columns(session: SqlSession) -> None:
     answer = session.ask("select * from events.message_planned").table
     assert answer.num_rows == 0
     assert answer.column_names == [*EVENT_TYPES["message_planned"].schema.names, "dt", "hour"]
@@ -120,14 +113,13 @@ def test_only_what_a_text_names_is_looked_at(session: SqlSession) -> None:
     assert session._lake.asked == ["events/event_type=job_closed"]
 
 
-def test_a_condition_on_the_day_opens_no_file_of_other_days(session: SqlSession, tmp_path: Path) -> None:
+def test_a_condition_on_the_day_opens_no_other_file_and_a_refusal_is_one_sentence(
+    session: SqlSession, tmp_path: Path
+) -> None:
     plan = session.ask(
         "explain analyze select job_id from events.job_closed where dt = date '2026-04-05'"
     ).table.to_pylist()
     assert "Scanning Files: 1/3" in str(plan) or "Total Files Read: 1" in str(plan), plan
-
-
-def test_a_refusal_leaves_the_process_as_one_sentence_and_the_next_question_is_answered(session: SqlSession) -> None:
     with pytest.raises(InvalidInputError, match="DELETE changes things") as refused:
         session.ask("delete from marts.kpi_daily")
     assert "\n" not in str(refused.value)
@@ -290,11 +282,6 @@ def test_a_head_says_the_question_and_each_column(tmp_path: Path, monkeypatch: p
     query = read_query("jobs")
     assert (query.name, query.question, query.text) == ("jobs", "How many?", TEXT)
     assert query.columns == {"day": "the day, in UTC", "jobs": "jobs, a count"}
-
-
-def test_the_missions_questions_are_there() -> None:
-    asked = {"conversion", "engagement", "fill_rate", "lift", "map_over_time", "messages", "opt_outs", "revenue"}
-    assert {*asked, "freshness"} == set(query_names())
 
 
 @pytest.mark.parametrize("name", ["jobs", "../secret", ""])

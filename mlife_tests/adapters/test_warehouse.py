@@ -68,13 +68,10 @@ def test_staged_tables_tell_their_mark_and_newest_day(path: Path, warehouse: Duc
     assert DuckDBWarehouse(path.parent / "not_built.duckdb", sleep=never).staged() == {}
 
 
-def test_rows_come_in_the_order_of_the_grain(warehouse: DuckDBWarehouse) -> None:
+def test_rows_come_in_the_order_of_the_grain_with_timestamps_in_utc(warehouse: DuckDBWarehouse) -> None:
     keys = [(row["apply_date"], row["apply_event_id"]) for row in warehouse.read("applies").to_pylist()]
     assert len(keys) == 30
     assert keys == sorted(keys)
-
-
-def test_timestamps_are_utc_whatever_the_machine_says(warehouse: DuckDBWarehouse) -> None:
     table = warehouse.read("applies")
     assert table.schema.field("occurred_at").type == pa.timestamp("us", tz="UTC")
     assert table["occurred_at"][0].as_py() == datetime(2026, 4, 4, 18, tzinfo=UTC)
@@ -92,13 +89,10 @@ def test_dates_select_both_ends_included(warehouse: DuckDBWarehouse, selection, 
     assert set(warehouse.read("applies", **selection)["apply_date"].to_pylist()) == expected
 
 
-def test_columns_come_as_asked_and_the_order_stays(warehouse: DuckDBWarehouse) -> None:
+def test_columns_come_as_asked_in_order_and_nulls_stay_nulls(warehouse: DuckDBWarehouse) -> None:
     table = warehouse.read("applies", as_of=DAYS[0], columns=["number", "apply_event_id"])
     assert table.column_names == ["number", "apply_event_id"]
     assert table["apply_event_id"].to_pylist() == sorted(table["apply_event_id"].to_pylist())
-
-
-def test_nulls_stay_nulls_over_zeroed_memory(warehouse: DuckDBWarehouse) -> None:
     numbers = warehouse.read("applies", columns=["number"])["number"].chunk(0)
     values = pa.Array.from_buffers(pa.int64(), len(numbers), [None, numbers.buffers()[1]]).to_pylist()
     assert numbers.null_count == 8
@@ -111,29 +105,22 @@ def test_only_marts_can_be_read(warehouse: DuckDBWarehouse, name: str) -> None:
         warehouse.read(name)
 
 
-def test_a_table_of_another_schema_is_no_mart(warehouse: DuckDBWarehouse) -> None:
+def test_a_table_of_another_schema_is_no_mart_and_an_absent_one_says_what_to_build(
+    warehouse: DuckDBWarehouse, tmp_path: Path
+) -> None:
     with pytest.raises(NotFoundError, match=r"dbt build --select \+user_features"):
         warehouse.read("user_features")
-
-
-def test_an_absent_warehouse_says_what_to_build(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"no warehouse at .*dbt build --select \+kpi_daily"):
         DuckDBWarehouse(tmp_path / "none.duckdb", sleep=never).read("kpi_daily")
 
 
-def test_unknown_columns_are_named(warehouse: DuckDBWarehouse) -> None:
-    with pytest.raises(InvalidInputError, match=r'marts\.applies has no column x"; select 1'):
-        warehouse.read("applies", columns=["number", 'x"; select 1'])
-
-
-def test_as_of_excludes_a_range(warehouse: DuckDBWarehouse) -> None:
-    with pytest.raises(InvalidInputError, match="leave out start and end"):
-        warehouse.read("applies", as_of=DAYS[0], end=DAYS[1])
-
-
-def test_attempts_must_be_positive(path: Path) -> None:
+def test_what_cannot_be_read_is_named(path: Path, warehouse: DuckDBWarehouse) -> None:
     with pytest.raises(InvalidInputError, match="attempts is 0"):
         DuckDBWarehouse(path, attempts=0)
+    with pytest.raises(InvalidInputError, match="leave out start and end"):
+        warehouse.read("applies", as_of=DAYS[0], end=DAYS[1])
+    with pytest.raises(InvalidInputError, match=r'marts\.applies has no column x"; select 1'):
+        warehouse.read("applies", columns=["number", 'x"; select 1'])
 
 
 def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
@@ -174,10 +161,6 @@ def test_reading_leaves_nothing_open(path: Path, warehouse: DuckDBWarehouse) -> 
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table marts.kpi_daily as select date '2026-04-04' as kpi_date")
     assert warehouse.read("kpi_daily").num_rows == 1
-
-
-def test_every_mart_orders_by_a_grain_of_its_own_columns() -> None:
-    assert all(mart.grain and mart.date_column for mart in MARTS.values())
 
 
 def test_marts_of_a_model_follow_from_its_record() -> None:
@@ -264,7 +247,6 @@ def plugin(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Return a DuckDB whose home has no extension, and gets none."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     with duckdb.connect(config={"autoinstall_known_extensions": False}) as opened:
         yield opened
@@ -319,17 +301,10 @@ def test_dbt_prints_no_key(plugin, s3_place: Bucket, repository: Path, tmp_path:
     assert "hidden" not in done.stdout + done.stderr + written
 
 
-def test_it_is_a_file_for_the_duckdb_that_runs() -> None:
-    assert extension_path().stat().st_size > 1_000_000
-
-
-def test_what_is_missing_is_named_with_what_installs_it(monkeypatch) -> None:
+def test_a_missing_extension_is_named_and_one_of_another_version_refused(monkeypatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "duckdb_extension_httpfs", None)
     with pytest.raises(errors.MissingExtraError, match=r"pip install 'mlife\[server\]'"):
         extension_path()
-
-
-def test_an_extension_of_another_version_is_refused(tmp_path: Path, monkeypatch) -> None:
     other = ModuleType("duckdb_extension_httpfs")
     other.__file__ = str(tmp_path / "__init__.py")
     (tmp_path / "extensions" / "v1.0.0").mkdir(parents=True)

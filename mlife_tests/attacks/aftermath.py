@@ -81,19 +81,16 @@ def look(home: Path, day: date) -> Aftermath:
 
 
 def rows(path: Path, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Return the rows of a query on a SQLite file."""
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute(query, parameters).fetchall()
 
 
 def events(home: Path, event_type: str) -> list[dict[str, Any]]:
-    """Return the events of a type as the files hold them."""
     files = sorted((home / "lake" / "events" / f"event_type={event_type}").glob("dt=*/hour=*/*.parquet"))
     return [row for file in files for row in pq.read_table(file, partitioning=None).to_pylist()]
 
 
 def mart(home: Path, name: str) -> str:
-    """Return a hash of the rows of a mart."""
     with closing(duckdb.connect(str(home / "warehouse.duckdb"), read_only=True)) as connection:
         found = connection.execute(f"SELECT * FROM marts.{name} ORDER BY ALL").fetchall()
     return hashlib.sha256(repr(found).encode()).hexdigest()
@@ -134,6 +131,5 @@ def wrongs(after: Aftermath, quiet: Aftermath) -> list[str]:
 
 
 def counts(after: Aftermath) -> dict[str, int]:
-    """Return what the provider accepted, and how many texts of the day are in which state."""
     states = Counter(after.states.values())
     return {"accepted_by_provider": sum(after.accepted.values()), **dict(sorted(states.items()))}

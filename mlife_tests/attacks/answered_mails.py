@@ -24,9 +24,7 @@ QUOTED = "\n".join(f"> {line}".rstrip() for line in OURS.text.splitlines())
 COPIED = (
     f"________________________________\nVon: {WHO}\nGesendet: Montag, 1. Juni 2026 15:00\nBetreff: {OURS.subject}\n\n"
 )
-
 _OURS_IN = re.compile(r"(?:^([> ]*))?\[OURS\]", re.MULTILINE)
-
 Form = Callable[[EmailMessage, str], None]
 
 
@@ -69,7 +67,6 @@ FORMS: dict[str, Form] = {
 
 
 def answer(subject: str, said: str, form: str, **headers: str) -> bytes:
-    """Return a mail that answers ours in one of `FORMS`."""
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = f"Ann <{SENDER}>", "help@jobs.example", subject
     mail["In-Reply-To"] = f"<{STATIONERY.wire_id(MESSAGE)}>"

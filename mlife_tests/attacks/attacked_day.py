@@ -44,7 +44,6 @@ STAGE_OF_STEP = {
 
 
 def attacked_date() -> date:
-    """Return the attacked day."""
     from mlife_assets.core.windows import FIRST_EVENT_DAY, add_days
 
     return add_days(FIRST_EVENT_DAY, lived_world().HISTORY_DAYS + DAY_NUMBER - 1)
@@ -211,7 +210,6 @@ class Effects:
 
 
 def database_of(connection: Any) -> str:
-    """Return which database commits: a file of ours by name, or Dagster's own."""
     path = Path(connection.engine.url.database or "")
     return "of Dagster" if "dagster" in path.parts else path.name
 
@@ -265,7 +263,6 @@ def fill_disk(ballast: str | None) -> None:
 
 
 def children_of(pid: int) -> list[tuple[int, float]]:
-    """Return pid and start of every process below one."""
     import psutil
 
     with contextlib.suppress(psutil.NoSuchProcess):

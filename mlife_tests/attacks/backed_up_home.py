@@ -20,10 +20,8 @@ from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
-from mlife_assets.recruiting.ports import LedgerRow
 from mlife_assets.settings import Settings
+from mlife_tests.rows import planned_event, submit
 
 DAY = date(2026, 6, 10)
 CAMPAIGN, USER = "job_of_the_day", "u1"
@@ -64,20 +62,9 @@ def live(home: Path, **stated: Any) -> BoardPorts:
 
 def text(platform: BoardPorts, user: str) -> None:
     """Send somebody a text through the ledger and publish it."""
-    ledger, message = platform.ledger, message_id(user, CAMPAIGN, DAY)
-    ledger.plan([LedgerRow(message, user, "j1", CAMPAIGN, DAY, "Hello", "planned", 0, None, NOW)], now=NOW)
-    ledger.approve(CAMPAIGN, DAY, now=NOW)
-    ledger.lease(CAMPAIGN, DAY, worker="w", limit=9, now=NOW, until=NOW + timedelta(minutes=5))
-    rules: dict[str, Any] = {"policy": MessagingPolicy(), "contact": ContactPolicy()}
-    assert ledger.begin_submit(message, worker="w", now=NOW, day=DAY, **rules) is None
-    ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{user}")], now=NOW)
-    planned = {
-        "message_id": message, "user_id": user, "job_id": "j1", "campaign": CAMPAIGN, "as_of_date": DAY,
-        "prediction_id": "p", "slice": "exploit", "propensity": 0.9, "plan_id": "pln_1", "cohort": "active",
-        "body": "Hello", "segments": 1, "policy_version": "pol", "channel": "sms",
-        "items": [{"position": 1, "job_id": "j1", "prediction_id": "p"}],
-    }  # fmt: skip
-    append(platform, "message_planned", planned, "planner")
+    (message,) = submit(platform.ledger, [user], CAMPAIGN, DAY, NOW)
+    platform.ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{user}")], now=NOW)
+    append(platform, "message_planned", planned_event(message, user, DAY), "planner")
     platform.home.messengers.outbox.publish()
 
 

@@ -68,7 +68,6 @@ class Attack:
 
     @property
     def name(self) -> str:
-        """Return what tells this attack from others."""
         return f"{self.how} {self.stage or round(self.share, 4)} {self.number}: {self.place}"
 
 
@@ -88,7 +87,6 @@ def drawn(effects: Sequence[tuple[str, str]], stage: str, count: int, rng: np.ra
 
 
 def kills(effects: Sequence[tuple[str, str]], counts: Mapping[str, int], *, seed: int) -> list[Attack]:
-    """Return kills stratified by stage; `clock` kills at a random time instead."""
     rng = np.random.default_rng(seed)
     chosen = [one for stage in counts if stage != "clock" for one in drawn(effects, stage, counts[stage], rng)]
     shares = (np.arange(counts.get("clock", 0)) + rng.random(counts.get("clock", 0))) / max(1, counts.get("clock", 0))
@@ -96,7 +94,6 @@ def kills(effects: Sequence[tuple[str, str]], counts: Mapping[str, int], *, seed
 
 
 def full_disks(effects: Sequence[tuple[str, str]], each: int, *, seed: int) -> list[Attack]:
-    """Return attacks that fill the disk, `each` at every place."""
     rng = np.random.default_rng(seed)
     chosen = []
     for place, (stage, kind) in DISK_PLACES.items():

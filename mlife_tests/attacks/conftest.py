@@ -31,11 +31,9 @@ def open_home(
 
 @pytest.fixture
 def home(open_home: Callable[..., Any]) -> Any:
-    """Return an empty home."""
     return open_home()
 
 
 @pytest.fixture(scope="session")
 def backed_up_home(loaded_module: Callable[[str, str], ModuleType]) -> ModuleType:
-    """Return the module `backed_up_home`."""
     return loaded_module("mlife_backed_up_home", "attacks/backed_up_home.py")

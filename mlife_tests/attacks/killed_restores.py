@@ -59,7 +59,6 @@ def restore(backup: str, home: Path, key: str) -> int:
 
 
 def left_in(home: Path) -> dict[str, Any]:
-    """Return what a home holds after a restore that ended."""
     settings = Settings(home=home)
     platform = board_ports(settings)
     return {

@@ -34,6 +34,7 @@ from mlife_assets.recruiting.instances import ApplicationDeclaration, job_of_the
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.settings import Settings
 from mlife_tests.reviews import postings
+from mlife_tests.stores import Killed as Killed
 
 DAY = date(2026, 6, 2)
 POLICY = MessagingPolicy(
@@ -45,7 +46,6 @@ POLICY = MessagingPolicy(
 CONTACT = ContactPolicy(holdout_share=0.0, maximum_messages_per_7_days=7, minimum_days_between_messages=1)
 USERS, JOBS = 30, 6
 MARKET: Mapping[str, Any] = {"market_users": 200, "market_jobs": 20, "history_days": 45}
-
 EMPLOYER = "emp_00001"
 """Whose jobs are offered; somebody approved it."""
 
@@ -59,13 +59,8 @@ FACTS: dict[str, object] = {
 }  # fmt: skip
 
 
-class Killed(BaseException):
-    """The process dies: nothing on our side may catch it."""
-
-
 @cache
 def instance_in_memory() -> dg.DagsterInstance:
-    """Return an instance that all contexts share; nothing is recorded in it."""
     return dg.DagsterInstance.ephemeral()
 
 
@@ -238,7 +233,6 @@ class SendingHome:
         gateway.send = send  # type: ignore[method-assign]
 
     def requests(self) -> Counter[str]:
-        """Return the accepted requests of each message, from the provider's own records."""
         rows = self.platform.home.messengers.texts.request_counts().to_pylist()
         return Counter({row["message_id"]: row["accepted"] for row in rows if row["accepted"]})
 

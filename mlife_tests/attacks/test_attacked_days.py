@@ -15,24 +15,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mlife_tests.attacks import campaign as campaigns
 
 SEED = 20_261_126
 KILLS = {"landing": 2, "dbt": 2, "sending": 4, "training": 2, "promotion": 2}
-EFFECTS = [
-    *[("landing", "put manifests"), ("landing", "put landing"), ("landing", "rename market")] * 2,
-    *[("dbt", "statement of dbt")] * 5,
-    *[("sending", "provider called"), ("sending", "provider answered"), ("sending", "commit ledger.sqlite")] * 3,
-    ("sending", "put outbox"),
-]
 
 
 @pytest.fixture(scope="module")
 def both(attacked_folder: Path) -> Iterator[list[Any]]:
-    """Return two campaigns, so that two trials run at a time."""
     prepared = [campaigns.Campaign(attacked_folder, worker=number) for number in range(2)]
     yield prepared
     for one in prepared:
@@ -75,44 +67,6 @@ def test_a_disk_that_is_full_at_five_places(both) -> None:
     attacks = campaigns.full_disks(both[0].effects, 1, seed=SEED)
     assert len(attacks) == 5
     assert wrongs(both, attacks) == {}
-
-
-def test_kills_are_drawn_by_stage_the_worst_kinds_first() -> None:
-    attacks = campaigns.kills(EFFECTS, {"landing": 2, "sending": 3, "clock": 4}, seed=1)
-    assert [(one.stage, one.place) for one in attacks[:5]] == [
-        ("landing", "put manifests"), ("landing", "rename market"), ("sending", "provider answered"),
-        ("sending", "commit ledger.sqlite"), ("sending", "put outbox"),
-    ]  # fmt: skip
-    for attack in attacks[:5]:
-        assert attack.place == attack.kind
-        assert 0 <= attack.number < EFFECTS.count((attack.stage, attack.kind))
-    assert [int(one.share * 4) for one in attacks[5:]] == [0, 1, 2, 3], "one in every quarter of the day"
-    assert campaigns.kills(EFFECTS, {"landing": 2, "sending": 3, "clock": 4}, seed=1) == attacks
-
-
-def test_no_effect_is_drawn_twice_and_no_more_than_there_are() -> None:
-    attacks = campaigns.drawn(EFFECTS, "dbt", 9, np.random.default_rng(2))
-    assert sorted(one.number for one in attacks) == [0, 1, 2, 3], "the last may not happen on another run"
-
-
-FULL = """
-import errno, importlib.util, sys
-spec = importlib.util.spec_from_file_location("attacked_day", sys.argv[1])
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-module.fill_disk(None)
-try:
-    with open(sys.argv[2], "wb", buffering=0) as file:
-        file.write(b"one byte")
-except OSError as error:
-    print(errno.errorcode[error.errno])
-"""
-
-
-def test_without_the_right_to_mount_no_file_grows_any_more(tmp_path) -> None:
-    command = [sys.executable, "-c", FULL, str(Path(__file__).with_name("attacked_day.py")), str(tmp_path / "file")]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "EFBIG\n"
-    assert (tmp_path / "file").stat().st_size == 0
 
 
 def test_a_process_that_outlives_its_parent_is_counted_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,22 +118,3 @@ def test_a_text_that_was_ambiguous_and_never_sent_is_accounted_for() -> None:
         ambiguous=frozenset({"m2"}), settled={"m1": "delivered"},
     )  # fmt: skip
     assert campaigns.sibling("aftermath").wrongs(after, quiet()) == []
-
-
-@pytest.mark.parametrize(("ends", "tries"), [([0, -9], 2), ([-9], 1), ([0, 0, 0], 3)])
-def test_a_kill_that_came_after_the_days_end_is_none(
-    monkeypatch: pytest.MonkeyPatch, ends: list[int], tries: int
-) -> None:
-    attack, tried = campaigns.Attack("clock", "by the clock", share=0.9), []
-    late = object.__new__(campaigns.Campaign)
-    late.quiet_seconds = 100.0
-
-    def carry_out(attack: Any) -> tuple[dict[str, Any], float]:
-        tried.append(late.quiet_seconds)
-        first = {"ends": [ends[len(tried) - 1]], "orphans": 0}
-        return {"ends": first["ends"], "wrong": campaigns._ended_wrongly(attack, first, None)}, 40.0
-
-    monkeypatch.setattr(late, "_carry_out", carry_out, raising=False)
-    trial = late.carry_out(attack)
-    assert tried == [100.0, 40.0, 40.0][:tries]
-    assert trial["wrong"] == ([] if ends[-1] == -9 else ["the process ended with [0], not by the kill"])

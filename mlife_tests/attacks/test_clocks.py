@@ -38,7 +38,8 @@ from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import ALLOWED, QUIET_HOURS, ZONES_OF_STATE, window_verdict
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
+from mlife_assets.recruiting.ports import Accepted, OutboundMessage
+from mlife_tests.rows import plan
 
 DAY = date(2026, 6, 2)
 NEXT = add_days(DAY, 1)
@@ -61,7 +62,6 @@ CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0, stop_
 
 
 def caps(sending_home: Any, days: int) -> dict[str, MessagingPolicy]:
-    """Return policies under which a person gets one message in seven days, or in so many."""
     policy = replace(sending_home.POLICY, maximum_messages_per_7_days=1, minimum_days_between_messages=days)
     return {"policy": policy, "contact": replace(sending_home.CONTACT, maximum_messages_per_7_days=1)}
 
@@ -189,7 +189,6 @@ class Bucket(ObstoreObjectStore):
 
 @pytest.fixture
 def in_bucket(home, tmp_path):
-    """Return a home of today with its lake in a bucket."""
     today = datetime.now(UTC).date()
     folder = tmp_path / "bucket"
     folder.mkdir()
@@ -247,13 +246,11 @@ def test_a_quiet_weekend_is_no_skew(in_bucket, believed):
 
 
 def sunday(year: int, month: int, number: int) -> datetime:
-    """Return the midnight that begins a Sunday of a month."""
     first = datetime(year, month, 1, tzinfo=UTC)
     return first + timedelta(days=(6 - first.weekday()) % 7 + 7 * (number - 1))
 
 
 def local(zone: str, now: datetime) -> datetime:
-    """Return the wall clock of a zone."""
     if zone in ALWAYS:
         return now + timedelta(hours=ALWAYS[zone])
     standard = timedelta(hours=STANDARD[zone])
@@ -304,8 +301,7 @@ def test_a_dispatch_that_lasts_the_whole_day_reaches_each_once_within_their_hour
         home.change_users("time_zone", zone, ours)
     home.plan(day)
     clock = SimulatedClock(day_start(day) + timedelta(minutes=5))
-    times = RealTimes(clock, lambda _: None)
-    vars(home.platform.home)["deployment"] = replace(home.platform.deployment, is_simulated=False, times=times)
+    in_real_time(home, clock)
 
     def passes(_: Services) -> bool:
         """Let half an hour go by before each send."""
@@ -375,17 +371,7 @@ def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[st
     ledger, clock = SqlLedger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", survives_power_cut=False), WaitedClock(NOW)
     provider = ConsoleGateway(tmp_path / "gateway.sqlite", seed=1, hash_key=b"k" * 32, faults=CALM)
     gateway = StoppedMidway(provider, tmp_path / "gateway.sqlite", replies)
-    ledger.plan(
-        [
-            LedgerRow(
-                message_id(u, JOB_OF_THE_DAY, STOP_DAY), u, "j", JOB_OF_THE_DAY, STOP_DAY, "text", "planned", 0, None,
-                NOW,
-            )
-            for u in users
-        ],
-        now=NOW,
-    )  # fmt: skip
-    ledger.approve(JOB_OF_THE_DAY, STOP_DAY, now=NOW)
+    plan(ledger, users, JOB_OF_THE_DAY, STOP_DAY, NOW)
     Dispatcher(
         ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), APPLICATION, CONTACT,
         Checks(lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids}, lambda rows: None),

@@ -198,28 +198,6 @@ def test_times_that_cannot_be_read_cost_no_more_than_others(deployment: Deployme
     assert time.process_time() - start < 4
 
 
-@pytest.mark.proof
-def test_a_million_times_that_cannot_be_read_are_reported_in_seconds(deployment: Deployment) -> None:
-    count = 1_000_000
-    times = pa.array([f"noon {n}" for n in range(count)])
-    deployment.land("hostile.parquet", parquet(clicks(count, occurred_at=times)))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak of memory is counted from here
-    before, start = memory("VmRSS"), time.process_time()
-    report = deployment.ingest()
-    assert report.rejected_by_reason == {"wrong_type": count}
-    assert time.process_time() - start < 30
-    assert memory("VmHWM") - before < MAXIMUM_BYTES_OF_A_PROCESS
-    rows = deployment.platform.home.intake.ingest_at(DAY).rejected.rows(EVE, "click")
-    assert rows.num_rows == count
-    assert rows["raw"].null_count == 0
-
-
-def memory(name: str) -> int:
-    """Return what the system says of this process's memory, in bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) * 1024
-
-
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
@@ -270,7 +248,6 @@ def test_ids_with_the_separator_do_not_run_together() -> None:
 
 
 def of_others(table: pa.Table, copy: int) -> pa.Table:
-    """Return a table of other people."""
     for name in ("event_id", "user_id"):
         others = pa.array([f"{one}_{copy}" for one in table[name].to_pylist()])
         place = table.schema.get_field_index(name)

@@ -20,20 +20,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import duckdb
-import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
 from mlife_assets.adapters.ingest_report import RejectedRows, folder_of
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.adapters.parquet_bytes import encode_table
-from mlife_assets.components.events import landing as events
+from mlife_assets.components.events import landing as assets
 from mlife_assets.components.features.dbt import build
 from mlife_assets.components.graph import keys
 from mlife_assets.components.running.driver import LifecycleDriver
@@ -45,6 +44,7 @@ from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import DBT_PROJECT_FOLDER, Settings
+from mlife_tests.rows import events
 
 EVE, DAY = date(2026, 6, 1), date(2026, 6, 2)
 CAGE = DecodingCage(LandingPolicy())
@@ -61,9 +61,7 @@ OF_SENDING = (
 
 def click(event_id: str) -> bytes:
     observed = datetime(2026, 6, 1, 12, tzinfo=UTC)
-    row = {"user_id": "u", "job_id": "j", "source": "organic", "exposure_id": "x", "event_id": event_id}
-    row |= {"occurred_at": observed - timedelta(hours=1), "observed_at": observed}
-    return encode_table(pa.Table.from_pylist([row], schema=EVENT_TYPES["click"].schema))
+    return encode_table(events("click", {"event_id": event_id}, at=observed, source="organic"))
 
 
 class Landing:
@@ -88,7 +86,6 @@ class Landing:
         return {name: self.platform.lake.list(name) for name in ("events", "rejected")}
 
     def stored(self) -> bytes:
-        """Return every byte and name below the lake."""
         files = [path for path in self.platform.settings.lake_place.rglob("*") if path.is_file()]
         return b"".join(os.fsencode(path.name) + path.read_bytes() for path in files)
 
@@ -104,49 +101,9 @@ def empty(landing: Landing) -> Landing:
     return landing
 
 
-def newline(at: Landing) -> None:
-    (at.folder / "two\nlines.parquet").write_bytes(click("n"))
-
-
-def escape_sequence(at: Landing) -> None:
-    (at.folder / "\x1b[2Jcleared.parquet").write_bytes(click("n"))
-
-
-def turned_around(at: Landing) -> None:
-    (at.folder / "harmless\u202eteuqrap.exe").write_bytes(click("n"))
-
-
-def no_utf8(at: Landing) -> None:
-    (Path(os.fsdecode(os.fsencode(at.folder) + b"/\xff\xfe.parquet"))).write_bytes(click("n"))
-
-
-def long_name(at: Landing) -> None:
-    (at.folder / ("n" * 230 + ".parquet")).write_bytes(click("n"))
-
-
-def link_to_a_file(at: Landing) -> None:
-    (at.folder / "link.parquet").symlink_to(at.secret)
-
-
 def link_to_good_rows(at: Landing) -> None:
     (at.secret.parent / "elsewhere.parquet").write_bytes(click("n"))
     (at.folder / "link.parquet").symlink_to(at.secret.parent / "elsewhere.parquet")
-
-
-def link_to_itself(at: Landing) -> None:
-    (at.folder / "loop.parquet").symlink_to("loop.parquet")
-
-
-def link_to_nothing(at: Landing) -> None:
-    (at.folder / "dangling.parquet").symlink_to("nowhere")
-
-
-def link_to_the_folder(at: Landing) -> None:
-    (at.folder / "round").symlink_to(at.folder)
-
-
-def pipe(at: Landing) -> None:
-    os.mkfifo(at.folder / "pipe.parquet")
 
 
 def unix_socket(at: Landing) -> None:
@@ -176,16 +133,31 @@ def type_of_two_lines(at: Landing) -> None:
     (at.root / "cli\nck" / f"dt={EVE}" / "a.parquet").write_bytes(click("n"))
 
 
-REFUSED = [
-    (newline, "unsafe_name"), (escape_sequence, "unsafe_name"), (turned_around, "unsafe_name"),
-    (no_utf8, "unsafe_name"), (long_name, "unsafe_name"), (link_to_a_file, "not_a_file"),
-    (link_to_good_rows, "not_a_file"), (link_to_itself, "not_a_file"), (link_to_nothing, "not_a_file"),
-    (link_to_the_folder, "not_a_file"), (pipe, "not_a_file"), (unix_socket, "not_a_file"),
-    (day_that_is_a_link, "not_a_file"), (day_that_is_a_file, "not_a_file"), (type_of_two_lines, "unsafe_name"),
-]  # fmt: skip
+UNSAFE = {
+    "two lines": "two\nlines.parquet", "an escape sequence": "\x1b[2Jcleared.parquet",
+    "turned around": "harmless\u202eteuqrap.exe", "no UTF-8": os.fsdecode(b"\xff\xfe.parquet"),
+    "long": "n" * 230 + ".parquet",
+}  # fmt: skip
+LINKS = {"a file": "../../../../secret", "itself": "link.parquet", "nothing": "nowhere", "the folder": "."}
+REFUSED: dict[str, tuple[Callable[[Landing], Any], str]] = {
+    **{
+        name: (lambda at, name=called: (at.folder / name).write_bytes(click("n")), "unsafe_name")
+        for name, called in UNSAFE.items()
+    },
+    **{
+        f"a link to {name}": (lambda at, to=to: (at.folder / "link.parquet").symlink_to(to), "not_a_file")
+        for name, to in LINKS.items()
+    },
+    "a link to good rows": (link_to_good_rows, "not_a_file"),
+    "a pipe": (lambda at: os.mkfifo(at.folder / "pipe.parquet"), "not_a_file"),
+    "a socket": (unix_socket, "not_a_file"),
+    "a day that is a link": (day_that_is_a_link, "not_a_file"),
+    "a day that is a file": (day_that_is_a_file, "not_a_file"),
+    "a type of two lines": (type_of_two_lines, "unsafe_name"),
+}
 
 
-@pytest.mark.parametrize(("lay", "reason"), REFUSED, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(("lay", "reason"), REFUSED.values(), ids=REFUSED)
 def test_what_is_no_plain_file_of_a_plain_name_is_refused_unread_and_told(
     landing: Landing, lay: Callable[[Landing], None], reason: str
 ) -> None:
@@ -211,21 +183,13 @@ def test_a_file_of_a_long_name_that_is_allowed_is_taken(landing: Landing, length
     assert (report.accepted, report.rejected) == (2, 0)
 
 
-def test_a_file_that_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing) -> None:
-    folder = landing.platform.home.intake.area
-    (delivery,) = folder.look(EVE).deliveries
-    (landing.folder / "honest.parquet").unlink()
-    (landing.folder / "honest.parquet").symlink_to(landing.secret)
-    fault = folder.read(delivery.source, 1_000)
-    assert not isinstance(fault, bytes)
-    assert fault.reason == "not_a_file"
-
-
-def test_a_folder_that_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing) -> None:
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_what_becomes_a_link_while_it_is_read_is_not_followed(landing: Landing, is_folder: bool) -> None:
     (delivery,) = landing.platform.home.intake.area.look(EVE).deliveries
+    place = landing.folder if is_folder else landing.folder / "honest.parquet"
     elsewhere = landing.secret.parent / "elsewhere"
-    landing.folder.rename(elsewhere)
-    landing.folder.symlink_to(elsewhere)
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
     fault = landing.platform.home.intake.area.read(delivery.source, 100_000)
     assert not isinstance(fault, bytes)
     assert fault.reason == "not_a_file"
@@ -272,14 +236,14 @@ def test_a_thousand_nested_files_are_counted_where_they_are_not_named(landing: L
 
 def test_people_see_what_was_refused_and_what_was_left_alone(landing: Landing) -> None:
     unexpected = lay_around(landing)
-    link_to_a_file(landing)
+    (landing.folder / "link.parquet").symlink_to(landing.secret)
     platform = landing.platform
     platform.tables.write_report(INGEST_REPORT, DAY, asdict(landing.ingest()))
     with dg.DagsterInstance.ephemeral() as instance:
         job = dg.define_asset_job("chosen", dg.AssetSelection.assets(keys.REJECTED_EVENTS))
         definitions = dg.Definitions(
-            assets=[events.market_events, events.rejected_events],
-            asset_checks=[events.every_landed_row_is_accepted],
+            assets=[assets.market_events, assets.rejected_events],
+            asset_checks=[assets.every_landed_row_is_accepted],
             jobs=[job],
             resources={"platform": platform},
         )

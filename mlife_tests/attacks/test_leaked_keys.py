@@ -72,7 +72,6 @@ STOP = "INSERT INTO suppressions VALUES ('{0}', 'inbound_stop', {1})"
 
 @pytest.fixture
 def leaky_home(backed_up_home: ModuleType, tmp_path: Path) -> Iterator[Any]:
-    """Return a platform, whose keys leaked."""
     platform = backed_up_home.live(tmp_path / "home")
     shutil.copytree(tmp_path / "home" / "private" / "keys", tmp_path / "leaked")
     yield platform
@@ -81,7 +80,6 @@ def leaky_home(backed_up_home: ModuleType, tmp_path: Path) -> Iterator[Any]:
 
 @pytest.fixture
 def forge(backed_up_home: ModuleType, tmp_path: Path) -> Callable[..., None]:
-    """Return what appends a forged event with the leaked key, chained and hashed as ours are."""
     leaked = Keyring(tmp_path / "leaked")
 
     def append(event_type: str, writer: str = "", batch: str | None = None) -> None:
@@ -219,13 +217,9 @@ def test_heads_under_the_old_key_in_the_ledgers_place_rule_nothing(leaky_home, f
     """Not in the issue's table: the thief has the database of the ledger, and introduces the new key again."""
     rotated = rotate_key(leaky_home.home, actor="ann", reason="they leaked")
     thief = Ed25519Signer(Keyring(tmp_path / "leaked").key("log_heads"))
-    before = read_head(
-        rotated.sequence,
-        leaky_home.home.private.heads.store.get(rotated.sequence),
-        leaky_home.home.private.heads.pins.by_id(),
-        "head",
-    )
-    for next_key in (None, leaky_home.home.private.heads.pins.keys()[-1].hex()):
+    heads = leaky_home.home.private.heads
+    before = read_head(rotated.sequence, heads.store.get(rotated.sequence), heads.pins.by_id(), "head")
+    for next_key in (None, heads.pins.keys()[-1].hex()):
         forged = replace(before.head, sequence=before.head.sequence + 1, previous=before.sha256, next_key=next_key)
         before = sign_head(replace(forged, manifests=(), rows={}, note=None, manifest_key=None), thief)
         leaky_home.ledger.heads.put(forged.sequence, before.body, at=backed_up_home.NOW)
@@ -365,7 +359,6 @@ def refused(home: Any) -> str:
 
 @pytest.fixture
 def planned(home) -> MessagePlan:
-    """Return the honest plan of a day that waits for approval in `home`."""
     home.prepare(PLANNED_FOR)
     home.plan()
     return read_plan(home.platform, PLANNED_FOR)
@@ -476,7 +469,7 @@ def test_a_row_of_the_ledger_that_is_not_of_the_plan_closes_the_gate_for_all(
     assert len(home.requests()) == 7
 
 
-def test_planning_again_after_approval_keeps_what_was_approved(home, planned):
+def test_planning_again_after_approval_keeps_what_was_approved_and_an_exchanged_plan_is_refused(home, planned):
     home.send()
     texted = planned.planned["user_id"][0].as_py()
     ledger = home.platform.ledger
@@ -489,11 +482,6 @@ def test_planning_again_after_approval_keeps_what_was_approved(home, planned):
     assert home.refusal() == ""
     assert home.requests() == before
     assert home.platform.event_log.read("plan_approved")["plan_id"].to_pylist() == [planned.plan_id]
-
-
-def test_planning_again_over_an_exchanged_plan_is_refused(home, planned):
-    home.send()
-    home.change_job(planned.planned["job_id"][1].as_py(), "Parcel agent")
     store(home, planned, evil(planned), forges_id=True, forges_log=False)
     with pytest.raises(GateClosedError, match="was approved"):
         home.plan()
@@ -505,10 +493,8 @@ def test_a_second_plan_of_an_approved_day_is_refused_and_the_log_carries_the_dig
     approval = approve(
         planned, platform.application, platform.policies.contact, platform.home.messengers.texts, is_quality_ok=True
     )
-    assert not platform.ledger.record_approval(approval, now=run_time(PLANNED_FOR))
-    for other in (replace(approval, plan_id="pln_other"), replace(approval, plan_digest="0" * 64)):
-        with pytest.raises(GateClosedError, match="a day has one plan"):
-            platform.ledger.record_approval(other, now=run_time(PLANNED_FOR))
+    with pytest.raises(GateClosedError, match="a day has one plan"):
+        platform.ledger.record_approval(replace(approval, plan_id="pln_other"), now=run_time(PLANNED_FOR))
     (row,) = platform.event_log.read("plan_approved").to_pylist()
     assert row["plan_digest"] == approval.plan_digest == plan_digest(planned.planned)
     recorded = platform.ledger.approval(planned.campaign, PLANNED_FOR)

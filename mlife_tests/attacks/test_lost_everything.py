@@ -39,7 +39,6 @@ def lose_everything(home: Any) -> Any:
 
 @pytest.fixture
 def capped(open_home, sending_home) -> Any:
-    """Return a home that texts nobody twice in seven days."""
     return open_home(
         policy=replace(sending_home.POLICY, maximum_messages_per_7_days=1),
         contact=replace(sending_home.CONTACT, maximum_messages_per_7_days=1),
@@ -134,7 +133,6 @@ def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_a
 
 @pytest.fixture
 def forgetful(open_home, sending_home, monkeypatch) -> Any:
-    """Return a home whose plan of the day waits for a person, and whose provider keeps no record."""
     home = open_home(policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
     monkeypatch.setattr(type(home.platform.home.messengers.texts), "has_record_from", lambda *_: False, raising=False)
     home.prepare(DAY)

@@ -20,7 +20,6 @@ import pytest
 
 from mlife_assets.adapters.home_files import end_restore
 from mlife_assets.core.errors import IntegrityError, ProviderThrottledError
-from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.backup import back_up, bring_forward, put_back, require_intact_log
 from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING
@@ -31,7 +30,6 @@ REMEDY = "mlife backup restore"
 
 
 def rows_in_log(home: Any) -> Counter[str]:
-    """Return the rows of each type as they lie in files, repeated ones too."""
     log = home.platform.event_log
     types = ("message_submitted", "message_status", "inbound_message", "consent", "sending_paused", "plan_approved")
     return Counter({name: sum(log.read_file(file).num_rows for file in log.files(name)) for name in types})
@@ -43,7 +41,6 @@ def caught_up(home: Any) -> Any:
 
 
 def raising(*errors: BaseException) -> Any:
-    """Return a provider's `send` that fails each time, otherwise."""
     left = iter(errors)
 
     def send(message: Any, *, now: Any) -> Any:
@@ -178,19 +175,6 @@ def test_a_stop_that_the_ledger_forgot_is_seen(home, statements):
         assert home.platform.ledger.is_suppressed(user, at=home.platform.home.times.sending(NEXT))
 
 
-def test_a_pause_that_the_ledger_forgot_is_seen(home):
-    home.prepare(DAY)
-    home.plan()
-    home.platform.ledger.pause(actor="me", reason="doubt", now=run_time(DAY))
-    home.platform.home.messengers.outbox.publish()
-    home.sql("DELETE FROM switches")
-    home.lose_position()
-    assert REMEDY in home.refusal()
-    assert caught_up(home).switches == 1
-    assert home.platform.ledger.is_paused()
-    assert not home.requests()
-
-
 def test_unpublished_moves_are_published_before_anything_is_sent(home, sending_home):
     home.prepare(DAY)
     home.plan()
@@ -271,18 +255,6 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     home.live(NEXT + timedelta(days=1))
     assert len(home.requests()) > len(before)
     check_nobody_twice(home)
-
-
-def test_without_a_backup_the_log_alone_brings_the_ledger_back(home):
-    home.live()
-    home.live(NEXT)
-    before, logged = home.requests(), rows_in_log(home)
-    home.lose_ledger()
-    home.lose_position()
-    assert caught_up(home).sends == len(before)
-    assert home.refusal(NEXT) == ""
-    assert home.requests() == before
-    assert rows_in_log(home) == logged
 
 
 def test_a_head_that_only_the_ledger_has_is_given_back_and_an_altered_one_is_not_believed(home):

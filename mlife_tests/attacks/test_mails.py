@@ -82,7 +82,6 @@ def shown(value: str) -> str:
 
 
 def written(text: str) -> list[str]:
-    """Return the lines of a text as a mail has them."""
     return text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n").split("\n")
 
 
@@ -191,7 +190,6 @@ def test_no_encoded_word_passes_the_rules() -> None:
 
 
 def letterhead_of(words: list[str]) -> Letterhead:
-    """Return a letterhead of hostile words, the usual one where they are refused."""
     try:
         return Letterhead(brand=words[0], office_address=words[1])
     except InvalidInputError:
@@ -505,11 +503,7 @@ def test_a_book_that_cannot_be_read_is_nobodys_silence(letterbox: Letterbox) -> 
 
 
 _HEAD = f"From: {SENDER}\r\nSubject: hi\r\n".encode()
-
-
 _PARTS = _HEAD + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
-
-
 _REPORT = _HEAD + b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
 
 

@@ -25,13 +25,13 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.ids import keyed_hash
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
-from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import decide_eligibility, is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
+from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
+from mlife_tests.rows import planned_row
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -85,10 +85,7 @@ class World:
 
     def queue(self, users: Sequence[str], campaign: str = JOB_OF_THE_DAY) -> int:
         """Put texts into the ledger as an attacker could: past the plan."""
-        rows = [
-            LedgerRow(message_id(u, campaign, DAY), u, "j", campaign, DAY, "hi", "planned", 0, None, NOW) for u in users
-        ]
-        new = self.ledger.plan(rows, now=NOW)
+        new = self.ledger.plan([planned_row(user, campaign, DAY, NOW) for user in users], now=NOW)
         self.ledger.approve(campaign, DAY, now=NOW)
         return new
 
@@ -125,16 +122,6 @@ def test_two_accounts_with_one_number_get_one_text(world: World, spelling: str) 
     assert world.dispatch().accepted == 2
     assert sorted(world.texted) == ["+12125550100", "+12125550101"]
     assert world.gateway.numbers_texted_twice() == 0
-
-
-def test_campaigns_do_not_share_a_person_out_among_themselves(world: World) -> None:
-    world.book = {"a": "+12125550100", "b": "1 212 555 0100"}
-    world.planned()
-    world.queue(["a"])
-    world.queue(["b"], "another")
-    world.dispatch()
-    assert world.dispatch("another").suppressed == (("frequency_gap", 1),)
-    assert world.texted == ["+12125550100"]
 
 
 @pytest.mark.parametrize("gap", [0, 3])
@@ -234,13 +221,11 @@ class Book(dict[str, str]):
 
 
 def reversed_by(keys: Sequence[bytes], hashes: set[str]) -> int:
-    """Return how many hashes an attacker with these keys and all numbers of an area code reverses."""
     known = {keyed_hash(key, number) for key in keys for number in NUMBERS}
     return len(known & hashes)
 
 
 def stored(path: Path) -> set[str]:
-    """Return every text of a SQLite file that looks like a hash."""
     with sqlite3.connect(path) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         values = {str(v) for (t,) in tables for row in connection.execute(f'SELECT * FROM "{t}"') for v in row}
@@ -255,7 +240,6 @@ def platform(request: pytest.FixtureRequest, tmp_path: Path) -> BoardPorts:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Callable[[], SimpleNamespace]:
-    """Return a function that opens a home outside the embedded world, as often as it is restarted."""
     keyring, ledger = Keyring(tmp_path / "keys"), SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
     book = Book(BOOK)
 

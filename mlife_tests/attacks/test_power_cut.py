@@ -22,8 +22,8 @@ from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.windows import day_start, run_time
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.sealing import seal
-from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.settings import Settings
+from mlife_tests.rows import events
 
 EVE, DAY = date(2026, 6, 9), date(2026, 6, 10)
 OBSERVED = datetime(2026, 6, 9, 23, 30, tzinfo=UTC)
@@ -46,10 +46,8 @@ class Home:
         return self.opened[-1]
 
     def deliver(self, name: str, *ids: str, hours: int = 0) -> None:
-        row = {"user_id": "u1", "job_id": "j1", "source": "organic", "exposure_id": "x1"}
         at = OBSERVED - timedelta(hours=hours)
-        rows = [{"event_id": one, "occurred_at": at, "observed_at": at, **row} for one in ids]
-        table = pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema)
+        table = events("click", *({"event_id": one} for one in ids), at=at, source="organic")
         self.platform.home.intake.folder.replace(f"click/dt={EVE}/{name}.parquet", encode_table(table))
 
     def live(self) -> None:
@@ -120,12 +118,7 @@ def test_running_the_day_again_brings_back_what_a_power_cut_took(home: Home, par
 def test_a_file_comes_back_also_after_the_day_was_scored(home: Home) -> None:
     """From then on a rerun would date rows later; the damaged file must get the time that it had."""
     platform = home.platform
-    values: dict[str, Any] = dict.fromkeys(EVENT_TYPES["prediction"].schema.names)
-    for column in EVENT_TYPES["prediction"].schema:
-        is_text, is_number = pa.types.is_string(column.type), pa.types.is_floating(column.type)
-        values[column.name] = "x" if is_text else 0.5 if is_number else [] if pa.types.is_list(column.type) else 1
-    values |= {"occurred_at": run_time(DAY), "observed_at": run_time(DAY), "as_of_date": DAY, "event_id": "p"}
-    rows = pa.Table.from_pylist([values], schema=EVENT_TYPES["prediction"].schema)
+    rows = events("prediction", {"event_id": "p"}, at=run_time(DAY))
     platform.event_log.append("prediction", rows, writer="planner")
     before = home.lake()
     home.newest("events/event_type=click").write_bytes(b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,10 @@ from typer.testing import CliRunner, Result
 from mlife_assets.adapters.event_log import ParquetEventLog, verify
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
-    HourManifest,
-    Link,
     content_hash,
     data_key,
     decode_manifest,
-    encode_hour_manifest,
     encode_manifest,
-    hour_manifest_key,
     hour_of_key,
     manifest_key,
     parse_data_key,
@@ -40,14 +36,12 @@ from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.deployments.sealing import seal
-from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
-from mlife_assets.recruiting.ids import message_id
-from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
-from mlife_assets.recruiting.ports import LedgerRow
+from mlife_assets.recruiting.events import JOB_APPLICATIONS
 from mlife_assets.settings import Settings
+from mlife_tests.rows import events, submit
+from mlife_tests.stores import write_release_010
 
 FIRST, DAYS, CAMPAIGN = date(2026, 6, 10), 9, "job_of_the_day"
-CONTACT = ContactPolicy()
 PROMOTED_ON = (1, 4, 6)
 
 
@@ -56,36 +50,24 @@ def platform_of(home: Path) -> BoardPorts:
     return board_ports(settings)
 
 
-def append(platform: BoardPorts, event_type: str, rows: list[dict[str, Any]], writer: str) -> None:
-    table = pa.Table.from_pylist(rows, schema=EVENT_TYPES[event_type].schema)
-    platform.event_log.append(event_type, table, writer=writer)
+def append(platform: BoardPorts, event_type: str, at: datetime, writer: str, *rows: dict[str, Any]) -> None:
+    platform.event_log.append(event_type, events(event_type, *rows, at=at), writer=writer)
 
 
 def land(platform: BoardPorts, day: date) -> None:
     """Land the clicks of the eve, as an ingest would."""
     at = day_start(day) - timedelta(minutes=30)
-    rows = [
-        {
-            "event_id": event_id("click", day, number), "occurred_at": at, "observed_at": at, "user_id": f"u{number}",
-            "job_id": "j1", "source": "organic", "exposure_id": f"x{number}",
-        }
-        for number in range(4)
-    ]  # fmt: skip
-    append(platform, "click", rows, "landing")
+    rows = ({"event_id": event_id("click", day, number), "user_id": f"u{number}"} for number in range(4))
+    append(platform, "click", at, "landing", *rows)
     report = {"types": [{"event_type": "click", "files": 1, "accepted": 4, "rejected": {}, "examples": []}]}
     platform.tables.write_report(INGEST_REPORT, day, report)
 
 
 def text(platform: BoardPorts, day: date) -> None:
     """Send one text through the ledger and publish it; an hour-21 event, so nothing later of the day follows it."""
-    now, ledger = run_time(day) + timedelta(hours=3), platform.ledger
-    user = f"u{day}"
-    message = message_id(user, CAMPAIGN, day)
-    ledger.plan([LedgerRow(message, user, "j1", CAMPAIGN, day, "Hello", "planned", 0, None, now)], now=now)
-    ledger.approve(CAMPAIGN, day, now=now)
-    ledger.lease(CAMPAIGN, day, worker="w", limit=9, now=now, until=now + timedelta(minutes=5))
-    assert ledger.begin_submit(message, worker="w", now=now, policy=MessagingPolicy(), contact=CONTACT, day=day) is None
-    ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{day}")], now=now)
+    now = run_time(day) + timedelta(hours=3)
+    (message,) = submit(platform.ledger, [f"u{day}"], CAMPAIGN, day, now)
+    platform.ledger.transition_many([Transition(message, "accepted", provider_message_id=f"con_{day}")], now=now)
     platform.home.messengers.outbox.publish()
 
 
@@ -93,19 +75,11 @@ def promote(platform: BoardPorts, day: date, number: int) -> None:
     """Retrain after the evening, as the sensor does: hour 19, when hour 21 is there already."""
     at, version = run_time(day) + timedelta(hours=1), f"mdl_{number}"
     platform.lake.put_if_absent(f"models/{version}/manifest.json", b"{}")
-    times = {"occurred_at": at, "observed_at": at}
-    registered = {
-        "event_id": event_id("model_registered", version), **times, "model_version": version, "as_of_date": day,
-        "training_start_date": day, "training_end_date": day, "training_data_hash": "h", "examples": 2,
-        "positives": 1, "model_name": JOB_APPLICATIONS,
-    }  # fmt: skip
-    append(platform, "model_registered", [registered], "registry")
-    promoted = {
-        "event_id": event_id("model_promoted", version), **times, "model_version": version,
-        "previous_version": platform.of_model().registry.champion(), "actor": "gate", "reason": "better",
-        "model_name": JOB_APPLICATIONS,
-    }  # fmt: skip
-    append(platform, "model_promoted", [promoted], "registry")
+    known = {"model_version": version, "model_name": JOB_APPLICATIONS}
+    append(platform, "model_registered", at, "registry", {"event_id": event_id("model_registered", version), **known})
+    champion = platform.of_model().registry.champion()
+    promoted = {"event_id": event_id("model_promoted", version), "previous_version": champion, **known}
+    append(platform, "model_promoted", at, "registry", promoted)
 
 
 @dataclass(frozen=True)
@@ -130,7 +104,6 @@ class Lake:
         return decode_manifest(manifest_key(number), self.store.get(manifest_key(number))).entries
 
     def listing(self, part: str) -> list[int]:
-        """Return the manifests that list a file whose key holds `part`."""
         return [number for number in self.numbers if any(part in entry.key for entry in self.entries(number))]
 
     def cut(self, numbers: Iterable[int]) -> None:
@@ -187,14 +160,12 @@ def mlife(home: Path, *arguments: str) -> Result:
 
 
 def found(home: Path) -> list[tuple[str, str]]:
-    """Return the findings of plain `mlife log verify`, which must exit with 1."""
     result = mlife(home, "log", "verify", "--json")
     assert result.exit_code == 1, result.output
     return [(one["kind"], one["key"]) for one in orjson.loads(result.stdout)["findings"]]
 
 
 def store_verdict(home: Path) -> bool:
-    """Return what the lake alone says of itself: what an attacker sees of the own work."""
     return verify(ObstoreObjectStore.local(home / "lake", survives_power_cut=False)).is_intact
 
 
@@ -278,11 +249,9 @@ def test_a_fork_that_goes_on_longer_than_the_chain(lake: Lake) -> None:
     fork = lake.numbers[-6]
     lake.cut(range(fork, lake.numbers[-1] + 1))
     log = ParquetEventLog(lake.store)
-    schema = EVENT_TYPES["sending_resumed"].schema
     for number in range(12):
         at = run_time(FIRST) + timedelta(minutes=number)
-        row = {"event_id": f"f{number}", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r"}
-        log.append("sending_resumed", pa.Table.from_pylist([row], schema=schema), writer="w")
+        log.append("sending_resumed", events("sending_resumed", {"event_id": f"f{number}"}, at=at), writer="w")
     assert store_verdict(lake.home)
     assert ("altered_manifest", manifest_key(fork)) in found(lake.home)
 
@@ -316,16 +285,6 @@ def test_the_reports_rewritten_together_with_the_log(lake: Lake) -> None:
     assert "altered_manifest" in {kind for kind, _ in found(lake.home)}
 
 
-def test_what_was_written_after_the_newest_head_is_said_and_no_finding(lake: Lake) -> None:
-    platform = platform_of(lake.home)
-    at = run_time(add_days(FIRST, DAYS))
-    row = {"event_id": "later", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r"}
-    append(platform, "sending_paused", [row], "operator")
-    result = mlife(lake.home, "log", "verify")
-    assert result.exit_code == 0, result.output
-    assert "1 manifest was written since" in result.stdout
-
-
 class TestRelease010:
     """A home of release 0.1.0: opens, verifies, is adopted, and is then held against what was adopted."""
 
@@ -338,7 +297,7 @@ class TestRelease010:
         (lake.home / "private" / "keys" / "log_heads.pub").unlink()
         with sqlite(lake.home) as connection:
             connection.execute("DELETE FROM log_heads")
-        write_hours(lake.store, entries)
+        write_release_010(lake.store, entries)
         return lake
 
     def test_it_verifies_and_says_that_it_is_not_signed(self, old: Lake) -> None:
@@ -390,21 +349,6 @@ class TestRelease010:
         told = mlife(old.home, "log", "adopt", "--reason", "the loss is known", "--despite-findings")
         assert told.exit_code == 0, told.output
         assert found(old.home) == [("altered_file", key)]
-
-
-def write_hours(store: ObstoreObjectStore, entries: list[Entry]) -> None:
-    """List files as release 0.1.0 did: a chain per hour, anchored to the nearest earlier one."""
-    last: dict[str, tuple[int, str]] = {}
-    for entry in entries:
-        hour = hour_of_key(entry.key)
-        sequence, previous = last.get(hour, (-1, None))
-        earlier = max((one for one in last if one < hour), default=None)
-        anchor = None
-        if sequence < 0 and earlier is not None:
-            anchor = Link(hour_manifest_key(earlier, last[earlier][0]), last[earlier][1])
-        data = encode_hour_manifest(HourManifest(hour, sequence + 1, previous, anchor, (entry,)))
-        store.put_if_absent(hour_manifest_key(hour, sequence + 1), data)
-        last[hour] = (sequence + 1, content_hash(data))
 
 
 def sqlite(home: Path) -> Any:

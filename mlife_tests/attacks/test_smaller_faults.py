@@ -30,9 +30,10 @@ from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.job_wordings import word_jobs
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, MessagingPolicy
-from mlife_assets.recruiting.ports import LedgerRow, OutboundMessage
+from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
 from mlife_tests.reviews import everybody_approved
+from mlife_tests.rows import planned_row
 
 SENT_ON = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -40,7 +41,6 @@ KEY = message_id("usr_0000001", "job_of_the_day", SENT_ON)
 
 
 def body_of(home: Path, **changes: Any) -> str:
-    """Return the body of one text of a home."""
     settings = Settings(home=home, **changes)
     platform = board_ports(settings)
     job = {"job_id": "j1", "title": "Cook", "employer_name": "Inn", "pay_usd_per_hour": 20.0, "openings": 1}
@@ -169,10 +169,7 @@ def platform_of(home: Path) -> BoardPorts:
 
 def fill(platform: BoardPorts) -> None:
     """Write everything that a home keeps to itself, and leave the databases open, so that their logs are there."""
-    platform.ledger.plan(
-        [LedgerRow(KEY, "usr_0000001", "j", "job_of_the_day", SENT_ON, "hi", "planned", 0, None, NOW)],
-        now=NOW,
-    )
+    platform.ledger.plan([planned_row("usr_0000001", JOB_OF_THE_DAY, SENT_ON, NOW)], now=NOW)
     number = platform.home.messengers.contacts.phone_numbers(["usr_0000001"])["usr_0000001"]
     platform.home.messengers.texts.send(OutboundMessage(KEY, "usr_0000001", str(number), "hi"), now=NOW)
     platform.home.private.audit_attributes.groups_of(["usr_0000001"])
@@ -182,7 +179,6 @@ def fill(platform: BoardPorts) -> None:
 
 
 def too_wide(private: Path) -> dict[str, str]:
-    """Return the mode of everything at or below `private` that others may look at."""
     found = {}
     for path in [private, *private.rglob("*")]:
         mode = path.lstat().st_mode
@@ -238,9 +234,3 @@ def test_whichever_part_is_opened_first_narrows_all(tmp_path: Path, opened: str)
     assert too_wide(private) == {}
     if opened == "texts":
         part.close()
-
-
-def test_looking_at_a_home_makes_no_private_folder(tmp_path: Path) -> None:
-    platform = platform_of(tmp_path / "home")
-    assert platform.tables.days("message_plan") == []
-    assert not platform.settings.private_folder.exists()

@@ -194,19 +194,13 @@ def test_the_examples_themselves_are_read_whatever_they_are_called(examples: Pat
     assert read_examples(examples, study("'x'")).num_rows == 2
 
 
-def test_sql_that_never_ends_is_ended(examples: Path) -> None:
+def test_sql_that_never_ends_takes_all_memory_or_grows_its_rows_is_ended(examples: Path) -> None:
     endless = "(select count(*)::varchar from range(10000000) a, range(10000000) b where a.range * b.range = 7)"
     with pytest.raises(InvalidInputError, match="more than 1 seconds"):
         read_examples(examples, study(endless), ExampleFilePolicy(seconds=1))
-
-
-def test_sql_that_takes_all_memory_is_refused(examples: Path) -> None:
     greedy = "(select length(list(range))::varchar from range(200000000))"
     with pytest.raises(InvalidInputError, match="Out of Memory"):
         read_examples(examples, study(greedy), ExampleFilePolicy(memory_bytes=2**26))
-
-
-def test_examples_that_grow_by_sql_are_refused(examples: Path) -> None:
     with pytest.raises(InvalidInputError, match="do not fit into memory"):
         read_examples(examples, study("repeat('x', 1000000)"), ExampleFilePolicy(maximum_bytes=100_000))
 
@@ -226,7 +220,7 @@ def test_an_archive_that_unpacks_to_no_end_is_refused_by_its_ratio(tmp_path: Pat
         read_examples(path, study("'x'"))
 
 
-def test_an_archive_that_lies_about_its_size_is_measured(tmp_path: Path) -> None:
+def test_an_archive_that_lies_about_its_size_or_is_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     path = bomb(tmp_path / "rows.csv.zip", megabytes=2)
     size = (19 + 2 * 50_000 * 20).to_bytes(4, "little")
     data = path.read_bytes()
@@ -234,9 +228,6 @@ def test_an_archive_that_lies_about_its_size_is_measured(tmp_path: Path) -> None
     path.write_bytes(data.replace(size, (100).to_bytes(4, "little")))
     with pytest.raises(InvalidInputError):
         read_examples(path, study("'x'"), ExampleFilePolicy(maximum_bytes=1_000_000))
-
-
-def test_an_archive_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     path = bomb(tmp_path / "rows.csv.zip", megabytes=2)
     with pytest.raises(InvalidInputError, match="unpacks to more"):
         read_examples(path, study("'x'"), ExampleFilePolicy(maximum_bytes=1_000_000))

@@ -27,13 +27,10 @@ from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.deployments.backup import back_up
+from mlife_tests.stores import Killed
 
 SCRIPT = Path(__file__).parent / "killed_restores.py"
 EVERY = 9
-
-
-class Killed(BaseException):
-    """The process dies."""
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +40,6 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def backup(backed_up_home: ModuleType, tmp_path: Path) -> tuple[Path, str]:
-    """Return a backup and the public key that signed it."""
     platform = backed_up_home.live(tmp_path / "lived")
     made = back_up(platform.home, tmp_path / "backup", now=backed_up_home.NOW)
     platform.ledger.close()
@@ -59,7 +55,6 @@ def restoring(backup: tuple[Path, str], home: Path) -> Result:
 
 
 def refused(home: Path) -> str:
-    """Return what a day, an approval and a rollback are refused with, and the status says."""
     for act in (["day"], ["plan", "approve", "--reason", "r"], ["models", "rollback", "--reason", "r"]):
         result = mlife(*act, "--home", home)
         assert result.exit_code in (1, 2), act

@@ -12,9 +12,7 @@ import pytest
 from sklearn.metrics import average_precision_score, log_loss
 
 
-def test_resamples_begin_with_the_rows_as_they_are_and_pair_both_sides(
-    against_defaults_bench: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resamples_begin_with_the_rows_as_they_are_and_pair_both_sides(against_defaults_bench, monkeypatch) -> None:
     monkeypatch.setattr(against_defaults_bench, "RESAMPLES", 300)
     rng = np.random.default_rng(1)
     cluster, score = rng.integers(0, 20, 600), rng.normal(size=600).round(1)

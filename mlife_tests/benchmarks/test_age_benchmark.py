@@ -51,9 +51,7 @@ def test_an_event_of_the_past_has_names_of_its_own_and_people_stay_who_they_are(
     assert row["as_of_date"].weekday() == AT.weekday()
 
 
-def test_a_day_that_is_repeated_elsewhere_in_its_block_has_names_of_its_own_but_the_blocks_jobs(
-    aged: Any,
-) -> None:
+def test_a_day_that_is_repeated_elsewhere_in_its_block_has_names_of_its_own_but_the_blocks_jobs(aged) -> None:
     (row,) = aged.rows.moved_rows(planned(), aged.rows.Move(1, 49, 21)).to_pylist()
     assert (row["message_id"], row["job_id"]) == ("m1_p1d21", "j1_p1")
 
@@ -220,9 +218,7 @@ def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any) -> N
     assert together < 8 <= far.sequential - together + 1
 
 
-def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(
-    age_bench: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(age_bench, capsys) -> None:
     age_bench.print_table(age_bench.lines_of({30: {"tick": numbers(tick=1.0)}}), with_parts=False)
     printed = capsys.readouterr().out
     assert "1.000 s" in printed
@@ -230,9 +226,7 @@ def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(
 
 
 @pytest.mark.proof
-def test_small_homes_are_made_intact_and_every_lesser_act_is_done(
-    age_bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_small_homes_are_made_intact_and_every_lesser_act_is_done(age_bench, tmp_path, capsys) -> None:
     """The older home passes verification, or the act would stop; a STOP suppresses, or that would."""
     result = tmp_path / "age.json"
     assert age_bench.main(["--quick", "--folder", str(tmp_path / "homes"), "--json", str(result)]) == 0

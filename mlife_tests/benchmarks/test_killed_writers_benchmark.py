@@ -51,9 +51,7 @@ def server(s3_module: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> I
         yield running
 
 
-def test_what_was_put_or_deleted_again_is_seen_in_a_bucket_of_the_template(
-    log_bucket: ModuleType, server: Any, repository: Path
-) -> None:
+def test_what_was_put_or_deleted_again_is_seen_in_a_bucket_of_the_template(log_bucket, server, repository) -> None:
     """The lock keeps every version, so that a second one shows what the newest hides."""
     log_bucket.make_log_bucket(server, "log", log_bucket.templates()["prod"], *log_bucket.KEPT)
     store = open_bucket(server.bucket("log"))
@@ -123,9 +121,7 @@ def test_what_several_logs_hold_is_added_up(killed_writers_bench: ModuleType) ->
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.proof)])
-def test_killed_writers_lose_and_overwrite_nothing(
-    log_bucket: ModuleType, repository: Path, tmp_path: Path, rounds: int
-) -> None:
+def test_killed_writers_lose_and_overwrite_nothing(log_bucket, repository, tmp_path, rounds: int) -> None:
     command = [
         sys.executable, "benchmarks/killed_writers.py", "--rounds", str(rounds), "--json", str(tmp_path / "kept"),
     ]  # fmt: skip

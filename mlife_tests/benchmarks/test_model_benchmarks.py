@@ -52,9 +52,7 @@ def test_both_gates_run_and_decide_by_the_comparison(gate_bench: ModuleType) -> 
     assert alike.share.estimate == unalike.share.estimate == 1.0
 
 
-def test_a_refit_is_refused_for_probabilities_that_are_shown_to_be_worse(
-    gate_bench: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refit_is_refused_for_probabilities_that_are_shown_to_be_worse(gate_bench, monkeypatch) -> None:
     monkeypatch.setattr(gate_bench, "POOLED_ROWS", 10_000)
     monkeypatch.setattr(gate_bench, "PLANTED", (("odds tenfold", 10.0, 1.0),))
     honest, planted = gate_bench.refits_of_the_champion(2)
@@ -99,9 +97,7 @@ def test_a_part_that_ended_is_not_measured_again(gate_bench: ModuleType, tmp_pat
     assert len(calls) == 2
 
 
-def test_a_broken_claim_of_either_benchmark_is_an_error(
-    gate_bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_claim_of_either_benchmark_is_an_error(gate_bench, monkeypatch, capsys) -> None:
     lines = [gate_bench.Line("held", gate_bench.share([False] * 40), "<= 2.5%", at_most=0.025)]
     monkeypatch.setattr(gate_bench, "parts", lambda runs, simulated_years: {"all": lambda: iter(lines)})
     monkeypatch.setattr(gate_bench, "off_policy", lambda runs: ())
@@ -198,9 +194,7 @@ def test_of_200_worlds_the_share_itself_must_be_90_to_98_percent(
     assert bool(result(off_policy_bench, covered).broken) is is_broken
 
 
-def test_of_few_worlds_only_what_chance_cannot_explain_is_broken_and_refusals_are_no_coverage(
-    off_policy_bench: ModuleType,
-) -> None:
+def test_of_few_worlds_only_what_chance_cannot_explain_is_broken_and_refusals_are_no_coverage(off_policy_bench) -> None:
     assert result(off_policy_bench, 20, 20).broken == ()
     assert result(off_policy_bench, 12, 20).broken == ("ips covers 60.0%, claimed 90% to 98%",)
     assert result(off_policy_bench, 181, 190, refused=10).broken == ()
@@ -218,9 +212,7 @@ def test_a_world_knows_its_truth_and_estimates_it_from_logs_alone(off_policy_ben
         assert world.holds(name) == (interval.lower <= world.truth <= interval.upper)
 
 
-def test_a_run_in_which_every_world_is_refused_measures_nothing(
-    off_policy_bench: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_in_which_every_world_is_refused_measures_nothing(off_policy_bench, monkeypatch) -> None:
     monkeypatch.setattr(off_policy_bench, "run_world", lambda seed, policy: None)
     with pytest.raises(SystemExit, match="3 of 3 worlds were refused"):
         off_policy_bench.main(3)
@@ -258,9 +250,7 @@ def test_every_recipe_is_judged_on_every_week(recipes_bench: ModuleType, walk: A
     assert rows[0]["log_loss_gain"] == rows[0]["average_precision_gain"] == 0.0
 
 
-def test_nothing_after_the_morning_of_a_refit_is_learned_from(
-    recipes_bench: ModuleType, walk: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_after_the_morning_of_a_refit_is_learned_from(recipes_bench, walk, monkeypatch) -> None:
     is_later = walk.rows["day"].to_numpy() >= np.datetime64(walk.refits[0])
     won = np.asarray(walk.rows["won"])
     place = walk.rows.column_names.index("won")
@@ -303,9 +293,7 @@ def test_an_interval_of_one_value_is_that_value_and_one_of_noise_holds_it(recipe
     assert lower < 0 < upper
 
 
-def test_what_is_missing_is_named(
-    recipes_bench: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_missing_is_named(recipes_bench, tmp_path, capsys) -> None:
     wanted = ("bank", "electricity")
     assert list(recipes_bench.real_histories(tmp_path, lambda name: name in wanted)) == []
     said = capsys.readouterr().err
@@ -376,9 +364,7 @@ def agreement(rows, name: str, first: int, last: int, per_day: int) -> float:
 @pytest.mark.parametrize(
     ("kind", "changed", "after"), [("calm", 0.0, 0.0), ("abrupt", 1.0, 1.0), ("there and back", 1.0, 0.0)]
 )
-def test_a_history_follows_the_law_that_its_kind_says(
-    kinds: ModuleType, kind: str, changed: float, after: float
-) -> None:
+def test_a_history_follows_the_law_that_its_kind_says(kinds, kind: str, changed: float, after: float) -> None:
     rows = kinds.made_rows(kinds.KINDS[kind], 5)
     for first, last, other in ((0, 150, 0.0), (150, 220, changed), (220, 330, after)):
         decides, is_noise = ("noise", "strength") if other else ("strength", "noise")
@@ -386,9 +372,7 @@ def test_a_history_follows_the_law_that_its_kind_says(
         assert abs(agreement(rows, is_noise, first, last, kinds.ROWS_PER_DAY)) < 0.05
 
 
-def test_enough_halves_are_asked_for_without_the_files_that_may_not_ship(
-    replays_bench: ModuleType, tmp_path: Path
-) -> None:
+def test_enough_halves_are_asked_for_without_the_files_that_may_not_ship(replays_bench, tmp_path) -> None:
     files = replays_bench.found_files(tmp_path)
     assert set(files) == {"late flights", "cancelled flights"}, "they are in a package; the folder is empty"
     asked = replays_bench.asked_replays(files)
@@ -416,9 +400,8 @@ def test_a_short_history_is_replayed_in_all_its_parts(replays_bench: ModuleType,
         assert one["policies"][GOVERNED]["installations"] > 5
         assert one["governed_gains"]["average precision"]["constant"][1] > 0.2
         assert one["recommended"] in POLICIES[:4]
-    first, second, whole = (
-        parts[part]["replayed"] for part in (replays_bench.FIRST_HALF, replays_bench.SECOND_HALF, replays_bench.WHOLE)
-    )
+    names = (replays_bench.FIRST_HALF, replays_bench.SECOND_HALF, replays_bench.WHOLE)
+    first, second, whole = (parts[name]["replayed"] for name in names)
     assert first.endswith(" to 2025-04-08"), "labels take three days, and the half ends with 10 April"
     assert "2025-04-11" <= second < "2025-04-15", "its first champion may learn from the whole first half"
     assert second.partition(" to ")[2] == whole.partition(" to ")[2] == "2025-07-19"
@@ -488,9 +471,8 @@ def test_each_broken_claim_is_reported(replays_bench: ModuleType, capsys: pytest
 def test_seeds_of_a_kind_are_averaged_with_an_interval_of_their_own(replays_bench: ModuleType) -> None:
     lines = [line("calm", replays_bench.WHOLE, seed) for seed in (1, 2)]
     for seed, gain in enumerate((0.0, 0.02)):
-        lines[seed]["governed_gains"] = {
-            "average precision": {name: [gain, 0.0, 0.0] for name in POLICIES[1:] + RIVALS}
-        }
+        gains = {name: [gain, 0.0, 0.0] for name in POLICIES[1:] + RIVALS}
+        lines[seed]["governed_gains"] = {"average precision": gains}
     found = replays_bench.governed_on("calm", lines)
     assert found["governed_gains"]["average precision"][NAIVE] == pytest.approx([0.01, -0.1171, 0.1371], abs=1e-4)
     assert found["installations"][NAIVE] == 40

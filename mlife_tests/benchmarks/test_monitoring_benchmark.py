@@ -296,9 +296,7 @@ def test_what_is_expected_is_reported_first_and_a_market_that_fails_does_not_hid
     assert monitoring_bench.main() == 0
 
 
-def test_growth_with_traffic_is_broken_only_beyond_chance(
-    tables: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_growth_with_traffic_is_broken_only_beyond_chance(tables, capsys) -> None:
     def runs(*alarms: int):
         sizes = (5_000, 500_000)
         return [tables.TrafficRun(1, n, n, 700, a, 100, a, {"data": a}) for n, a in zip(sizes, alarms, strict=True)]

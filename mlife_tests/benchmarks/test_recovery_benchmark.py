@@ -270,9 +270,7 @@ def test_without_drift_cost_and_its_bound_are_claimed(recovery_bench: ModuleType
     assert unmet(quiet(0.0)) == ["none: upper bound of the cost at most 0.003"]
 
 
-def test_false_alarms_count_by_market_and_by_morning(
-    recovery_bench: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_false_alarms_count_by_market_and_by_morning(recovery_bench, capsys) -> None:
     confirmed = ["concept_drift_confirmed", "concept_alarm"]
     codes = [["no_drift"]] * 10 + [confirmed, confirmed, ["new_labels"], confirmed] + [["no_drift"]] * 46
     alarms = [""] * 9 + ["c", "dc"] + [""] * 49
@@ -297,9 +295,7 @@ def test_false_alarms_count_by_market_and_by_morning(
     assert told.index("0.8     1/2") < told.index("     5     1/1")
 
 
-def test_a_finished_run_is_kept_and_never_run_again(
-    recovery_bench: ModuleType, plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_a_finished_run_is_kept_and_never_run_again(recovery_bench, plan, tmp_path, monkeypatch, capsys) -> None:
     lived: list[str] = []
     monkeypatch.setattr(recovery_bench, "lived", lambda *_: lived.append("history"))
     monkeypatch.setattr(

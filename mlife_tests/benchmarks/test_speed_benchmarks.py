@@ -92,9 +92,7 @@ def test_the_claims_are_those_of_its_docstring(load_time_bench, one: float, furt
 
 @pytest.mark.parametrize("kind", ["integers", "categories", "strings"])
 @pytest.mark.parametrize("is_shuffled", [False, True])
-def test_both_sides_rank_the_same_rows_to_the_same_value(
-    ranking_bench: ModuleType, kind: str, is_shuffled: bool
-) -> None:
+def test_both_sides_rank_the_same_rows_to_the_same_value(ranking_bench, kind: str, is_shuffled: bool) -> None:
     frame = ranking_bench.with_ids(ranking_bench.make_rows(5_000, is_shuffled), kind)
     found = ranking_bench.mlife_result(frame).mean
     assert ranking_bench.pandas_by_user_and_score(frame) == pytest.approx(found, abs=1e-12)
@@ -123,9 +121,7 @@ def test_a_claim_is_made_for_many_rows_of_integer_ids(
     assert ranking_bench.is_claim_broken(kind, order, rows, ratio) is is_broken
 
 
-def test_the_claim_is_on_the_median_ratio(
-    monitoring_cost_bench: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_claim_is_on_the_median_ratio(monitoring_cost_bench, capsys) -> None:
     fits = ({"columns": 10.0, "domain classifier": 20.0},) * 3
     held = monitoring_cost_bench.Cost(
         25, 20_000, 280_000, (1.0, 1.1, 9.0), (2.0, 2.0, 2.0), fits, 0.1, {"columns": 0.5}
@@ -164,9 +160,7 @@ def test_a_process_is_measured_with_its_children(waiting_bench: ModuleType, tmp_
         waiting_bench.run(tmp_path, tmp_path, "raise SystemExit(4)")
 
 
-def test_memory_is_summed_over_processes_and_a_shared_page_counts_once(
-    waiting_bench: ModuleType, tmp_path: Path, monkeypatch
-) -> None:
+def test_memory_is_summed_over_processes_and_a_shared_page_counts_once(waiting_bench, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(waiting_bench, "WORK", tmp_path)
     monkeypatch.setattr(waiting_bench, "SAMPLED_EVERY_SECONDS", 0.05)
     forked = "import os, time; shared = b'1' * 100_000_000; os.fork(); own = b'2' * 50_000_000; time.sleep(1)"
@@ -230,9 +224,7 @@ def test_all_but_seconds_is_compared(server_demo_bench: ModuleType) -> None:
     assert (kept["ratio"], kept["differences"], "cpu_seconds" in kept["summary"]) == (1.5, [], False)
 
 
-def test_a_difference_is_told_by_the_exit_code(
-    server_demo_bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_difference_is_told_by_the_exit_code(server_demo_bench, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(server_demo_bench, "checked_out", lambda: "abc")
     monkeypatch.setattr(server_demo_bench, "servers", lambda folder: nullcontext({}))
     (tmp_path / "abc").mkdir()
@@ -251,9 +243,7 @@ def test_a_difference_is_told_by_the_exit_code(
     assert "did not use the servers" in capsys.readouterr().out
 
 
-def test_what_mlife_writes_is_held_by_both_servers(
-    server_demo_bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_mlife_writes_is_held_by_both_servers(server_demo_bench, tmp_path, monkeypatch) -> None:
     from mlife_assets.components.running.instance import open_instance
     from mlife_assets.deployments.board_ports import board_ports
     from mlife_assets.recruiting.ports import LedgerRow
@@ -366,13 +356,7 @@ def test_only_days_that_the_model_ran_count(data_of_a_day_bench: ModuleType, hom
     assert found["segments_of_text"] == 1.5
 
 
-def test_the_record_names_its_commit(
-    data_of_a_day_bench: ModuleType,
-    home: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_record_names_its_commit(data_of_a_day_bench, home, tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(data_of_a_day_bench, "checked_out", lambda: "abc")
     record = tmp_path / "record.json"
     assert data_of_a_day_bench.main(["--home", str(home), "--json", str(record)]) == 0
@@ -415,9 +399,7 @@ def test_what_holds_is_no_finding(standalone_month_bench: ModuleType) -> None:
         ("plans", {"9": {"state": "approved"}}, "were blocked"),
     ],
 )
-def test_each_claim_can_break(
-    standalone_month_bench: ModuleType, part: str, changed: dict[str, Any], claim: str
-) -> None:
+def test_each_claim_can_break(standalone_month_bench, part: str, changed: dict[str, Any], claim: str) -> None:
     (broken,) = standalone_month_bench.broken_claims({**FOUND, part: {**FOUND[part], **changed}}, 2)
     assert claim in broken
 

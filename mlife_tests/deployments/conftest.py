@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,7 @@ import pytest
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
-
-_SPEC = importlib.util.spec_from_file_location("sending_fixtures", Path(__file__).parent.parent / "attacks/conftest.py")
-_ATTACKS = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_ATTACKS)
-open_home = _ATTACKS.open_home
+from mlife_tests.attacks.conftest import open_home as open_home
 
 
 @pytest.fixture

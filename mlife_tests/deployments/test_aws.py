@@ -38,7 +38,6 @@ DAY = date(2026, 6, 2)
 def task(
     aws: Any, aws_settings: dict[str, Any], rds: Callable[[str], Path], s3: Any, tmp_path: Path
 ) -> Callable[[], BoardPorts]:
-    """Return what starts a task: a platform in a home of its own, empty as Fargate gives it."""
     aws.client("secretsmanager").create_secret(Name="mlife/number-hash-key", SecretString="h" * 64)
     given, number = {**aws_settings, "database_host": str(rds("a password"))}, iter(range(9))
 
@@ -59,7 +58,6 @@ class TestContract(DeploymentContract):
 
 
 def keys_in(platform: BoardPorts, place: str) -> list[str]:
-    """Return what lies in a bucket, asked with the key of whoever owns the server."""
     store = open_bucket(getattr(platform.settings, f"{place}_place"))
     return sorted(item["path"] for batch in obstore.list(store) for item in batch)
 
@@ -319,20 +317,17 @@ def test_mail_addresses_are_private_and_written_when_they_are_asked_for(tmp_path
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
-def test_in_a_simulated_world_everything_follows_the_run_of_its_day() -> None:
+def test_in_a_simulated_world_everything_follows_the_run_of_its_day_and_waiting_takes_no_time() -> None:
     times, delay = SimulatedTimes(), timedelta(hours=3)
     assert times.moment(DAY, delay) == times.moment(DAY, delay) == run_time(DAY) + delay
     assert times.is_due(add_days(DAY, 900))
     assert not times.is_over(add_days(DAY, -900))
-
-
-def test_waiting_in_a_simulated_world_moves_its_clock_and_takes_no_time() -> None:
     pace = SimulatedTimes().pace(run_time(DAY))
     pace.sleep(3_600)
     assert pace.clock.now() == run_time(DAY) + timedelta(hours=1)
 
 
-def test_in_real_time_everything_happens_now_and_waiting_is_waiting() -> None:
+def test_in_real_time_everything_happens_now_and_a_day_is_due_from_its_run_on() -> None:
     slept: list[float] = []
     clock = SimulatedClock(run_time(DAY))
     times = RealTimes(clock, slept.append)
@@ -340,9 +335,6 @@ def test_in_real_time_everything_happens_now_and_waiting_is_waiting() -> None:
     pace = times.pace(day_start(DAY))
     pace.sleep(0.5)
     assert (pace.clock, slept) == (clock, [0.5])
-
-
-def test_in_real_time_a_day_is_due_from_its_run_on_and_over_at_midnight() -> None:
     second = timedelta(seconds=1)
     found = []
     for moment in (run_time(DAY) - second, run_time(DAY), day_start(add_days(DAY, 1))):

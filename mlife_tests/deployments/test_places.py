@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from email import message_from_bytes
 from email.policy import default
 from functools import partial
@@ -13,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
@@ -47,13 +45,13 @@ from mlife_assets.deployments.sealing import audit_log, seal
 from mlife_assets.home_settings import HomeSettings
 from mlife_assets.market.texts import POSITION
 from mlife_assets.recruiting.application import Application, Channel
-from mlife_assets.recruiting.events import EVENT_TYPES
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.mail.body import read_mail_body
 from mlife_assets.recruiting.mail.mime import Stationery, read_unsubscribe_token, unsubscribe_token, use_of_link
 from mlife_assets.recruiting.messaging.replies import STOP
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.settings import Settings
+from mlife_tests.rows import events
 
 TODAY, NEXT, LATER = date(2026, 6, 2), date(2026, 6, 3), date(2026, 6, 5)
 SETTINGS = SimpleNamespace(first_lived_date=TODAY, first_partition=FIRST_PARTITION)
@@ -72,14 +70,6 @@ def test_a_bucket_is_tried_out_with_what_reads_it(tmp_path: Path, s3_settings: d
     )
     assert {one.part for one in look_at_places(of_a_project)} == {"MLIFE_HOME", "MLIFE_LAKE"}
     assert list(tmp_path.iterdir()) == []
-
-
-def test_work_does_not_start_on_a_bucket_that_cannot_be_written(tmp_path: Path, s3_settings: dict[str, Any]) -> None:
-    reader = Settings(
-        home=tmp_path, **s3_settings | {"s3_access_key_id": "READER", "s3_secret_access_key": "reader-secret"}
-    )
-    with pytest.raises(InvalidInputError, match=r"^MLIFE_LAKE: access to .* was refused.*; grant read and write"):
-        require_sound_places(reader)
 
 
 def test_a_database_is_looked_at_and_stops_work_where_it_cannot_be_used(tmp_path: Path, postgres_url: str) -> None:
@@ -187,12 +177,6 @@ def test_a_project_takes_no_lake_of_another_home(tmp_path: Path, monkeypatch: py
     assert not (tmp_path / "project").exists()
 
 
-def test_a_key_that_opens_nothing_is_said_first(tmp_path: Path, s3_settings: dict[str, Any]) -> None:
-    wrong = Settings(home=tmp_path, **s3_settings | {"s3_secret_access_key": "wrong"})
-    with pytest.raises(InvalidInputError, match="correct AWS_ACCESS_KEY_ID"):
-        require_places_are_there(wrong)
-
-
 def test_what_has_landed_may_be_worked_with():
     require_landed(SETTINGS, TODAY)
     require_landed(SETTINGS, TODAY, TODAY)
@@ -228,11 +212,7 @@ def opened_platform(home: Path, database: str, seed: int = 1) -> BoardPorts:
 
 def pause(platform: BoardPorts) -> None:
     """Append an event and sign it: the ledger holds the head, too."""
-    at = run_time(DAY)
-    row = {"event_id": "e1", "occurred_at": at, "observed_at": at, "actor": "a", "reason": "r", "campaign": None}
-    schema = EVENT_TYPES["sending_paused"].schema
-    table = pa.Table.from_pylist([{name: row.get(name) for name in schema.names}], schema=schema)
-    platform.event_log.append("sending_paused", table, writer="test")
+    platform.event_log.append("sending_paused", events("sending_paused", {}, at=run_time(DAY)), writer="test")
     seal(platform.home)
 
 
@@ -300,39 +280,13 @@ def test_a_second_home_on_the_database_of_another_is_refused(
         second.ledger.close()
 
 
-def test_the_schema_holds_every_table_of_a_ledger_in_a_file(tmp_path: Path, postgres_url: str) -> None:
-    in_files = board_ports(Settings(home=tmp_path), policies=Policies())
-    in_files.ledger.close()
-    with sqlite3.connect(tmp_path / "private" / "ledger.sqlite") as file:
-        named = {row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    file.close()
-    opened_platform(tmp_path, postgres_url).ledger.close()
-    inspector = sa.inspect(sa.create_engine(postgres_url, poolclass=sa.NullPool))
-    assert set(inspector.get_table_names("mlife")) == named - {"sqlite_sequence"}
-
-
-def row(event_type: str, at: datetime, **known: Any) -> pa.Table:
-    """Return one event whose required fields say when it was and what is `known`, and nothing else."""
-
-    def plain(kind: pa.DataType) -> Any:
-        if pa.types.is_timestamp(kind):
-            return at
-        if pa.types.is_date(kind):
-            return at.date()
-        return "x" if pa.types.is_string(kind) else [] if pa.types.is_list(kind) else 0
-
-    schema = EVENT_TYPES[event_type].schema
-    plainly = {f.name: None if f.nullable else plain(f.type) for f in schema}
-    return pa.Table.from_pylist([plainly | known], schema=schema)
-
-
 @pytest.mark.parametrize(("was_scored", "known_at"), [(False, day_start(EVE)), (True, run_time(DAY))])
 def test_a_file_that_lands_after_its_day_was_scored_is_known_since_then(platform, was_scored, known_at) -> None:
     """Known earlier, the rows that the day logged are not what the log says, and the row recompute blocks the next."""
     platform.tables.write_report(INGEST_REPORT, DAY, {"day": EVE, "types": []})
     if was_scored:
-        platform.event_log.append("prediction", row("prediction", run_time(DAY)), writer="scorer")
-    click = row("click", day_start(EVE), source="organic")
+        platform.event_log.append("prediction", events("prediction", {}, at=run_time(DAY)), writer="scorer")
+    click = events("click", {}, at=day_start(EVE), source="organic")
     platform.home.intake.folder.put_if_absent(f"click/dt={EVE}/late.parquet", encode_table(click))
     assert platform.home.intake.ingest_at(DAY).ingest(EVE).accepted == 1
     assert platform.event_log.read("click")["observed_at"].to_pylist() == [known_at]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,7 +21,7 @@ from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.mailboxes import FolderMailbox, SmtpMailbox
 from mlife_assets.components.acts.acts import approve_plan, plan_standing, switch_sending
 from mlife_assets.components.messages.delivery import deliver
-from mlife_assets.core.errors import GateClosedError, InvalidInputError, ProviderThrottledError
+from mlife_assets.core.errors import InvalidInputError, ProviderThrottledError
 from mlife_assets.core.windows import run_time
 from mlife_assets.deployments.board_ports import BoardPorts, board_ports
 from mlife_assets.deployments.sealing import audit_log
@@ -145,26 +144,6 @@ def test_an_approved_plan_goes_through_the_relay_once_under_the_letterhead_of_th
     log = owners.home.platform.event_log.read("message_submitted")
     assert set(log["provider"].to_pylist()) == {SmtpMailbox.name}
     assert len(list((owners.home.private / "mail" / "journal").iterdir())) == 30
-
-
-def test_a_home_that_was_lost_with_its_journal_mails_nobody_before_somebody_vouches(begin, start_relay) -> None:
-    relay = start_relay()
-    owners = begin(address_of(relay))
-    owners.plan()
-    owners.approve()
-    deliver(owners.view, DAY)
-    owners.hang_up()
-    owners.home.platform.ledger.close()
-    for folder in ("lake", "private/keys", "private/heads", "private/mail"):
-        shutil.rmtree(owners.home.folder / folder)
-    for path in owners.home.ledger_files:
-        path.unlink()
-    owners.reopen(address_of(relay))
-    owners.plan()
-    with pytest.raises(GateClosedError, match="keeps no record that could be asked"):
-        approve_plan(owners.view, plan_standing(owners.view).digest, actor="ann", reason="read all of it")
-    assert deliver(owners.view, DAY).report is None
-    assert len(relay.mails) == 30
 
 
 def test_without_a_relay_the_same_home_rehearses_under_the_same_letterhead(begin, tmp_path) -> None:

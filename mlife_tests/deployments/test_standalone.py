@@ -270,7 +270,6 @@ def test_a_crash_while_it_is_written_leaves_nothing(tmp_path: Path, monkeypatch:
 
 
 def in_bucket(place: Bucket, **changed: Any) -> dict[str, Any]:
-    """Return the fields by which others deliver to a bucket, with a key that may only read."""
     key = {"s3_access_key_id": "READER", "s3_secret_access_key": "reader-secret"}
     return {"landing": place.url, "s3_endpoint": place.endpoint, **key, **changed}
 
@@ -343,21 +342,6 @@ def test_the_doctor_names_what_is_not_there(tmp_path: Path) -> None:
     (private / "a.csv").write_text("user_id,sex,race_ethnicity\n")
     (fault,) = (one for one in look_at_deployment(settings) if one.is_fault)
     assert (fault.part, fault.says) == ("MLIFE_AUDIT_TABLE", "a.csv holds nobody yet")
-
-
-def test_the_doctor_counts_numbers_that_are_none_and_repeats_no_value(tmp_path: Path) -> None:
-    (tmp_path / "private").mkdir()
-    path = tmp_path / "private" / "c.csv"
-    path.write_text("user_id,phone_number\nu1,+12125550100\nu2,nan\nu3,5550100\n")
-    path.chmod(0o600)
-    found = [one for one in look_at_deployment(settings_of(tmp_path, contacts="c.csv")) if one.part == "MLIFE_CONTACTS"]
-    assert [one.is_fault for one in found] == [False, True]
-    assert found[1].says == (
-        "2 of its numbers are no phone number and reach nobody, the first in row 2 of c.csv (the first of data is row "
-        "1)"
-    )
-    assert "nan" not in f"{found}"
-    assert "5550100" not in f"{found}"
 
 
 def test_what_was_named_and_is_not_there_stops_the_start(tmp_path: Path) -> None:

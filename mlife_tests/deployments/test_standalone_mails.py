@@ -40,7 +40,6 @@ OWN = RENAMED.replace("Street and number, city, state and ZIP", "1 Elm Street, A
 
 
 def settings_of(home: Path, letterhead: str = OWN, relay: str | None = RELAY, **fields: Any) -> Settings:
-    """Return the settings of a home with a letterhead."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "letterhead.toml").write_text(letterhead, encoding="utf-8")
     return Settings(
@@ -50,7 +49,6 @@ def settings_of(home: Path, letterhead: str = OWN, relay: str | None = RELAY, **
 
 
 def said_of(settings: Settings) -> dict[str, list[tuple[str, bool]]]:
-    """Return what the doctor says of letterhead and relay, and whether something has to be done."""
     found = look_at_deployment(settings)
     parts = ("MLIFE_LETTERHEAD", "MLIFE_MAIL_RELAY")
     return {part: [(one.says, one.is_fault) for one in found if one.part == part] for part in parts}

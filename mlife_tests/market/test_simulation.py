@@ -352,9 +352,7 @@ def test_no_ranking_beats_the_true_probabilities(pairs: pa.Table, probability: n
     assert found[ORACLE] > found["noise 0.05"] > found["noise 0.2"] > found["random"]
 
 
-def test_a_constant_gets_the_random_value_and_the_oracles_own_score_its_own(
-    pairs: pa.Table, probability: np.ndarray
-) -> None:
+def test_a_constant_gets_the_random_value_and_the_oracles_own_score_its_own(pairs, probability) -> None:
     scores = {"constant": np.ones(len(probability)), "same order": np.log(probability)}
     found = expected_maps(pairs, probability, scores, depth=10, seed=1)
     assert found["constant"] == pytest.approx(found["random"], abs=0.01)

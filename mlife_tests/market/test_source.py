@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 
 import numpy as np
 import pyarrow as pa
@@ -170,14 +171,11 @@ def test_landing_follows_the_event_contract(straight) -> None:
     assert set(MARKET_EVENT_TYPES) <= seen
 
 
-def test_the_recruiters_tool_stops_when_the_platform_starts(straight) -> None:
+def test_the_recruiters_tool_stops_when_the_platform_starts_and_no_file_holds_truth_or_phone_numbers(straight) -> None:
     for name in TEXTING:
         days = sorted(path.parent.name for path in (straight / "landing" / name).rglob("*.parquet"))
         assert days[-1] < f"dt={CONFIG.first_lived_date}"
         assert len(days) == 3
-
-
-def test_truth_and_phone_numbers_are_not_in_the_landing_files(straight) -> None:
     hidden = re.compile(r"activity|appeal|quality|view_rate|weight|probability|phone|injection|elasticity")
     for path in (straight / "landing").rglob("*.parquet"):
         assert not [name for name in pq.read_schema(path).names if hidden.search(name)]
@@ -256,10 +254,7 @@ def test_labels_late_hold_labels_back_and_lose_none(faulty, clean_exports) -> No
     late = faulty["labels_late"]
     for name in ("click", "apply", "hire"):
         assert all(late[day][name].num_rows == 0 for day in FELT)
-        ids = [
-            {one for tables in days for one in tables[name]["event_id"].to_pylist()} for days in (clean_exports, late)
-        ]
-        assert ids[0] == ids[1]
+        assert set(column(clean_exports, name, "event_id")) == set(column(late, name, "event_id"))
     found = {row["event_id"]: row for row in late[OFFSET + 3]["click"].to_pylist()}
     for row in clean_exports[OFFSET]["click"].to_pylist():
         assert found[row["event_id"]] == row | {"observed_at": export_time(add_days(DAY, 3))}
@@ -289,9 +284,8 @@ def test_bots_click_nearly_everything_from_few_accounts(faulty, clean_exports) -
     known = set(clean["impression"]["event_id"].to_pylist())
     rows = changed["impression"].to_pylist()
     assert len({row["user_id"] for row in rows if row["event_id"] not in known}) == 1
-    assert {row["exposure_id"] for row in changed["click"].to_pylist()} - known <= {row["event_id"] for row in rows} | {
-        row["exposure_id"] for row in clean["click"].to_pylist()
-    }
+    seen = {row["event_id"] for row in rows} | {row["exposure_id"] for row in clean["click"].to_pylist()}
+    assert {row["exposure_id"] for row in changed["click"].to_pylist()} - known <= seen
 
 
 def test_faults_add_up(toolbox, clean_exports) -> None:
@@ -301,19 +295,11 @@ def test_faults_add_up(toolbox, clean_exports) -> None:
     assert columns == {"reservation_pay_usd_per_hour", "taste_embedding"}
 
 
-def world_of(market: Market) -> World:
-    return World(market.config, market.catalogue, market.people, market.people.shown_taste)
-
-
-def lived(config, days: int) -> tuple[World, list[DayRecord]]:
-    market = Market(config, lambda user: False)
-    records = [market.advance(add_days(config.start_date, offset)) for offset in range(days)]
-    return world_of(market), records
-
-
 @pytest.fixture(scope="module")
 def world_and_records() -> tuple[World, list[DayRecord]]:
-    return lived(EXPORTED, EXPORTED_DAYS)
+    market = Market(EXPORTED, lambda user: False)
+    records = [market.advance(add_days(EXPORTED.start_date, offset)) for offset in range(EXPORTED_DAYS)]
+    return World(market.config, market.catalogue, market.people, market.people.shown_taste), records
 
 
 @pytest.fixture(scope="module")
@@ -377,11 +363,8 @@ def test_event_table_casts_and_refuses_missing_columns() -> None:
     day, occurred = date(2026, 6, 2), np.array([epoch_us(date(2026, 6, 1)) + 1])
     payload = {"user_id": ["u"], "job_id": ["j"], "source": ["organic"], "exposure_id": ["x"]}
     (row,) = event_table("click", day, ["e"], occurred, payload).to_pylist()
-    assert row == {name: value for name, (value,) in payload.items()} | {
-        "event_id": "e",
-        "occurred_at": datetime(2026, 6, 1, 0, 0, 0, 1, tzinfo=UTC),
-        "observed_at": datetime(2026, 6, 2, 23, 30, tzinfo=UTC),
-    }
+    times = {"occurred_at": datetime(2026, 6, 1, 0, 0, 0, 1, tzinfo=UTC), "observed_at": export_time(day)}
+    assert row == {name: value for name, (value,) in payload.items()} | {"event_id": "e"} | times
     with pytest.raises(KeyError, match="source"):
         event_table("click", day, ["e"], occurred, {k: v for k, v in payload.items() if k != "source"})
 
@@ -497,37 +480,28 @@ def test_responses_name_the_exposure_that_caused_them(name: str, kind: int, worl
 
 
 def test_a_hire_names_its_application(exports) -> None:
-    applications = {
-        row["event_id"]: (row["user_id"], row["job_id"], row["exposure_id"], row["source"])
-        for tables in exports
-        for row in tables["apply"].to_pylist()
-    }
+    said = itemgetter("user_id", "job_id", "exposure_id", "source")
+    applications = {row["event_id"]: said(row) for tables in exports for row in tables["apply"].to_pylist()}
     hires = [row for tables in exports for row in tables["hire"].to_pylist()]
     assert hires
-    for row in hires:
-        pair = (row["user_id"], row["job_id"], row["exposure_id"], row["source"])
-        assert applications[row["apply_event_id"]] == pair
+    assert all(applications[row["apply_event_id"]] == said(row) for row in hires)
 
 
 def test_late_rows_come_in_later_files_with_the_time_they_happened(exports, records) -> None:
-    exposed = {
-        one: record.day for record in records for one in [*record.impression_ids.tolist(), *record.texts.message_ids]
-    }
-    late = 0
-    for record, tables in zip(records, exports, strict=True):
+    shown = [(record.day, [*record.impression_ids.tolist(), *record.texts.message_ids]) for record in records]
+    exposed = {one: day for day, ids in shown for one in ids}
+    pairs, late = list(zip(records, exports, strict=True)), 0
+    for record, tables in pairs:
         assert all(exposed[one] <= record.day for one in tables["click"]["exposure_id"].to_pylist())
         for row in tables["apply"].to_pylist():
             assert exposed[row["exposure_id"]] <= record.day
             assert row["occurred_at"] > export_time(add_days(record.day, -1))
             late += exposed[row["exposure_id"]] < record.day
     assert late > 10
-    before_midnight = [
-        row
-        for record, tables in zip(records, exports, strict=True)
-        for name in ("click", "apply")
-        for row in tables[name].to_pylist()
-        if row["occurred_at"] < day_start(record.day)
+    answers = [
+        (one.day, row) for one, tables in pairs for name in ("click", "apply") for row in tables[name].to_pylist()
     ]
+    before_midnight = [row for day, row in answers if row["occurred_at"] < day_start(day)]
     assert before_midnight
     assert all(row["observed_at"].date() == add_days(row["occurred_at"].date(), 1) for row in before_midnight)
 

@@ -18,12 +18,10 @@ def aws_packages(aws_accounts: ModuleType, repository: Path) -> None:
 
 @pytest.fixture(scope="session")
 def emulator(aws_accounts: ModuleType, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of an emulator of AWS that runs as long as the session."""
     with aws_accounts.running_emulator(repository, tmp_path_factory.mktemp("emulator")) as address:
         yield address
 
 
 @pytest.fixture
 def account(aws_accounts: ModuleType, emulator: str) -> Callable[[str], Callable[[str], Any]]:
-    """Return what gives clients of an account of the emulator."""
     return aws_accounts.accounts(emulator)

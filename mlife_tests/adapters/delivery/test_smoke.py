@@ -124,7 +124,6 @@ def run(check: Callable[[Inside], str], at: SmokePlaces = AT, **answers: Any) ->
 
 
 def holding(body: bytes) -> dict[str, Any]:
-    """Return the answers of a log that holds one manifest."""
     listed = {"Contents": [{"Key": "manifests/1"}]}
     return {"list_objects_v2": listed, "get_object": lambda **_: {"Body": BytesIO(body)}}
 
@@ -213,14 +212,11 @@ TABLES_OF_PEOPLE: dict[str, dict[str, list[str]]] = {
     "contacts/contacts.parquet": {"user_id": ["u1", "u2"], "phone_number": ["+12125550101", "+12125550102"]},
     "audit/audit.parquet": {"user_id": ["u1"], "sex": ["unknown"], "race_ethnicity": ["unknown"]},
 }
-
-
 BY_ITS_KEY = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": AT.people_key}
 
 
 @pytest.fixture
 def people(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
-    """Return a bucket with both tables, which runs read as they read S3."""
     store = MemoryStore()
     monkeypatch.setattr(owners_table, "open_bucket", lambda place, **_: store)
     for key, columns in TABLES_OF_PEOPLE.items():
@@ -274,7 +270,6 @@ def test_what_is_looked_for_is_what_the_task_of_runs_names(repository: Path) -> 
 
 
 def asked(state: str, *values: str) -> dict[str, Any]:
-    """Return what Athena answers to a query."""
     return {
         "start_query_execution": {"QueryExecutionId": "q"},
         "get_query_execution": {"QueryExecution": {"Status": {"State": state}}},
@@ -297,8 +292,6 @@ def test_athena_must_succeed() -> None:
 
 
 NOBODY_HEARS = {"SubscriptionsConfirmed": "0", "SubscriptionsPending": "1"}
-
-
 WAITING: dict[Callable[[Inside], str], dict[str, Any]] = {
     smoke.log_refuses_a_put_that_could_replace: {},
     smoke.log_is_put_once: {},
@@ -419,7 +412,6 @@ class Balancer(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def balancer(certificate: tuple[Path, Path]) -> Iterator[str]:
-    """Return the name of a server that speaks TLS with a certificate signed by itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     with HTTPServer(("127.0.0.1", 0), Balancer) as server:

@@ -42,7 +42,6 @@ def inputs(body: str = BODY, word: str = "one", name: str = "mlife-said") -> Sta
 
 @pytest.fixture
 def stacks(account: Callable[[str], Any]) -> Stacks:
-    """Return an account that no other test uses, with the value that the template reads."""
     number = str(next(NUMBERS))
     of = account(number)
     of("ssm").put_parameter(Name="/mlife/place", Value="home", Type="String")
@@ -58,7 +57,6 @@ def deployed(stacks: Stacks, one: StackInputs) -> None:
 
 
 def said_to(stacks: Stacks, operation: str) -> list[dict[str, Any]]:
-    """Return a list of what CloudFormation is asked from now on."""
     asked: list[dict[str, Any]] = []
     client = stacks.of("cloudformation")
     client.meta.events.register(

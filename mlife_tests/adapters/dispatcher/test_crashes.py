@@ -18,11 +18,11 @@ from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
 from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.people_register import PeopleRegister
-from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests import rows
+from mlife_tests.stores import Killed
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -31,10 +31,6 @@ APPLICATION, CONTACT = job_of_the_day(Policies(messaging=POLICY)), ContactPolicy
 USERS = ("b", "g", "j")
 """With this seed: accepted; timed out after acceptance; throttled, then timed out after acceptance."""
 FAULTS = GatewayFaults(throttled_share=0.3, rejected_share=0.1, timeout_share=0.2)
-
-
-class Crash(BaseException):
-    """Stands for the death of the process: nothing may catch it."""
 
 
 class Steps:
@@ -93,12 +89,7 @@ def run(ledger: Any, gateway: Any, steps: Steps) -> None:
 
 
 def plan(ledger: Any) -> None:
-    rows = [
-        LedgerRow(message_id(u, JOB_OF_THE_DAY, DAY), u, "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)
-        for u in USERS
-    ]
-    ledger.plan(rows, now=NOW)
-    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    rows.plan(ledger, USERS, JOB_OF_THE_DAY, DAY, NOW)
 
 
 def check_nobody_was_texted_twice(gateway: ConsoleGateway, ledger: Any) -> None:
@@ -112,7 +103,7 @@ def check_nobody_was_texted_twice(gateway: ConsoleGateway, ledger: Any) -> None:
 
 def test_a_crash_at_every_step_then_a_restart(open_ledger, tmp_path):
     def crash() -> None:
-        raise Crash
+        raise Killed
 
     plan(open_ledger())
     ledger = open_ledger()
@@ -128,7 +119,7 @@ def test_a_crash_at_every_step_then_a_restart(open_ledger, tmp_path):
         try:
             run(ledger, gateway, Steps(die_at, crash))
             break
-        except Crash:
+        except Killed:
             crashes += 1
         run(ledger, gateway, Steps(None, crash))
         check_nobody_was_texted_twice(gateway, ledger)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +13,10 @@ from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.core.errors import GateClosedError
 from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.ports import Inbound
+from mlife_tests.rows import Book
 
 NOW = datetime(2026, 6, 1, 20, tzinfo=UTC)
 PHONE = "+12125550199"
-STARTED = datetime(2026, 6, 2, 18, tzinfo=UTC)
 
 
 class Provider:
@@ -35,30 +34,21 @@ class Provider:
         return [r for r in self.replies if r.received_at <= until and (since is None or r.received_at >= since)]
 
 
-class StandingClock:
-    time = NOW
+class SimulatedClock:
+    def __init__(self, is_running: bool = True) -> None:
+        self.time, self.slept, self.is_running = NOW, 0.0, is_running
 
     def now(self) -> datetime:
         return self.time
 
+    def sleep(self, seconds: float) -> None:
+        self.slept += seconds
+        if self.is_running:
+            self.time += timedelta(seconds=seconds)
+
 
 def reply(inbound_id: str, body: str, minutes: float = 0) -> Inbound:
     return Inbound(inbound_id, f"user_{inbound_id}", body, NOW + timedelta(minutes=minutes))
-
-
-class Book:
-    """A contact book; None is one that cannot be read."""
-
-    def __init__(self, numbers: dict[str, str] | None) -> None:
-        self.numbers = numbers
-
-    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str]:
-        return {user: self.numbers[user] for user in user_ids if user in self.numbers}
-
-    def accounts_with(self, phone_number: str) -> list[str]:
-        if self.numbers is None:
-            raise OSError(phone_number)
-        return [user for user, number in self.numbers.items() if number == phone_number]
 
 
 def people(ledger: Any, numbers: dict[str, str] | None) -> PeopleRegister:
@@ -66,13 +56,12 @@ def people(ledger: Any, numbers: dict[str, str] | None) -> PeopleRegister:
 
 
 def hearing(
-    ledger: Any, provider: Provider, clock: StandingClock | None = None, numbers: dict[str, str] | None = None
+    ledger: Any, provider: Provider, clock: SimulatedClock | None = None, numbers: dict[str, str] | None = None
 ) -> Hearing:
-    return Hearing(ledger, provider, people(ledger, numbers), MessagingPolicy(), clock or StandingClock())
+    return Hearing(ledger, provider, people(ledger, numbers), MessagingPolicy(), clock or SimulatedClock())
 
 
 def text(inbound_id: str, body: str, phone_number: str) -> Inbound:
-    """Return a text as a provider has it that knows numbers and no accounts."""
     return Inbound(inbound_id, None, body, NOW, phone_number)
 
 
@@ -85,7 +74,7 @@ def test_replies_are_classified_recorded_and_take_effect(ledger):
 
 
 def test_within_a_dispatch_only_the_last_hour_is_read_again(ledger):
-    provider, clock = Provider(reply("a", "STOP", minutes=-300)), StandingClock()
+    provider, clock = Provider(reply("a", "STOP", minutes=-300)), SimulatedClock()
     ear = hearing(ledger, provider, clock)
     ear.keep_up(after_seconds=0)
     ear.keep_up(after_seconds=2)
@@ -98,7 +87,7 @@ def test_within_a_dispatch_only_the_last_hour_is_read_again(ledger):
 
 
 def test_a_clock_that_went_back_reads_again(ledger):
-    provider, clock = Provider(), StandingClock()
+    provider, clock = Provider(), SimulatedClock()
     ear = hearing(ledger, provider, clock)
     ear.keep_up(after_seconds=0)
     clock.time = NOW - timedelta(hours=5)
@@ -143,19 +132,6 @@ def test_without_a_book_a_text_of_an_unknown_number_forbids_sending_and_hides_no
         ear.keep_up(after_seconds=60)
 
 
-class SimulatedClock:
-    def __init__(self, is_running: bool = True) -> None:
-        self.time, self.slept, self.is_running = STARTED, 0.0, is_running
-
-    def now(self) -> datetime:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.slept += seconds
-        if self.is_running:
-            self.time += timedelta(seconds=seconds)
-
-
 @pytest.mark.parametrize("is_running", [True, False])
 def test_calls_never_outrun_the_rate(is_running):
     clock = SimulatedClock(is_running)
@@ -165,16 +141,13 @@ def test_calls_never_outrun_the_rate(is_running):
     assert clock.slept == pytest.approx(5.0, abs=0.01)
 
 
-def test_idle_time_is_not_saved_up_beyond_the_burst():
+def test_idle_time_is_not_saved_up_beyond_the_burst_and_a_throttle_waits():
     clock = SimulatedClock()
     bucket = TokenBucket(10, clock=clock, sleep=clock.sleep, burst=2)
     clock.time += timedelta(hours=1)
     for _ in range(12):
         bucket.take()
     assert clock.slept == pytest.approx(1.0, abs=0.01)
-
-
-def test_a_throttle_waits():
     clock = SimulatedClock()
     bucket = TokenBucket(10, clock=clock, sleep=clock.sleep)
     bucket.back_off(4.0)

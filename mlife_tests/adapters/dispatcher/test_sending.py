@@ -13,14 +13,16 @@ import pytest
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher.reports import Checks, DispatchReport, Recipient
 from mlife_assets.adapters.dispatcher.sending import Dispatcher
+from mlife_assets.adapters.owners_table import OwnersContacts
 from mlife_assets.adapters.people_register import PeopleRegister
+from mlife_assets.adapters.private_files import write_private
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
-from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.recruiting.ports import Accepted, LedgerRow, OutboundMessage
+from mlife_assets.recruiting.ports import Accepted, OutboundMessage
+from mlife_tests import rows
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -61,11 +63,7 @@ def everyone(user_ids: Sequence[str]) -> Mapping[str, Recipient]:
 
 
 def plan(ledger: Any, users: Sequence[str], campaign: str = JOB_OF_THE_DAY, day: date = DAY) -> None:
-    rows = [
-        LedgerRow(message_id(u, campaign, day), u, "j", campaign, day, "hi", "planned", 0, None, NOW) for u in users
-    ]
-    ledger.plan(rows, now=NOW)
-    ledger.approve(campaign, day, now=NOW)
+    rows.plan(ledger, users, campaign, day, NOW)
 
 
 class World:
@@ -118,8 +116,7 @@ def test_approved_texts_are_sent_once_however_often_dispatched(world):
 
 
 def test_planned_but_not_approved_is_not_sent(world):
-    rows = [LedgerRow("m", "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)]
-    world.ledger.plan(rows, now=NOW)
+    world.ledger.plan([rows.planned_row("a", JOB_OF_THE_DAY, DAY, NOW)], now=NOW)
     assert world.dispatch().accepted == 0
     assert world.requests() == 0
 
@@ -179,6 +176,25 @@ def test_a_list_that_cannot_be_read_is_not_an_empty_list(world, broken, caplog):
     assert caught.value.__context__ is None
     world.contacts, world.recheck = Contacts(), everyone
     assert world.dispatch().accepted == 2, "after the repair the same worker sends them"
+
+
+@pytest.mark.parametrize("begins", ["no book", "nobody in it yet"])
+def test_a_plan_that_is_sent_without_a_book_waits_for_it(world, tmp_path, begins):
+    """Without a number is final: a shell that lacks MLIFE_CONTACTS must not use up the day's plan."""
+
+    def book(rows: str) -> OwnersContacts:
+        write_private(tmp_path / "book.csv", f"user_id,phone_number\n{rows}".encode())
+        return OwnersContacts(tmp_path / "book.csv")
+
+    plan(world.ledger, "ab")
+    world.contacts = OwnersContacts(None) if begins == "no book" else book("")
+    for _ in range(2):
+        with pytest.raises(GateClosedError, match=r"MLIFE_CONTACTS(: book.csv holds nobody| names no contact book)"):
+            world.dispatch()
+        assert set(world.states().values()) <= {"approved", "leased"}, "nothing was given up"
+    world.contacts = book("a,+12125550100\nb,\n")
+    world.dispatch()
+    assert world.states() == {"a": "accepted", "b": "suppressed"}
 
 
 def test_a_quality_block_stops_everything(world):
@@ -295,15 +311,6 @@ def test_all_applications_together_send_no_more_texts_than_the_deployment_allows
     assert world.dispatch().accepted == 1
 
 
-def test_texts_that_another_worker_is_about_to_send_count(world):
-    plan(world.ledger, ["a", "b"], campaign="other")
-    world.ledger.lease("other", DAY, worker="v", limit=2, now=NOW, until=NOW + timedelta(hours=1))
-    plan(world.ledger, ["c", "d", "e"])
-    world.texts_per_day = 3
-    report = world.dispatch()
-    assert (report.accepted, report.stopped_by) == (1, "daily_budget")
-
-
 def test_two_applications_that_look_at_the_same_time_do_not_share_what_is_left(world):
     """The other one leases after this one has looked, while it reads replies."""
     plan(world.ledger, ["a", "b"], campaign="other")
@@ -352,26 +359,9 @@ def test_a_clock_that_is_set_back_meanwhile_ends_the_dispatch(world):
     assert (report.accepted, report.stopped_by, world.requests()) == (1, "clock_set_back", 1)
 
 
-class Throttling:
-    name, channel = "console", "sms"
-
-    def __init__(self, times: int) -> None:
-        self.left, self.calls = times, 0
-
-    def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
-        self.calls += 1
-        if self.left:
-            self.left -= 1
-            raise ProviderThrottledError("slow down")
-        return Accepted("p")
-
-    def inbound(self, *, until: Any, since: Any = None) -> list[Any]:
-        return []
-
-
 @pytest.mark.parametrize(("times", "calls", "state"), [(2, 3, "accepted"), (99, 5, "throttled")])
 def test_throttled_texts_are_tried_again_within_bounds(world, times, calls, state):
-    real, world.gateway = world.gateway, Throttling(times)
+    real, world.gateway = world.gateway, Failing(ProviderThrottledError("slow down"), times)
     plan(world.ledger, ["a"])
     world.dispatch()
     assert (world.gateway.calls, world.states()["a"]) == (calls, state)
@@ -382,14 +372,18 @@ def test_throttled_texts_are_tried_again_within_bounds(world, times, calls, stat
 
 
 class Failing:
+    """A provider whose first calls fail."""
+
     name, channel = "console", "sms"
 
-    def __init__(self, error: Exception) -> None:
-        self.error, self.calls = error, 0
+    def __init__(self, error: Exception, times: int = 99) -> None:
+        self.error, self.times, self.calls = error, times, 0
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
         self.calls += 1
-        raise self.error
+        if self.calls <= self.times:
+            raise self.error
+        return Accepted("p")
 
     def find(self, message_id: str) -> Accepted | None:
         return None
@@ -424,34 +418,6 @@ def test_an_unhealthy_provider_stops_the_dispatch(world):
     report = world.dispatch()
     assert (report.ambiguous, report.stopped_by) == (20, "provider_unhealthy")
     world.gateway = real
-
-
-def test_an_outage_is_reconciled_from_the_providers_record(ledger, tmp_path):
-    world = World(ledger, tmp_path, replace(CALM, timeout_from=NOW, timeout_until=NOW + timedelta(days=1)))
-    users = [f"u{i:02d}" for i in range(16)]
-    plan(ledger, users)
-    assert world.dispatch().ambiguous == 16
-    report = world.dispatcher().reconcile()
-    assert report.accepted + report.still_ambiguous == 16
-    assert 0 < report.accepted < 16
-    world.clock.time += timedelta(hours=80)
-    assert world.dispatcher().reconcile().unknown == report.still_ambiguous
-    assert world.gateway.duplicate_sends() == 0
-    world.gateway.close()
-
-
-def test_inbound_stops_suppress_once(ledger, tmp_path):
-    faults = replace(CALM, stop_share=1.0, stop_share_maximum=1.0, delivered_share=1.0)
-    world = World(ledger, tmp_path, faults)
-    plan(ledger, ["a", "b"])
-    world.dispatch()
-    plan(ledger, ["a"], campaign="next")
-    later = NOW + timedelta(days=1)
-    first, again = (world.dispatcher().process_inbound(later) for _ in range(2))
-    assert (first.new, first.stops, again.new) == (2, 2, 0)
-    assert ledger.suppressed_people(at=later) == ("a", "b")
-    assert [r.state for r in ledger.rows(campaign="next")] == ["suppressed"]
-    world.gateway.close()
 
 
 def test_no_phone_number_leaves_the_call(world, tmp_path, caplog):

@@ -33,7 +33,8 @@ from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
 from mlife_assets.recruiting.messaging.events import transition_events
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
-from mlife_assets.recruiting.ports import Accepted, AddressBook, Inbound, LedgerRow, OutboundMessage, Receipt
+from mlife_assets.recruiting.ports import Accepted, AddressBook, Inbound, OutboundMessage, Receipt
+from mlife_tests.rows import plan, submit
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
@@ -76,17 +77,9 @@ class Provider:
 
 def ambiguous(ledger: Any, users: Sequence[str], day: date = DAY) -> list[str]:
     """Leave one ambiguous send a user; return their message ids, sorted."""
-    ids, now = [message_id(user, JOB_OF_THE_DAY, day) for user in users], NOW + (day - DAY)
-    rows = [
-        LedgerRow(key, user, "j", JOB_OF_THE_DAY, day, "hi", "planned", 0, None, now)
-        for key, user in zip(ids, users, strict=True)
-    ]
-    ledger.plan(rows, now=now)
-    ledger.approve(JOB_OF_THE_DAY, day, now=now)
-    ledger.lease(JOB_OF_THE_DAY, day, worker="w", limit=len(ids), now=now, until=now + timedelta(minutes=5))
-    for key in ids:
-        assert ledger.begin_submit(key, worker="w", now=now, policy=POLICY, contact=CONTACT, day=day) is None
-        ledger.transition_many([Transition(key, "ambiguous")], now=now)
+    now = NOW + (day - DAY)
+    ids = submit(ledger, users, JOB_OF_THE_DAY, day, now)
+    ledger.transition_many([Transition(key, "ambiguous") for key in ids], now=now)
     return sorted(ids)
 
 
@@ -108,14 +101,6 @@ def test_one_failing_question_does_not_end_reconciling(ledger, caplog, error, pl
     assert "2125550142" not in caplog.text
 
 
-def test_nothing_is_closed_while_the_provider_cannot_be_asked(ledger):
-    ids = ambiguous(ledger, [f"u{i:02d}" for i in range(30)])
-    report = reconcile(ledger, Provider(unreadable=frozenset(ids)), POLICY, CLOSED + timedelta(days=365))
-    assert (report.accepted, report.unknown, report.still_ambiguous, report.unreadable) == (0, 0, 30, 30)
-    assert set(states(ledger).values()) == {"ambiguous"}
-    assert reconcile(ledger, Provider(), POLICY, CLOSED).unknown == 30
-
-
 @pytest.mark.parametrize(("is_delivered", "final"), [(True, "delivered"), (False, "undelivered")])
 def test_a_receipt_after_the_closing_settles_the_send(ledger, is_delivered, final):
     (key,) = ambiguous(ledger, ["a"])
@@ -132,6 +117,7 @@ def test_a_receipt_after_the_closing_settles_the_send(ledger, is_delivered, fina
     assert [row["status"] for row in told] == ["ambiguous", "unknown", final]
     assert told[-1]["occurred_at"] == arrived
     assert len({row["event_id"] for row in told}) == 3
+    assert ledger.count_submitted(JOB_OF_THE_DAY, DAY) == 1, "it counts against the caps"
 
 
 def test_a_receipt_that_comes_years_late_or_is_read_years_late_settles_the_send(ledger):
@@ -158,18 +144,8 @@ def test_receipts_since_the_oldest_open_send_are_asked_for_and_of_older_ones_alo
     assert len(provider.asked) == 1, "nothing is open, so nobody is asked"
 
 
-def test_what_was_settled_late_still_counts_against_the_caps(ledger):
-    (key,) = ambiguous(ledger, ["a"])
-    reconcile(ledger, Provider(), POLICY, CLOSED)
-    collect_receipts(ledger, Provider(received=[Receipt(key, "con_1", True, CLOSED)]), CLOSED)
-    assert ledger.count_submitted(JOB_OF_THE_DAY, DAY) == 1
-
-
 def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_submits_is_left_to_it(ledger):
-    keys = sorted(message_id(user, JOB_OF_THE_DAY, DAY) for user in "abc")
-    rows = [LedgerRow(key, key, "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW) for key in keys]
-    ledger.plan(rows, now=NOW)
-    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    keys = sorted(plan(ledger, "abc", JOB_OF_THE_DAY, DAY, NOW))
     ledger.lease(JOB_OF_THE_DAY, DAY, worker="other", limit=1, now=NOW, until=NOW + timedelta(minutes=5))
     provider = Provider(accepted=frozenset(keys[:2]))
     find = provider.find
@@ -187,9 +163,7 @@ def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_s
 
 @pytest.mark.parametrize("account", ["a", "a_old"])
 def test_who_got_a_message_on_a_day_that_the_ledger_knows_nothing_of_is_left_out(ledger, monkeypatch, account):
-    key, eve = message_id("a", JOB_OF_THE_DAY, DAY), DAY - timedelta(days=1)
-    ledger.plan([LedgerRow(key, "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
-    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    (key,), eve = plan(ledger, "a", JOB_OF_THE_DAY, DAY, NOW), DAY - timedelta(days=1)
     monkeypatch.setattr(ledger, "accounts_of", lambda users: {user: (user, f"{user}_old") for user in users})
     provider = Provider(accepted=frozenset({message_id(account, JOB_OF_THE_DAY, eve)}))
     assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW) == 0
@@ -199,9 +173,7 @@ def test_who_got_a_message_on_a_day_that_the_ledger_knows_nothing_of_is_left_out
 
 
 def test_nothing_is_taken_for_unsent_while_the_provider_cannot_be_asked(ledger):
-    key = message_id("a", JOB_OF_THE_DAY, DAY)
-    ledger.plan([LedgerRow(key, "a", "j", JOB_OF_THE_DAY, DAY, "hi", "planned", 0, None, NOW)], now=NOW)
-    ledger.approve(JOB_OF_THE_DAY, DAY, now=NOW)
+    (key,) = plan(ledger, "a", JOB_OF_THE_DAY, DAY, NOW)
     with pytest.raises(GateClosedError, match="could not be asked what it took") as caught:
         find_forgotten(ledger, Provider(unreadable=frozenset({key})), JOB_OF_THE_DAY, DAY, NOW)
     assert "+1212" not in str(caught.value)
@@ -255,13 +227,7 @@ class World:
         )  # fmt: skip
 
     def plan(self, application: Application, users: Sequence[str] = PEOPLE, day: date = DAY) -> None:
-        name, channel = application.name, str(application.channel)
-        rows = [
-            LedgerRow(message_id(u, name, day), u, "j", name, day, "hi", "planned", 0, None, NOW, channel)
-            for u in users
-        ]
-        self.ledger.plan(rows, now=NOW)
-        self.ledger.approve(name, day, now=NOW)
+        plan(self.ledger, users, application.name, day, NOW, channel=str(application.channel))
 
     def dispatch(self, application: Application, day: date = DAY) -> DispatchReport:
         return self.dispatcher(application).dispatch(day, worker=application.name)
@@ -318,14 +284,6 @@ def test_applications_that_planned_the_same_people_cannot_break_a_cap_together(w
     assert len(refused) == 2 * len(PEOPLE)
 
 
-def test_without_a_cap_across_applications_each_reaches_everybody_once(world: World) -> None:
-    for application in (TEXTS, REMINDERS, MAILS):
-        world.plan(application)
-    dispatch_together(world, TEXTS, REMINDERS, MAILS)
-    assert messages_per_person(world) == dict.fromkeys(PEOPLE, 3)
-    assert all(Counter(m.message_id for m in g.sent).most_common(1)[0][1] == 1 for g in world.gateways.values())
-
-
 def test_the_weekly_cap_counts_every_channel(world: World) -> None:
     world.contact = replace(FREE, maximum_messages_per_7_days=3)
     for application, day in ((TEXTS, DAY - timedelta(days=6)), (MAILS, DAY - timedelta(days=4)), (REMINDERS, DAY)):
@@ -335,14 +293,6 @@ def test_the_weekly_cap_counts_every_channel(world: World) -> None:
     world.plan(MAILS, ("u00", "u01"), DAY)
     report = world.dispatch(MAILS, DAY)
     assert (report.accepted, report.suppressed) == (1, (("frequency_7_days", 1),))
-
-
-def test_an_application_that_caps_itself_leaves_the_others_alone(world: World) -> None:
-    tight = replace(TEXTS, policy=replace(QUICK, maximum_messages_per_7_days=0))
-    world.plan(tight)
-    world.plan(MAILS)
-    assert world.dispatch(tight).accepted == 0
-    assert world.dispatch(MAILS).accepted == len(PEOPLE)
 
 
 def test_the_global_holdout_hears_from_nobody_and_an_own_one_from_all_others(world: World) -> None:
@@ -414,26 +364,6 @@ def test_pausing_one_pauses_only_it(world: World) -> None:
     assert world.dispatch(REMINDERS).stopped_by == "paused", "everything is"
     world.ledger.resume(actor="ann", reason="over", now=NOW)
     assert world.dispatch(REMINDERS).accepted == len(PEOPLE)
-
-
-def test_a_pause_of_one_holds_for_what_is_leased_already(world: World) -> None:
-    for application in (TEXTS, MAILS):
-        world.plan(application)
-        world.ledger.lease(application.name, DAY, worker="w", limit=99, now=NOW, until=NOW + timedelta(minutes=5))
-    world.ledger.pause(actor="ann", reason="a wrong price", now=NOW, campaign="mails")
-    facts: dict[str, Any] = {"worker": "w", "now": NOW, "policy": QUICK, "contact": FREE, "day": DAY}
-    assert world.ledger.begin_submit(message_id("u00", "mails", DAY), **facts) == "paused"
-    assert world.ledger.begin_submit(message_id("u00", "texts", DAY), **facts) is None
-
-
-def test_a_restart_of_one_leaves_what_another_is_sending(world: World) -> None:
-    world.plan(TEXTS)
-    world.plan(MAILS, ("u00",))
-    key = message_id("u00", "mails", DAY)
-    world.ledger.lease("mails", DAY, worker="mails", limit=1, now=NOW, until=NOW + timedelta(minutes=5))
-    assert world.ledger.begin_submit(key, worker="mails", now=NOW, policy=QUICK, contact=FREE, day=DAY) is None
-    assert world.dispatch(TEXTS).recovered == 0
-    assert [row.state for row in world.ledger.rows(campaign="mails")] == ["submitting"]
 
 
 def test_mails_go_to_addresses_and_two_accounts_with_one_are_one_person(world: World) -> None:

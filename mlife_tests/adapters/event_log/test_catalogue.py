@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -36,12 +35,13 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.parquet_bytes import encode_table
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, TransientError
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_tests.rows import clicks, events
+from mlife_tests.stores import Counting, new_store, stored
 
 DIGEST = "0123456789abcdef"
 LATE_HOUR = "dt=2026-06-01/hour=23"
 KEY = f"events/event_type=job_posted/{LATE_HOUR}/ingest_1-000002-{DIGEST}.parquet"
 MANIFEST = f"manifests/{LATE_HOUR}/00000012.json"
-SCHEMA = EVENT_TYPES["job_closed"].schema
 TODAY = date(2026, 4, 7)
 UNLISTED = "no manifest lists it: somebody else put it here"
 HOUR = "dt=2026-04-05/hour=12"
@@ -81,17 +81,13 @@ def test_every_key_that_can_be_built_can_be_parsed(
 
 
 @pytest.mark.parametrize(
-    "writer", ["", "a-b", "A", "1a", "_a", "a b", "a/b", "a.b", "ä", "a\n"], ids=lambda name: repr(name)
+    ("part", "text"),
+    [("writer", text) for text in ("", "a-b", "A", "1a", "_a", "a b", "a/b", "a.b", "ä", "a\n")]
+    + [("batch", text) for text in ("", "b-1", "B", "a_b", "../x", "1 ", "1\n")],
 )
-def test_writers_that_would_make_a_key_ambiguous_are_refused(writer: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"writer .* is not valid; use lower case"):
-        data_key("click", LATE_HOUR, writer, "000001", DIGEST)
-
-
-@pytest.mark.parametrize("batch", ["", "b-1", "B", "a_b", "../x", "1 ", "1\n"], ids=lambda name: repr(name))
-def test_batches_that_would_make_a_key_ambiguous_are_refused(batch: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"batch .* is not valid; use lower case"):
-        data_key("click", LATE_HOUR, "w", batch, DIGEST)
+def test_parts_that_would_make_a_key_ambiguous_are_refused(part: str, text: str) -> None:
+    with pytest.raises(InvalidInputError, match=rf"{part} .* is not valid; use lower case"):
+        data_key("click", LATE_HOUR, **{"writer": "w", "batch": "000001", part: text}, digest=DIGEST)
 
 
 @pytest.mark.parametrize(
@@ -100,24 +96,12 @@ def test_batches_that_would_make_a_key_ambiguous_are_refused(batch: str) -> None
         ("events/", "rejected/"), ("events/", "x/events/"), ("event_type=", "type="), ("job_posted", "Job"),
         ("06-01", "6-1"), ("hour=23", "hour=7"), ("/hour=23", ""), ("ingest_1-", ""), ("-000002", ""),
         (DIGEST, DIGEST[1:]), (DIGEST, DIGEST + "0"), (DIGEST, DIGEST.upper()), (".parquet", ".parquet.tmp"),
-        (".parquet", "_parquet"), (".parquet", ".parquet\n"),
+        (".parquet", "_parquet"), (".parquet", ".parquet\n"), ("06-01", "06-31"), ("hour=23", "hour=24"),
     ],
 )  # fmt: skip
 def test_other_names_are_no_data_files(part: str, other: str) -> None:
     assert part in KEY
     assert parse_data_key(KEY.replace(part, other)) is None
-
-
-@pytest.mark.parametrize(
-    ("microseconds", "hour"),
-    [
-        (0, "dt=1970-01-01/hour=00"), (3_599_999_999, "dt=1970-01-01/hour=00"),
-        (3_600_000_000, "dt=1970-01-01/hour=01"), (86_399_999_999, "dt=1970-01-01/hour=23"),
-        (86_400_000_000, "dt=1970-01-02/hour=00"), (253_402_300_799_999_999, "dt=9999-12-31/hour=23"),
-    ],
-)  # fmt: skip
-def test_a_partition_is_an_hour_of_utc(microseconds: int, hour: str) -> None:
-    assert hour_of(microseconds) == hour
 
 
 def test_the_folder_of_a_day_says_the_day_and_no_other_folder_does() -> None:
@@ -146,17 +130,6 @@ def test_other_names_are_no_manifests_of_an_hour(part: str, other: str) -> None:
     assert manifests.parse_hour_manifest_key(MANIFEST.replace(part, other)) is None
 
 
-def test_a_content_hash_is_sha256() -> None:
-    assert content_hash(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-
-@pytest.mark.parametrize("partition", ["dt=2026-06-31/hour=23", "dt=2026-06-30/hour=24", "dt=2026-06-30/hour=99"])
-def test_a_day_or_hour_that_does_not_exist_is_no_data_file(partition: str) -> None:
-    key = f"events/event_type=click/{partition}/landing-abc-{'0' * 16}.parquet"
-    assert parse_data_key(key) is None
-    assert parse_data_key(key.replace(partition, "dt=2026-06-30/hour=23")) is not None
-
-
 def test_manifest_keys_of_the_chain_sort_by_number_and_can_be_parsed() -> None:
     numbers = [0, 9, 10, 999, 1_000, 1_001, 123_456_789_012]
     keys = [manifest_key(number) for number in numbers]
@@ -178,12 +151,9 @@ def test_other_names_are_no_manifests_of_the_chain(key: str) -> None:
 
 
 def rows(*days: int) -> pa.Table:
-    times = {day: datetime(2026, 4, day, 12, tzinfo=UTC) for day in days}
-    found = [
-        {"event_id": f"e{day}", "occurred_at": at, "observed_at": at, "job_id": "j", "reason": "filled"}
-        for day, at in times.items()
-    ]
-    return pa.Table.from_pylist(found, schema=SCHEMA)
+    return pa.concat_tables(
+        events("job_closed", {"event_id": f"e{day}"}, at=datetime(2026, 4, day, 12, tzinfo=UTC)) for day in days
+    )
 
 
 @pytest.fixture
@@ -311,8 +281,8 @@ def list_each(store, *entries: Entry) -> None:
         Chain(store).list_entries((entry,), are_new=True)
 
 
-def test_what_others_list_is_named_once_in_order(toolbox) -> None:
-    store = toolbox.store()
+def test_what_others_list_is_named_once_in_order() -> None:
+    store = new_store()
     additions = Additions(store)
     assert additions.keys() is None, "there is no chain yet"
     list_each(store, A)
@@ -324,25 +294,22 @@ def test_what_others_list_is_named_once_in_order(toolbox) -> None:
 
 
 @pytest.mark.parametrize("manifests", [1, 40])
-def test_nothing_new_is_two_questions_however_long_the_chain(toolbox, monkeypatch, manifests: int) -> None:
-    store = toolbox.store()
+def test_nothing_new_is_two_questions_however_long_the_chain(manifests: int) -> None:
+    counting = Counting(store := new_store())
     list_each(store, *(replace(A, key=f"{A.key}{number}") for number in range(manifests)))
-    additions = Additions(store)
+    additions = Additions(counting)
     additions.keys()
-    asked = Counter[str]()
-    for name in ("get", "exists", "list", "folders"):
-        ask = getattr(store, name)
-        monkeypatch.setattr(store, name, lambda key, name=name, ask=ask: (asked.update([name]), ask(key))[1])
+    counting.asked.clear()
     assert additions.keys() == []
-    assert asked == {"get": 1, "exists": 1}
+    assert counting.asked == {"get manifests": 1, "exists manifests": 1}
     list_each(store, B)
-    asked.clear()
+    counting.asked.clear()
     assert additions.keys() == [B.key]
-    assert asked == {"get": 2, "exists": 2}
+    assert counting.asked == {"get manifests": 2, "exists manifests": 2}
 
 
-def test_what_was_read_before_a_failed_read_is_named_at_the_next_call(toolbox, monkeypatch) -> None:
-    store = toolbox.store()
+def test_what_was_read_before_a_failed_read_is_named_at_the_next_call(monkeypatch) -> None:
+    store = new_store()
     list_each(store, A)
     additions = Additions(store)
     additions.keys()
@@ -362,8 +329,8 @@ def test_what_was_read_before_a_failed_read_is_named_at_the_next_call(toolbox, m
     assert additions.keys() == []
 
 
-def test_where_the_end_cannot_be_read_nobody_knows_until_it_is_written_again(toolbox) -> None:
-    store = toolbox.store()
+def test_where_the_end_cannot_be_read_nobody_knows_until_it_is_written_again() -> None:
+    store = new_store()
     list_each(store, A, B)
     whole = store.get(manifest_key(1))
     store.replace(manifest_key(1), b"")
@@ -379,27 +346,27 @@ def test_where_the_end_cannot_be_read_nobody_knows_until_it_is_written_again(too
     assert [additions.keys(), additions.keys()] == [None, []]
 
 
-def test_an_end_that_was_moved_away_and_written_by_another_is_not_passed_over(toolbox) -> None:
+def test_an_end_that_was_moved_away_and_written_by_another_is_not_passed_over() -> None:
     """As after a manifest without the key of the home: what took its number would never be seen."""
-    store = toolbox.store()
+    store = new_store()
     list_each(store, A, B)
     additions = Additions(store)
     assert [additions.keys(), additions.keys()] == [None, []]
-    kept = toolbox.stored({manifest_key(0): store.get(manifest_key(0))})
+    kept = stored({manifest_key(0): store.get(manifest_key(0))})
     store.get, store.exists, store.list, store.folders = kept.get, kept.exists, kept.list, kept.folders
     assert [additions.keys() for _ in range(3)] == [None, None, []]
     list_each(kept, C)
     assert additions.keys() == [C.key]
-    other = toolbox.stored({manifest_key(0): kept.get(manifest_key(0))})
+    other = stored({manifest_key(0): kept.get(manifest_key(0))})
     list_each(other, D)
     store.get, store.exists, store.list, store.folders = other.get, other.exists, other.list, other.folders
     assert [additions.keys(), additions.keys()] == [None, []]
 
 
-def test_the_last_number_is_that_of_the_newest_folder_with_a_manifest(toolbox) -> None:
-    assert last_number(toolbox.store()) == -1
+def test_the_last_number_is_that_of_the_newest_folder_with_a_manifest() -> None:
+    assert last_number(new_store()) == -1
     keys = [manifest_key(number) for number in (3, 999, 1_000, 2_007)]
-    store = toolbox.stored(dict.fromkeys([*keys, "manifests/chain/000000009/note"], b""))
+    store = stored(dict.fromkeys([*keys, "manifests/chain/000000009/note"], b""))
     assert last_number(store) == 2_007
 
 
@@ -408,14 +375,13 @@ def day(number: int) -> str:
 
 
 def marked(log: ParquetEventLog, newest: int, definition: str = SQL) -> dict[str, StagedTable]:
-    """Return clicks as staged up to the end of the log."""
     mark = to_stage(log, {}, definition)["staged_mark"]
     return {"click": StagedTable(mark, DAY + timedelta(days=newest))}
 
 
-def test_a_warehouse_without_marks_stages_everything_and_gets_a_mark(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+def test_a_warehouse_without_marks_stages_everything_and_gets_a_mark() -> None:
+    log = ParquetEventLog(new_store())
+    log.append("click", clicks([("a", 1)]), writer="w")
     for tables in ({}, {"click": StagedTable(None, DAY)}, {"click": StagedTable("a comment", DAY)}):
         found = to_stage(log, tables, SQL)
         assert found["staged"] == {}
@@ -423,52 +389,46 @@ def test_a_warehouse_without_marks_stages_everything_and_gets_a_mark(toolbox) ->
         assert mark_of(found["staged_mark"]) == Mark(SQL, end.sequence, end.sha256)
 
 
-def test_an_empty_log_has_nothing_to_say(toolbox) -> None:
-    assert to_stage(ParquetEventLog(toolbox.store()), {}, SQL) == {}
+def test_an_empty_log_has_nothing_to_say() -> None:
+    assert to_stage(ParquetEventLog(new_store()), {}, SQL) == {}
 
 
-def test_nothing_new_stages_nothing(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
-    assert to_stage(log, marked(log, 0), SQL)["staged"] == {"click": {"since": None, "files": []}}
-
-
-def test_a_new_day_is_staged_alone_whatever_other_types_got(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+def test_a_new_day_is_staged_alone_whatever_other_types_got() -> None:
+    log = ParquetEventLog(new_store())
+    log.append("click", clicks([("a", 1)]), writer="w")
     tables = marked(log, 0)
-    (added,) = log.append("click", toolbox.clicks([("b", 25)]), writer="w").keys
+    (added,) = log.append("click", clicks([("b", 25)]), writer="w").keys
     found = to_stage(log, tables | {"hire": tables["click"]}, SQL)
     assert found["staged"] == {"click": {"since": day(1), "files": [added]}, "hire": {"since": None, "files": []}}
     assert mark_of(found["staged_mark"]).sequence == 1
 
 
-def test_a_late_file_stages_its_day_and_all_days_after_it(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1), ("b", 25), ("c", 49), ("d", 73)]), writer="w")
+def test_a_late_file_stages_its_day_and_all_days_after_it() -> None:
+    log = ParquetEventLog(new_store())
+    log.append("click", clicks([("a", 1), ("b", 25), ("c", 49), ("d", 73)]), writer="w")
     tables = marked(log, 3)
-    log.append("click", toolbox.clicks([("c", 26)]), writer="late")
+    log.append("click", clicks([("c", 26)]), writer="late")
     found = to_stage(log, tables, SQL)["staged"]["click"]
     assert found["since"] == day(1)
     assert [key.split("/")[2] for key in found["files"]] == [f"dt={day(n)}" for n in (1, 1, 2, 3)]
 
 
-def test_types_with_marks_of_different_age_each_get_what_they_lack(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+def test_types_with_marks_of_different_age_each_get_what_they_lack() -> None:
+    log = ParquetEventLog(new_store())
+    log.append("click", clicks([("a", 1)]), writer="w")
     old = marked(log, 0)["click"]
-    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    log.append("click", clicks([("b", 25)]), writer="w")
     new = marked(log, 1)["click"]
-    log.append("click", toolbox.clicks([("c", 49)]), writer="w")
+    log.append("click", clicks([("c", 49)]), writer="w")
     assert to_stage(log, {"click": old}, SQL)["staged"]["click"]["since"] == day(1)
     both = to_stage(log, {"click": new, "hire": old}, SQL)["staged"]
     assert (both["click"]["since"], both["hire"]["since"]) == (day(2), None)
 
 
-def test_what_does_not_fit_its_mark_is_staged_as_a_whole(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
-    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+def test_what_does_not_fit_its_mark_is_staged_as_a_whole() -> None:
+    log = ParquetEventLog(new_store())
+    log.append("click", clicks([("a", 1)]), writer="w")
+    log.append("click", clicks([("b", 25)]), writer="w")
     table = marked(log, 1)["click"]
     mark = mark_of(table.mark)
     unfit = (
@@ -481,29 +441,21 @@ def test_what_does_not_fit_its_mark_is_staged_as_a_whole(toolbox) -> None:
         assert to_stage(log, {"click": replace(table, mark=other.to_text())}, SQL)["staged"] == {}, other
 
 
-def test_another_log_of_the_same_length_is_noticed_after_it_grew(toolbox) -> None:
-    log, other = ParquetEventLog(toolbox.store()), ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
-    other.append("click", toolbox.clicks([("z", 1)]), writer="w")
-    other.append("click", toolbox.clicks([("y", 25)]), writer="w")
-    assert to_stage(other, marked(log, 0), SQL)["staged"] == {}
-
-
-def test_a_chain_whose_end_cannot_be_read_stages_everything_and_leaves_no_mark(toolbox) -> None:
-    store = toolbox.store()
+def test_a_chain_whose_end_cannot_be_read_stages_everything_and_leaves_no_mark() -> None:
+    store = new_store()
     log = ParquetEventLog(store)
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
+    log.append("click", clicks([("a", 1)]), writer="w")
     tables = marked(log, 0)
-    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    log.append("click", clicks([("b", 25)]), writer="w")
     store.replace(manifest_key(1), b"")
     assert to_stage(ParquetEventLog(store), tables, SQL) == {}
 
 
-def test_a_damaged_manifest_since_the_mark_is_an_error(toolbox) -> None:
-    store = toolbox.store()
+def test_a_damaged_manifest_since_the_mark_is_an_error() -> None:
+    store = new_store()
     log = ParquetEventLog(store)
     for number in range(3):
-        log.append("click", toolbox.clicks([("abc"[number], 25 * number)]), writer="w")
+        log.append("click", clicks([("abc"[number], 25 * number)]), writer="w")
         if number == 0:
             tables = marked(log, 0)
     store.replace(manifest_key(1), b"{}")
@@ -516,9 +468,9 @@ def test_a_comment_of_another_form_is_no_mark(text) -> None:
     assert mark_of(text) is None
 
 
-def test_a_day_that_is_built_again_is_staged_again(toolbox) -> None:
-    log = ParquetEventLog(toolbox.store())
-    log.append("click", toolbox.clicks([("a", 1), ("b", 25), ("c", 49)]), writer="w")
+def test_a_day_that_is_built_again_is_staged_again() -> None:
+    log = ParquetEventLog(new_store())
+    log.append("click", clicks([("a", 1), ("b", 25), ("c", 49)]), writer="w")
     tables = marked(log, 2) | {"hire": StagedTable(marked(log, 2)["click"].mark, None)}
     for number, days in ((0, (0, 1, 2)), (2, (2,))):
         found = to_stage(log, tables, SQL, again_from=DAY + timedelta(days=number))["staged"]
@@ -529,14 +481,14 @@ def test_a_day_that_is_built_again_is_staged_again(toolbox) -> None:
     assert later["click"] == {"since": None, "files": []}, "a day that holds nothing yet"
 
 
-def test_a_log_that_was_restored_under_a_process_stages_everything(toolbox) -> None:
-    store = toolbox.store()
+def test_a_log_that_was_restored_under_a_process_stages_everything() -> None:
+    store = new_store()
     log = ParquetEventLog(store)
-    log.append("click", toolbox.clicks([("a", 1)]), writer="w")
-    log.append("click", toolbox.clicks([("b", 25)]), writer="w")
+    log.append("click", clicks([("a", 1)]), writer="w")
+    log.append("click", clicks([("b", 25)]), writer="w")
     tables = marked(log, 1)
-    other = ParquetEventLog(copy := toolbox.store())
-    other.append("click", toolbox.clicks([("a", 1)]), writer="w")
-    other.append("click", toolbox.clicks([("c", 25)]), writer="w")
+    other = ParquetEventLog(copy := new_store())
+    other.append("click", clicks([("a", 1)]), writer="w")
+    other.append("click", clicks([("c", 25)]), writer="w")
     store.replace(manifest_key(1), copy.get(manifest_key(1)))
     assert to_stage(log, tables, SQL) == {}

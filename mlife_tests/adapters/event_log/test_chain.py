@@ -33,6 +33,8 @@ from mlife_assets.adapters.event_log.manifests import (
 )
 from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.core.errors import IntegrityError, MlifeError, NotFoundError, TransientError
+from mlife_tests.rows import clicks
+from mlife_tests.stores import Counting, CrashingStore, new_store, stored
 
 HOUR = "dt=2026-06-02/hour=23"
 ENTRY_A, ENTRY_B, ENTRY_C = (
@@ -133,15 +135,15 @@ def manifests(store: ObstoreObjectStore) -> list[Manifest]:
     return [decode_manifest(key, store.get(key)) for key in store.list("manifests/chain")]
 
 
-def chained(toolbox, *entries: Entry) -> ObstoreObjectStore:
-    store = toolbox.store()
+def chained(*entries: Entry) -> ObstoreObjectStore:
+    store = new_store()
     for entry in entries:
         Chain(store).list_entries((entry,))
     return store
 
 
-def test_a_manifest_follows_the_last_written_one_whatever_its_hour(toolbox) -> None:
-    store = toolbox.store()
+def test_a_manifest_follows_the_last_written_one_whatever_its_hour() -> None:
+    store = new_store()
     assert [Chain(store).list_entries((entry,)) for entry in (A, B, C)] == [FIRST, SECOND, THIRD]
     found = manifests(store)
     assert [one.entries for one in found] == [(A,), (B,), (C,)]
@@ -149,8 +151,8 @@ def test_a_manifest_follows_the_last_written_one_whatever_its_hour(toolbox) -> N
     assert all(one.anchors == () for one in found)
 
 
-def test_what_is_listed_is_not_listed_again(toolbox) -> None:
-    store = toolbox.store()
+def test_what_is_listed_is_not_listed_again_nor_with_another_hash() -> None:
+    store = new_store()
     chain = Chain(store)
     assert chain.list_entries((A, B)) == FIRST
     assert chain.list_entries((A,)) is None
@@ -160,18 +162,13 @@ def test_what_is_listed_is_not_listed_again(toolbox) -> None:
     assert Chain(store).list_entries((A,)) is None
     assert chain.list_entries(()) is None
     assert [one.entries for one in manifests(store)] == [(A, B), (C,)]
-
-
-def test_a_file_cannot_be_listed_with_another_hash(toolbox) -> None:
-    store = toolbox.store()
-    Chain(store).list_entries((A,))
     with pytest.raises(IntegrityError, match="listed with another hash"):
         Chain(store).list_entries((replace(A, sha256="0" * 64),))
 
 
-def chain_of(toolbox, numbers: range, *others: int) -> ObstoreObjectStore:
+def chain_of(numbers: range, *others: int) -> ObstoreObjectStore:
     """Return a store with manifests of those numbers, each following the one before it, and with damaged others."""
-    store, previous = toolbox.store(), None
+    store, previous = new_store(), None
     for number in numbers:
         data = encode_manifest(
             Manifest(number, previous if number else None, (), (replace(A, key=f"{A.key}{number}"),))
@@ -184,8 +181,8 @@ def chain_of(toolbox, numbers: range, *others: int) -> ObstoreObjectStore:
 
 
 @pytest.mark.parametrize("manifests_there", [30, 1_000, 1_001, 2_100])
-def test_the_end_is_found_in_the_newest_folder_alone_however_old_the_log(toolbox, manifests_there: int) -> None:
-    store, listed, names = chain_of(toolbox, range(manifests_there)), list[str](), list[str]()
+def test_the_end_is_found_in_the_newest_folder_alone_however_old_the_log(manifests_there: int) -> None:
+    store, listed, names = chain_of(range(manifests_there)), list[str](), list[str]()
     listing, naming = store.list, store.folders
     store.list = lambda prefix: (listed.append(prefix), listing(prefix))[1]
     store.folders = lambda prefix: (names.append(prefix), naming(prefix))[1]
@@ -196,10 +193,10 @@ def test_the_end_is_found_in_the_newest_folder_alone_however_old_the_log(toolbox
     assert names == ["manifests/chain"]
 
 
-def test_a_folder_that_is_missing_hides_no_end_and_is_named_by_whoever_meets_it(toolbox) -> None:
+def test_a_folder_that_is_missing_hides_no_end_and_is_named_by_whoever_meets_it() -> None:
     """Whoever asked folder after folder would end before the gap, and write a second history there."""
-    whole = chain_of(toolbox, range(2_005))
-    holed = toolbox.stored({key: whole.get(key) for key in whole.list("") if "/000000001/" not in key})
+    whole = chain_of(range(2_005))
+    holed = stored({key: whole.get(key) for key in whole.list("") if "/000000001/" not in key})
     chain = Chain(holed)
     assert chain.end() == Chain(whole).end()
     assert Chain(holed).list_entries((C,), are_new=True) == manifest_key(2_005)
@@ -208,20 +205,13 @@ def test_a_folder_that_is_missing_hides_no_end_and_is_named_by_whoever_meets_it(
     pin = ChainEnd(1_500, "0" * 64)
     with pytest.raises(IntegrityError, match=f"{manifest_key(1_500)} is missing, its successor is there"):
         Chain(holed, pinned=lambda: pin).end()
-    cut = toolbox.stored({key: whole.get(key) for key in whole.list("") if "/000000000/" in key})
+    cut = stored({key: whole.get(key) for key in whole.list("") if "/000000000/" in key})
     with pytest.raises(IntegrityError, match=f"{manifest_key(1_500)} was signed and is gone"):
         Chain(cut, pinned=lambda: pin).end()
 
 
-def test_a_damaged_end_in_a_folder_of_its_own_is_written_again(toolbox) -> None:
-    store = chain_of(toolbox, range(1_000), 1_000)
-    assert Chain(store).end() is None
-    assert Chain(store).list_entries((C,), are_new=True) == manifest_key(1_000)
-    assert Chain(store).end() == ChainEnd(1_000, content_hash(store.get(manifest_key(1_000))))
-
-
-def test_a_folder_without_a_manifest_is_passed_over(toolbox) -> None:
-    store = chain_of(toolbox, range(1_001))
+def test_a_folder_without_a_manifest_is_passed_over() -> None:
+    store = chain_of(range(1_001))
     for key in ("manifests/chain/000000007/note.txt", f"manifests/chain/000000009/{5:012d}.json", "manifests/chain/z"):
         store.put_if_absent(key, b"?")
     end = Chain(store).end()
@@ -229,46 +219,36 @@ def test_a_folder_without_a_manifest_is_passed_over(toolbox) -> None:
     assert end.sequence == 1_000
 
 
-def test_one_process_lists_the_chain_once_and_reads_no_manifest_to_append_new_files(toolbox) -> None:
-    class Counting(toolbox.CrashingStore):
-        def get(self, key: str) -> bytes:
-            reads["get"] += 1
-            return self.inner.get(key)
-
-        def list(self, prefix: str) -> list[str]:
-            reads["list"] += 1
-            return self.inner.list(prefix)
-
-    reads = Counter[str]()
-    store = toolbox.store()
+def test_one_process_lists_the_chain_once_and_reads_no_manifest_to_append_new_files() -> None:
+    store = new_store()
     log = ParquetEventLog(store)
     for number in range(12):
-        log.append("click", toolbox.clicks([(str(number), number)]), writer="w")
-    other = ParquetEventLog(Counting(store, -1))
+        log.append("click", clicks([(str(number), number)]), writer="w")
+    other = ParquetEventLog(counting := Counting(store))
     for number in range(12, 40):
-        other.append("click", toolbox.clicks([(str(number), number)]), writer="w")
-    assert reads == {"get": 1, "list": 1}
-    other.append("click", toolbox.clicks([("9", 9)]), writer="w")
-    assert reads["get"] <= 1 + 4, "backwards from where it began, no further than needed"
+        other.append("click", clicks([(str(number), number)]), writer="w")
+    assert (counting.asked["get manifests"], counting.asked["list manifests"]) == (1, 1)
+    other.append("click", clicks([("9", 9)]), writer="w")
+    assert counting.asked["get manifests"] <= 1 + 4, "backwards from where it began, no further than needed"
 
 
-def test_the_loser_of_a_race_takes_the_next_number(toolbox) -> None:
-    class Overtaken(toolbox.CrashingStore):
+def test_the_loser_of_a_race_takes_the_next_number() -> None:
+    class Overtaken(CrashingStore):
         def put_if_absent(self, key: str, data: bytes) -> bool:
             if not self.writes:
                 self.writes = 1
                 Chain(self.inner).list_entries((B,))
             return self.inner.put_if_absent(key, data)
 
-    store = toolbox.store()
+    store = new_store()
     assert Chain(Overtaken(store, -1)).list_entries((A, B), are_new=True) == SECOND
     first, second = manifests(store)
     assert (first.entries, second.entries) == ((B,), (A,))
     assert second.previous == content_hash(store.get(FIRST))
 
 
-def test_a_writer_that_always_loses_gives_up(toolbox) -> None:
-    class Hostile(toolbox.CrashingStore):
+def test_a_writer_that_always_loses_gives_up() -> None:
+    class Hostile(CrashingStore):
         def put_if_absent(self, key: str, data: bytes) -> bool:
             Chain(self.inner).list_entries((replace(B, key=f"{B.key}{self.writes}"),), are_new=True)
             self.writes += 1
@@ -277,10 +257,10 @@ def test_a_writer_that_always_loses_gives_up(toolbox) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mlife_assets.adapters.event_log.chain.RACES_MAXIMUM", 5)
         with pytest.raises(TransientError, match="5 other writers"):
-            Chain(Hostile(toolbox.store(), -9)).list_entries((A,))
+            Chain(Hostile(new_store(), -9)).list_entries((A,))
 
 
-def test_writers_that_race_keep_the_chain_whole(toolbox, tmp_path: Path) -> None:
+def test_writers_that_race_keep_the_chain_whole(tmp_path: Path) -> None:
     store = ObstoreObjectStore.local(tmp_path / "lake", survives_power_cut=False)
     failures: list[Exception] = []
 
@@ -288,10 +268,8 @@ def test_writers_that_race_keep_the_chain_whole(toolbox, tmp_path: Path) -> None
         log = ParquetEventLog(store)
         try:
             for step in range(8):
-                log.append(
-                    "click", toolbox.clicks([(f"{number}-{step}", 0), (f"{number}-{step}x", 3)]), writer=f"w{number}"
-                )
-                log.append("click", toolbox.clicks([(f"same-{step}", 0)]), writer="same")
+                log.append("click", clicks([(f"{number}-{step}", 0), (f"{number}-{step}x", 3)]), writer=f"w{number}")
+                log.append("click", clicks([(f"same-{step}", 0)]), writer="same")
         except MlifeError as error:
             failures.append(error)
 
@@ -309,23 +287,18 @@ def test_writers_that_race_keep_the_chain_whole(toolbox, tmp_path: Path) -> None
     assert max(listed.values()) == 1
 
 
-def test_objects_that_are_no_manifests_are_passed_over(toolbox) -> None:
-    store = toolbox.stored({"manifests/chain/note.txt": b"?", "manifests/x": b"?"})
-    assert Chain(store).list_entries((A,)) == FIRST
-
-
 @pytest.mark.parametrize("number", [0, 1])
 @pytest.mark.parametrize("damage", [b"", b'{"anchors":[]'])
-def test_the_newest_manifest_is_written_again_where_it_cannot_be_read(toolbox, damage: bytes, number: int) -> None:
-    store = chained(toolbox, *(A, B)[: number + 1])
+def test_the_newest_manifest_is_written_again_where_it_cannot_be_read(damage: bytes, number: int) -> None:
+    store = chained(*(A, B)[: number + 1])
     before = {key: store.get(key) for key in store.list("")}
     store.replace(manifest_key(number), damage)
     assert Chain(store).list_entries(((A, B)[number],)) == manifest_key(number)
     assert {key: store.get(key) for key in store.list("")} == before
 
 
-def test_a_pinned_manifest_comes_back_with_the_same_hash_or_not_at_all(toolbox) -> None:
-    store = chained(toolbox, A, B)
+def test_a_pinned_manifest_comes_back_with_the_same_hash_or_not_at_all() -> None:
+    store = chained(A, B)
     pin = ChainEnd(1, content_hash(store.get(SECOND)))
     store.replace(SECOND, b"")
     with pytest.raises(IntegrityError, match=f"{SECOND} cannot be read, as after a power cut; run again"):
@@ -334,42 +307,42 @@ def test_a_pinned_manifest_comes_back_with_the_same_hash_or_not_at_all(toolbox) 
     assert content_hash(store.get(SECOND)) == pin.sha256
 
 
-def test_an_older_manifest_is_never_written_again(toolbox) -> None:
-    store = chained(toolbox, A, B, C)
+def test_an_older_manifest_is_never_written_again() -> None:
+    store = chained(A, B, C)
     store.replace(SECOND, b"")
     store.replace(THIRD, b"")
     with pytest.raises(IntegrityError, match=SECOND):
         Chain(store).list_entries((C,))
 
 
-def test_a_cut_or_replaced_end_is_not_continued(toolbox) -> None:
-    store = chained(toolbox, A, B)
+def test_a_cut_or_replaced_end_is_not_continued() -> None:
+    store = chained(A, B)
     pin = ChainEnd(1, content_hash(store.get(SECOND)))
-    cut = toolbox.stored({FIRST: store.get(FIRST)})
+    cut = stored({FIRST: store.get(FIRST)})
     with pytest.raises(IntegrityError, match=f"{SECOND} was signed and is gone"):
         Chain(cut, pinned=lambda: pin).list_entries((C,))
     with pytest.raises(IntegrityError, match=f"{SECOND} was signed and is gone"):
-        Chain(toolbox.store(), pinned=lambda: pin).list_entries((C,))
+        Chain(new_store(), pinned=lambda: pin).list_entries((C,))
     Chain(cut).list_entries((C,))
     with pytest.raises(IntegrityError, match=f"{SECOND} is not the one that was signed"):
         Chain(cut, pinned=lambda: pin).list_entries((A,))
 
 
-def test_a_manifest_of_somebody_without_the_key_is_not_continued_or_written_over(toolbox) -> None:
-    store = toolbox.store()
+def test_a_manifest_of_somebody_without_the_key_is_not_continued_or_written_over() -> None:
+    store = new_store()
     Chain(store, key=lambda: KEY).list_entries((A,))
     Chain(store).list_entries((B,))
     forged = store.get(SECOND)
     with pytest.raises(IntegrityError, match=f"{SECOND} was written without the key"):
         Chain(store, key=lambda: KEY).list_entries((C,))
     assert store.get(SECOND) == forged
-    keyed = Chain(toolbox.store(), key=lambda: KEY)
+    keyed = Chain(new_store(), key=lambda: KEY)
     keyed.list_entries((A,))
     assert [link for link, _ in keyed.since(-1)] == [Link(FIRST, content_hash(store.get(FIRST)))]
 
 
-def test_what_was_written_since_is_returned_in_order_and_checked(toolbox) -> None:
-    store = toolbox.store()
+def test_what_was_written_since_is_returned_in_order_and_checked() -> None:
+    store = new_store()
     chain = Chain(store)
     for entry in (A, B):
         chain.list_entries((entry,))
@@ -382,37 +355,24 @@ def test_what_was_written_since_is_returned_in_order_and_checked(toolbox) -> Non
         Chain(store).since(-1)
 
 
-def test_a_hole_is_named_by_whoever_meets_it(toolbox) -> None:
-    store = chained(toolbox, A, B, C)
-    pin = ChainEnd(1, content_hash(store.get(SECOND)))
-    holed = toolbox.stored({key: store.get(key) for key in (FIRST, THIRD)})
-    with pytest.raises(IntegrityError, match=f"{SECOND} is missing, its successor is there"):
-        Chain(holed).since(-1)
-    with pytest.raises(IntegrityError, match=f"{SECOND} is missing, its successor is there"):
-        Chain(holed, pinned=lambda: pin).list_entries((C,))
-
-
-def test_the_first_manifest_anchors_every_hour_of_release_010(toolbox, old_log: dict[str, bytes]) -> None:
-    store = toolbox.stored(old_log)
+def test_the_first_manifest_anchors_release_010_and_lists_none_of_its_files_again(old_log: dict[str, bytes]) -> None:
+    store = stored(old_log)
     heads = verify(store).heads
     assert last_of_hours(store) == heads
-    ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+    ParquetEventLog(store).append("click", clicks([("new", 0)]), writer="w")
     (manifest,) = manifests(store)
     assert manifest.anchors == heads
     assert verify(store).is_intact
     assert {key: store.get(key) for key in old_log} == old_log
-
-
-def test_a_file_that_release_010_listed_is_not_listed_again(toolbox, old_log: dict[str, bytes]) -> None:
-    store = toolbox.stored(old_log)
+    store = stored(old_log)
     log = ParquetEventLog(store)
-    log.append("click", toolbox.clicks([(f"0-{n}", n * 8) for n in range(9)]), writer="w")
+    log.append("click", clicks([(f"0-{n}", n * 8) for n in range(9)]), writer="w")
     log.relist(log.files("click"))
     assert store.list("manifests/chain") == []
 
 
-def test_a_log_of_release_010_can_be_anchored_without_an_append(toolbox, old_log: dict[str, bytes]) -> None:
-    store = toolbox.stored(old_log)
+def test_a_log_of_release_010_can_be_anchored_without_an_append(old_log: dict[str, bytes]) -> None:
+    store = stored(old_log)
     chain = Chain(store)
     chain.start()
     chain.start()
@@ -421,17 +381,17 @@ def test_a_log_of_release_010_can_be_anchored_without_an_append(toolbox, old_log
     assert manifests(store)[0].anchors == last_of_hours(store)
 
 
-def test_a_damaged_log_of_release_010_is_not_continued(toolbox, old_log: dict[str, bytes]) -> None:
+def test_a_damaged_log_of_release_010_is_not_continued(old_log: dict[str, bytes]) -> None:
     key = max(key for key in old_log if key.startswith("manifests"))
-    store = toolbox.stored({**old_log, key: b""})
+    store = stored({**old_log, key: b""})
     with pytest.raises(IntegrityError, match=key):
-        ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+        ParquetEventLog(store).append("click", clicks([("new", 0)]), writer="w")
     assert store.list("manifests/chain") == []
 
 
-def test_threads_that_share_a_chain_read_on_one_after_the_other(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_that_share_a_chain_read_on_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them finds the end that another process made, also when they ask at the same moment."""
-    store = toolbox.store()
+    store = new_store()
     shared = Chain(store)
     assert shared.end() is None
     Chain(store).list_entries((A,))
@@ -450,8 +410,8 @@ def test_threads_that_share_a_chain_read_on_one_after_the_other(toolbox, monkeyp
     assert ends == [ChainEnd(0, content_hash(store.get(FIRST)))] * 2
 
 
-def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> None:
-    store = chained(toolbox, A, B)
+def test_a_reader_goes_on_once_an_unreadable_end_was_written_again() -> None:
+    store = chained(A, B)
     whole = store.get(SECOND)
     store.replace(SECOND, b"")
     reader = Chain(store)
@@ -462,8 +422,8 @@ def test_a_reader_goes_on_once_an_unreadable_end_was_written_again(toolbox) -> N
     assert [link.key for link, _ in reader.since(0)] == [SECOND, THIRD]
 
 
-def test_an_unreadable_end_that_was_taken_away_is_no_end(toolbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = chained(toolbox, A, B)
+def test_an_unreadable_end_that_was_taken_away_is_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = chained(A, B)
     store.replace(SECOND, b"")
     reader, get = Chain(store), store.get
     assert reader.end() is None
@@ -475,13 +435,3 @@ def test_an_unreadable_end_that_was_taken_away_is_no_end(toolbox, monkeypatch: p
 
     monkeypatch.setattr(store, "get", gone)
     assert reader.end() is None
-
-
-def test_into_the_log_of_another_home_nothing_is_put(toolbox) -> None:
-    store = toolbox.store()
-    ParquetEventLog(store, key=lambda: KEY).append("click", toolbox.clicks([("a", 1)]), writer="w")
-    before = {key: store.get(key) for key in store.list("")}
-    stranger = ParquetEventLog(store, key=lambda: b"s" * 32)
-    with pytest.raises(IntegrityError, match="was written without the key of this home"):
-        stranger.append("click", toolbox.clicks([("b", 2)]), writer="w")
-    assert {key: store.get(key) for key in store.list("")} == before

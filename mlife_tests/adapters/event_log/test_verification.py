@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog, verify
 from mlife_assets.adapters.event_log.log import VERSION_KEY, decode_rows, encode_rows, upcast
 from mlife_assets.adapters.event_log.manifests import (
-    Link,
     content_hash,
     decode_hour_manifest,
     decode_manifest,
@@ -26,38 +25,40 @@ from mlife_assets.core import event_columns
 from mlife_assets.core.errors import IntegrityError, NewerVersionError
 from mlife_assets.core.event_columns import TIMESTAMP, Column, EventType, Upcaster, added, day, flag, number, text
 from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_tests.rows import clicks
+from mlife_tests.stores import in_release_010, new_store, stored
 
 KIND = EventType("seen", "market", (text("user_id"), number("score")))
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def test_an_untouched_log_is_intact_and_so_is_one_of_release_010(toolbox, whole_log, old_log) -> None:
+def test_an_untouched_log_is_intact_and_so_are_one_of_release_010_and_an_empty_one(whole_log, old_log) -> None:
     for files, manifests, heads in ((whole_log, 4, 1), (old_log, 28, 9)):
-        result = verify(toolbox.stored(files))
+        result = verify(stored(files))
         assert result.is_intact
         assert (result.files, result.rows, result.manifests, len(result.heads)) == (28, 28, manifests, heads)
-    assert [link.key for link in verify(toolbox.stored(whole_log)).heads] == [manifest_key(3)]
+    assert [link.key for link in verify(stored(whole_log)).heads] == [manifest_key(3)]
+    result = verify(new_store())
+    assert (result.is_intact, result.files, result.manifests, result.rows, result.heads) == (True, 0, 0, 0, ())
 
 
 @settings(max_examples=150)
 @given(data=st.data())
-def test_any_changed_byte_is_found_and_its_file_named(
-    toolbox, whole_log: dict[str, bytes], data: st.DataObject
-) -> None:
+def test_any_changed_byte_is_found_and_its_file_named(whole_log: dict[str, bytes], data: st.DataObject) -> None:
     key = data.draw(st.sampled_from(sorted(whole_log)))
     place = data.draw(st.integers(0, len(whole_log[key]) - 1))
     flip = data.draw(st.integers(1, 255))
     changed = bytearray(whole_log[key])
     changed[place] ^= flip
-    findings = verify(toolbox.stored({**whole_log, key: bytes(changed)})).findings
+    findings = verify(stored({**whole_log, key: bytes(changed)})).findings
     kind = "altered_manifest" if key.startswith("manifests") else "altered_file"
     assert (kind, key) in {(finding.kind, finding.key) for finding in findings}
 
 
-def test_any_lost_or_added_file_is_found_and_named(toolbox, whole_log: dict[str, bytes]) -> None:
+def test_any_lost_or_added_file_is_found_and_named(whole_log: dict[str, bytes]) -> None:
     for key in whole_log:
         rest = {k: v for k, v in whole_log.items() if k != key}
-        findings = verify(toolbox.stored(rest)).findings
+        findings = verify(stored(rest)).findings
         if key.startswith("events"):
             assert [(f.kind, f.key) for f in findings] == [("missing_file", key)]
         else:
@@ -70,14 +71,14 @@ def test_any_lost_or_added_file_is_found_and_named(toolbox, whole_log: dict[str,
         ("events/note.txt", "unlisted_file"),
         ("manifests/x", "unknown_object"),
     ):
-        assert [(f.kind, f.key) for f in verify(toolbox.stored({**whole_log, key: b"?"})).findings] == [(kind, key)]
+        assert [(f.kind, f.key) for f in verify(stored({**whole_log, key: b"?"})).findings] == [(kind, key)]
 
 
 def test_an_hour_of_release_010_lost_with_its_files_is_found_by_the_anchor_of_the_next(
-    toolbox, old_log: dict[str, bytes]
+    old_log: dict[str, bytes],
 ) -> None:
     hour = "dt=2026-06-02/hour=00"
-    findings = verify(toolbox.stored({k: v for k, v in old_log.items() if hour not in k})).findings
+    findings = verify(stored({k: v for k, v in old_log.items() if hour not in k})).findings
     assert ("missing_manifest", f"manifests/{hour}/00000002.json") in {(f.kind, f.key) for f in findings}
 
 
@@ -90,81 +91,76 @@ def rewritten(objects: dict[str, bytes], key: str) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("sequence", [0, 1, 2])
 def test_a_consistent_rewrite_of_a_manifest_of_release_010_is_seen_by_its_successor(
-    toolbox, old_log: dict[str, bytes], sequence: int
+    old_log: dict[str, bytes], sequence: int
 ) -> None:
     """The last of an hour is pinned by the anchor of the next hour."""
     key = f"manifests/dt=2026-06-02/hour=08/{sequence:08d}.json"
-    findings = verify(toolbox.stored(rewritten(old_log, key))).findings
+    findings = verify(stored(rewritten(old_log, key))).findings
     assert [(f.kind, f.key) for f in findings] == [("altered_manifest", key)]
 
 
 def test_a_consistent_rewrite_of_the_last_manifest_of_release_010_is_seen_by_the_chain(
-    toolbox, old_log: dict[str, bytes]
+    old_log: dict[str, bytes],
 ) -> None:
     last = max(key for key in old_log if key.startswith("manifests"))
-    assert verify(toolbox.stored(rewritten(old_log, last))).is_intact, "nothing follows it yet"
-    store = toolbox.stored(old_log)
-    ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+    assert verify(stored(rewritten(old_log, last))).is_intact, "nothing follows it yet"
+    store = stored(old_log)
+    ParquetEventLog(store).append("click", clicks([("new", 0)]), writer="w")
     grown = {key: store.get(key) for key in store.list("")}
-    findings = verify(toolbox.stored(rewritten(grown, last))).findings
+    findings = verify(stored(rewritten(grown, last))).findings
     assert [(f.kind, f.key) for f in findings] == [("altered_manifest", last)]
 
 
 def without(objects: dict[str, bytes], *numbers: int) -> dict[str, bytes]:
-    """Return a log without some manifests and the files that they list."""
     keys = {manifest_key(number) for number in numbers}
     files = {entry.key for key in keys for entry in decode_manifest(key, objects[key]).entries}
     return {key: data for key, data in objects.items() if key not in keys | files}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_manifest_taken_from_the_middle_with_its_files_is_named(
-    toolbox, whole_log: dict[str, bytes], number: int
-) -> None:
-    findings = verify(toolbox.stored(without(whole_log, number))).findings
+def test_a_manifest_taken_from_the_middle_with_its_files_is_named(whole_log: dict[str, bytes], number: int) -> None:
+    findings = verify(stored(without(whole_log, number))).findings
     assert [(f.kind, f.key) for f in findings] == [("missing_manifest", manifest_key(number))]
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_a_consistent_rewrite_of_a_manifest_is_seen_by_its_successor(
-    toolbox, whole_log: dict[str, bytes], number: int
-) -> None:
+def test_a_consistent_rewrite_of_a_manifest_is_seen_by_its_successor(whole_log: dict[str, bytes], number: int) -> None:
     key = manifest_key(number)
     manifest = decode_manifest(key, whole_log[key])
     forged = encode_manifest(replace(manifest, entries=()))
-    findings = verify(toolbox.stored({**without(whole_log, number), key: forged})).findings
+    findings = verify(stored({**without(whole_log, number), key: forged})).findings
     assert [(f.kind, f.key) for f in findings] == [("altered_manifest", key)]
 
 
-def test_a_manifest_planted_far_ahead_is_reported_at_once(toolbox, whole_log: dict[str, bytes]) -> None:
+def test_a_manifest_planted_far_ahead_is_reported_at_once(whole_log: dict[str, bytes]) -> None:
     far = manifest_key(999_999_999_999)
-    findings = verify(toolbox.stored({**whole_log, far: b"{}"})).findings
+    findings = verify(stored({**whole_log, far: b"{}"})).findings
     assert ("altered_manifest", far) in {(f.kind, f.key) for f in findings}
     assert len(findings) < 2_000
 
 
-def test_a_manifest_of_release_010_is_foreign_once_the_chain_began(toolbox, old_log: dict[str, bytes]) -> None:
-    store = toolbox.stored(old_log)
-    ParquetEventLog(store).append("click", toolbox.clicks([("new", 0)]), writer="w")
+def test_a_manifest_of_release_010_is_foreign_once_the_chain_began(old_log: dict[str, bytes]) -> None:
+    store = stored(old_log)
+    ParquetEventLog(store).append("click", clicks([("new", 0)]), writer="w")
     grown = {key: store.get(key) for key in store.list("")}
-    other = toolbox.in_release_010({**old_log, **_file(toolbox, "forged", 100)})
+    other = in_release_010({**old_log, **_file("forged", 100)})
     added = {key: data for key, data in other.items() if key not in grown}
-    findings = verify(toolbox.stored({**grown, **added})).findings
+    findings = verify(stored({**grown, **added})).findings
     assert {f.kind for f in findings} == {"foreign_manifest"}
 
 
-def _file(toolbox, name: str, hours: float) -> dict[str, bytes]:
-    store = toolbox.store()
-    ParquetEventLog(store).append("click", toolbox.clicks([(name, hours)]), writer="w")
+def _file(name: str, hours: float) -> dict[str, bytes]:
+    store = new_store()
+    ParquetEventLog(store).append("click", clicks([(name, hours)]), writer="w")
     return {key: store.get(key) for key in store.list("events")}
 
 
-def test_a_manifest_without_the_key_is_foreign_unless_a_head_pins_it(toolbox) -> None:
-    store = toolbox.store()
-    ParquetEventLog(store).append("click", toolbox.clicks([("a", 0)]), writer="w")
+def test_a_manifest_without_the_key_is_foreign_unless_a_head_pins_it() -> None:
+    store = new_store()
+    ParquetEventLog(store).append("click", clicks([("a", 0)]), writer="w")
     pin = ChainEnd(0, content_hash(store.get(manifest_key(0))))
     keyed = ParquetEventLog(store, key=lambda: b"k" * 32, pinned=lambda: pin)
-    keyed.append("click", toolbox.clicks([("b", 0)]), writer="w")
+    keyed.append("click", clicks([("b", 0)]), writer="w")
     assert verify(store).is_intact
     assert verify(store, key=b"k" * 32, trusted_until=0).is_intact
     for key, foreign in ((b"k" * 32, [0]), (b"j" * 32, [0, 1])):
@@ -172,60 +168,33 @@ def test_a_manifest_without_the_key_is_foreign_unless_a_head_pins_it(toolbox) ->
         assert [(f.kind, f.key) for f in findings] == [("foreign_manifest", manifest_key(n)) for n in foreign]
 
 
-def test_a_lost_tail_is_seen_against_a_witnessed_head_only(toolbox, whole_log: dict[str, bytes]) -> None:
-    heads = verify(toolbox.stored(whole_log)).heads
-    tail = heads[-1].key
-    listed = {k for k in whole_log if k.encode() in whole_log[tail]}
-    cut = toolbox.stored({k: v for k, v in whole_log.items() if k != tail and k not in listed})
-    assert verify(cut).is_intact
-    assert [(f.kind, f.key) for f in verify(cut, witnessed=heads).findings] == [("missing_manifest", tail)]
-
-
-def test_nothing_is_intact(toolbox) -> None:
-    result = verify(toolbox.store())
-    assert (result.is_intact, result.files, result.manifests, result.rows, result.heads) == (True, 0, 0, 0, ())
-
-
-def test_heads_are_the_last_manifests_with_their_hashes(
-    toolbox, whole_log: dict[str, bytes], old_log: dict[str, bytes]
-) -> None:
-    last: dict[str, str] = {}
-    for key in sorted(key for key in old_log if key.startswith("manifests")):
-        last[key.rpartition("/")[0]] = key
-    heads = verify(toolbox.stored(old_log)).heads
-    assert heads == tuple(Link(key, content_hash(old_log[key])) for key in last.values())
-    assert verify(toolbox.stored(old_log), witnessed=heads).is_intact
-    newest = manifest_key(3)
-    assert verify(toolbox.stored(whole_log)).heads == (Link(newest, content_hash(whole_log[newest])),)
-
-
-def test_a_rewritten_head_is_seen_against_the_witnessed_one_only(toolbox, whole_log: dict[str, bytes]) -> None:
-    heads = verify(toolbox.stored(whole_log)).heads
+def test_a_rewritten_head_is_seen_against_the_witnessed_one_only(whole_log: dict[str, bytes]) -> None:
+    heads = verify(stored(whole_log)).heads
     head = heads[-1].key
     manifest = decode_manifest(head, whole_log[head])
     rest = {key: data for key, data in whole_log.items() if key != manifest.entries[0].key}
-    forged = toolbox.stored({**rest, head: encode_manifest(replace(manifest, entries=()))})
+    forged = stored({**rest, head: encode_manifest(replace(manifest, entries=()))})
     assert verify(forged).is_intact
     (finding,) = verify(forged, witnessed=heads).findings
     assert (finding.kind, finding.key) == ("altered_manifest", head)
     assert "a witnessed head recorded another hash" in finding.detail
 
 
-def test_two_manifests_that_disagree_about_a_file_are_named(toolbox, whole_log: dict[str, bytes]) -> None:
-    head = verify(toolbox.stored(whole_log)).heads[-1].key
+def test_two_manifests_that_disagree_about_a_file_are_named(whole_log: dict[str, bytes]) -> None:
+    head = verify(stored(whole_log)).heads[-1].key
     manifest = decode_manifest(head, whole_log[head])
     other = replace(manifest.entries[0], key=next(key for key in sorted(whole_log) if key.startswith("events")))
-    store = toolbox.stored({**whole_log, head: encode_manifest(replace(manifest, entries=(*manifest.entries, other)))})
+    store = stored({**whole_log, head: encode_manifest(replace(manifest, entries=(*manifest.entries, other)))})
     (finding,) = verify(store).findings
     assert (finding.kind, finding.key) == ("altered_manifest", head)
     assert f"lists {other.key} with another hash or row count" in finding.detail
 
 
-def test_findings_say_what_to_do(toolbox, whole_log: dict[str, bytes]) -> None:
+def test_findings_say_what_to_do(whole_log: dict[str, bytes]) -> None:
     file = next(key for key in sorted(whole_log) if key.startswith("events"))
-    (lost,) = verify(toolbox.stored({k: v for k, v in whole_log.items() if k != file})).findings
+    (lost,) = verify(stored({k: v for k, v in whole_log.items() if k != file})).findings
     assert "listed with 1 rows; restore it" in lost.detail
-    (altered,) = verify(toolbox.stored({**whole_log, file: b"?"})).findings
+    (altered,) = verify(stored({**whole_log, file: b"?"})).findings
     assert content_hash(b"?")[:16] in altered.detail
     assert content_hash(whole_log[file])[:16] in altered.detail
 
@@ -256,27 +225,24 @@ def test_a_file_of_version_1_says_nothing_and_has_the_bytes_it_always_had() -> N
     assert VERSION_KEY.encode() not in data
 
 
-def test_a_later_file_says_its_version_in_its_footer() -> None:
+def test_a_later_file_says_its_version_in_its_footer_and_what_came_later_is_null_in_older_ones() -> None:
     kind = replace(KIND, version=12)
     data = encode_rows(kind, OLD)
     assert open_table(data).metadata.metadata[VERSION_KEY.encode()] == b"12"
     assert encode_rows(kind, OLD) == data
     assert decode_rows(kind, data, kind.schema.names, "k").equals(OLD)
-
-
-def test_a_column_that_came_later_is_null_in_older_files() -> None:
     kind = evolved(((*KIND.columns, added(2, text("device"))), None))
     read = decode_rows(kind, encode_rows(KIND, OLD), ["device", "event_id"], "k")
     assert read.to_pydict() == {"device": [None, None], "event_id": ["e0", "e1"]}
     assert decode_rows(kind, encode_rows(KIND, OLD), kind.schema.names, "k").schema.equals(kind.schema)
 
 
-def test_a_newer_file_is_refused_whatever_its_columns(toolbox, monkeypatch) -> None:
+def test_a_newer_file_is_refused_whatever_its_columns(monkeypatch) -> None:
     click = EVENT_TYPES["click"]
-    store = toolbox.store()
+    store = new_store()
     with monkeypatch.context() as later:
         later.setitem(EVENT_TYPES, "click", replace(click, version=click.version + 1))
-        ParquetEventLog(store).append("click", toolbox.clicks([("a", 1)]), writer="w")
+        ParquetEventLog(store).append("click", clicks([("a", 1)]), writer="w")
         assert ParquetEventLog(store).read("click").num_rows == 1
     told = rf"hour=01/w-.* holds version {click.version + 1} of click, this mlife knows {click.version}; upgrade"
     with pytest.raises(NewerVersionError, match=told):
@@ -341,15 +307,12 @@ def test_what_an_upcaster_carries_over_stays_as_it_is_to_the_bit() -> None:
     assert read["extra"].to_pylist() == ["x"] * 3
 
 
-def test_an_upcaster_reaches_nothing_but_its_rows(tmp_path) -> None:
+def test_an_upcaster_reaches_nothing_but_its_rows_and_loses_no_required_column(tmp_path) -> None:
     secret = tmp_path / "secret.csv"
     secret.write_text("secret\n")
     kind = evolved((KIND.columns, f"* replace ((select content from read_text('{secret}')) as user_id)"))
     with pytest.raises(Exception, match="disabled by configuration"):
         upcast(kind, 1, OLD)
-
-
-def test_an_upcaster_that_loses_a_required_column_is_reported() -> None:
     kind = evolved((KIND.columns, "* exclude (score)"))
     with pytest.raises(IntegrityError, match="version 2 of seen lacks the column score"):
         upcast(kind, 1, OLD)

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from mlife_assets.adapters.event_log import ChainEnd, ParquetEventLog
 from mlife_assets.adapters.log_heads.head import Ed25519Signer, FolderHeadStore, Head, KeyPins, Note
 from mlife_assets.adapters.log_heads.sealing import Sealer, newest_head
 from mlife_assets.adapters.object_store import ObstoreObjectStore
-from mlife_assets.recruiting.events import EVENT_TYPES
+from mlife_tests.rows import events
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 KEY = b"k" * 32
@@ -54,14 +53,11 @@ class Sealed:
 
     def append(self, *names: str, days: float = 0) -> None:
         at = START + timedelta(days=days)
-        rows = [
-            {
-                "event_id": name, "occurred_at": at, "observed_at": at, "user_id": "u", "job_id": "j",
-                "source": "organic", "exposure_id": "x",
-            }
-            for name in names
-        ]  # fmt: skip
-        self.log.append("click", pa.Table.from_pylist(rows, schema=EVENT_TYPES["click"].schema), writer="w")
+        self.log.append("click", events("click", *({"event_id": name} for name in names), at=at), writer="w")
+
+    def sign(self, *names: str) -> Head | None:
+        self.append(*names)
+        return self.seal()
 
     def seal(self, note: Note | None = None, next_key: bytes | None = None) -> Head | None:
         return self.sealer.seal(self.log.chain, now=START, ledger=self.ledger, note=note, next_key=next_key)

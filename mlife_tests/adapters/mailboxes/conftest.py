@@ -20,9 +20,19 @@ def stationery() -> Stationery:
 
 
 @pytest.fixture
-def mail_to() -> Callable[..., OutboundMessage]:
-    """Return what makes the mail of the n-th person."""
+def bounce(stationery: Stationery) -> Callable[..., str]:
+    def report(message_id: str, action: str = "failed") -> str:
+        return (
+            f"To: bounces+{stationery.wire_id(message_id)}\nContent-Type: multipart/report;"
+            " report-type=delivery-status; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n"
+            f"Reporting-MTA: dns; x\n\nAction: {action}\nStatus: 5.1.1\n\n--b--\n"
+        )
 
+    return report
+
+
+@pytest.fixture
+def mail_to() -> Callable[..., OutboundMessage]:
     def make(number: int = 1, *, address: str | None = None, extra: str = "") -> OutboundMessage:
         user_id = f"usr_{number:07d}"
         leave = Letterhead().unsubscribe_base + unsubscribe_token(user_id, "email_digest", KEY)

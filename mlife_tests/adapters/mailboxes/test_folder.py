@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -15,7 +16,7 @@ from mlife_assets.adapters import mailboxes
 from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
 from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.mailboxes import FolderMailbox, MailFaults, ReturnedFolder, SendJournal, SmtpMailbox
-from mlife_assets.adapters.mailboxes.folder import UNSUBSCRIBE_BODY, AbsentMailbox
+from mlife_assets.adapters.mailboxes.folder import AbsentMailbox
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import (
@@ -27,7 +28,6 @@ from mlife_assets.core.errors import (
 from mlife_assets.recruiting.application import Application, Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.mime import unsubscribe_token
-from mlife_assets.recruiting.messaging.replies import STOP, classify
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import Accepted, AddressBook, LedgerRow, OutboundMessage
 from mlife_assets.testing.gateways import LOSES_ANSWER, LOSES_REQUEST, REJECTS, THROTTLES, GatewayContract
@@ -115,27 +115,16 @@ def test_receipts_follow_and_are_the_same_when_read_again(open_box, mail_to):
     assert box.sent_messages(date(2026, 6, 2)).num_rows == 0
 
 
-def test_some_readers_leave(open_box, mail_to):
-    box = open_box(MailFaults(0, 0, 0, 1, unsubscribe_share=0.5))
-    for number in range(1, 41):
-        box.send(mail_to(number), now=NOW)
-    heard = box.inbound(until=NEVER)
-    assert 10 < len(heard) < 30
-    assert {one.body for one in heard} == {"unsubscribe"}
-    assert {one.user_id for one in heard} <= {mail_to(number).user_id for number in range(1, 41)}
-    assert box.inbound(until=NEVER, since=heard[-1].received_at + timedelta(days=2)) == []
-
-
 def test_who_got_no_mail_does_not_leave(open_box, mail_to):
     box = open_box(MailFaults(0, 0, 0, delivered_share=0, unsubscribe_share=1))
     box.send(mail_to(), now=NOW)
     assert box.inbound(until=NEVER) == []
 
 
-def test_a_mail_that_really_came_back_counts_before_what_is_made_up(open_box, mail_to, stationery, tmp_path):
+def test_a_mail_that_really_came_back_counts_before_what_is_made_up(open_box, mail_to, bounce, tmp_path):
     box = open_box()
     box.send(mail_to(), now=NOW)
-    put(tmp_path / "mail" / "returned", "1.eml", bounce(stationery, mail_to().message_id), NOW)
+    put(tmp_path / "mail" / "returned", "1.eml", bounce(mail_to().message_id), NOW)
     (receipt,) = box.receipts(until=NEVER)
     assert receipt.is_delivered is False
 
@@ -156,13 +145,10 @@ def test_the_same_seed_gives_the_same_mails_and_answers(open_box, mail_to, tmp_p
     assert live(tmp_path / "c", 2)[0] != live(tmp_path / "d", 1)[0]
 
 
-def test_a_body_that_is_no_mail_is_rejected(open_box, mail_to):
+def test_a_body_that_is_no_mail_is_rejected_and_a_share_that_is_none_refused(open_box, mail_to):
     message = mail_to()
     with pytest.raises(ProviderRejectedError, match="no mail"):
         open_box().send(type(message)(message.message_id, message.user_id, message.address, "Cook. STOP"), now=NOW)
-
-
-def test_shares_are_shares():
     with pytest.raises(InvalidInputError, match="timeout_share"):
         MailFaults(timeout_share=2)
 
@@ -182,22 +168,8 @@ def test_a_mail_is_asked_about_and_drawn_for_once_and_replies_are_those_of_anoth
     open_box(faults).send(mail_to(21), now=NOW)
     assert box.inbound(until=NEVER) == open_box(faults).inbound(until=NEVER)
     assert [key for what, key in drawn if what == "leaves"] == [mail_to(21).message_id]
-    stats = []
-    monkeypatch.setattr(box, "_sent_at", Recording(box._sent_at, stats))
+    monkeypatch.setattr(box, "_sent_at", MappingProxyType(box._sent_at))  # it is not asked about again
     assert box.receipts(until=NEVER) == open_box(faults).receipts(until=NEVER)
-    assert stats == []
-
-
-class Recording(dict):
-    """A memory that keeps what is put into it."""
-
-    def __init__(self, known, kept) -> None:
-        super().__init__(known)
-        self._kept = kept
-
-    def __setitem__(self, key, value) -> None:
-        self._kept.append(key)
-        super().__setitem__(key, value)
 
 
 def test_a_mail_that_was_taken_away_is_gone(open_box, mail_to, tmp_path):
@@ -221,23 +193,15 @@ def leaving(number: int = 1) -> str:
     return f"Subject: unsubscribe {unsubscribe_token(f'usr_{number}', 'email_digest', KEY)}\n\n"
 
 
-def bounce(stationery, message_id: str, action: str = "failed") -> str:
-    return (
-        f"To: bounces+{stationery.wire_id(message_id)}\nContent-Type: multipart/report; report-type=delivery-status;"
-        " boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n"
-        f"Action: {action}\nStatus: 5.1.1\n\n--b--\n"
-    )
-
-
 def test_no_folder_is_no_mail(tmp_path, stationery):
     folder = ReturnedFolder(tmp_path / "none", stationery)
     assert folder.receipts(until=NOON) == []
     assert folder.inbound(until=NOON, since=None, user_of=lambda _: None) == []
 
 
-def test_reports_are_receipts_and_the_rest_is_inbound(tmp_path, stationery):
-    put(tmp_path, "b.eml", bounce(stationery, "msg_1"), NOON)
-    put(tmp_path, "a.eml", bounce(stationery, "msg_2", "delivered"), NOON + timedelta(minutes=1))
+def test_reports_are_receipts_and_the_rest_is_inbound(tmp_path, stationery, bounce):
+    put(tmp_path, "b.eml", bounce("msg_1"), NOON)
+    put(tmp_path, "a.eml", bounce("msg_2", "delivered"), NOON + timedelta(minutes=1))
     put(tmp_path, "c.eml", leaving(), NOON + timedelta(minutes=2))
     put(tmp_path, "note.txt", leaving(2), NOON)
     put(tmp_path, ".half.eml", leaving(3), NOON)
@@ -255,10 +219,6 @@ def test_reports_are_receipts_and_the_rest_is_inbound(tmp_path, stationery):
     assert (heard.user_id, heard.body, heard.received_at) == ("usr_1", "unsubscribe", NOON + timedelta(minutes=2))
     assert folder.inbound(until=NOON, since=None, user_of=lambda _: None) == []
     assert folder.inbound(until=later, since=later, user_of=lambda _: None) == []
-
-
-def test_whoever_leaves_or_complains_says_stop():
-    assert classify(UNSUBSCRIBE_BODY) == STOP
 
 
 def test_a_maildir_may_move_and_flag_a_mail(tmp_path, stationery):
@@ -285,15 +245,12 @@ def test_the_same_mail_delivered_twice_is_one(tmp_path, stationery):
     assert len(ReturnedFolder(tmp_path, stationery).inbound(until=NOON, since=None, user_of=lambda _: None)) == 1
 
 
-def test_links_out_of_the_folder_are_not_followed(tmp_path, stationery):
+def test_links_out_of_the_folder_are_not_followed_and_a_file_is_no_folder(tmp_path, stationery):
     put(tmp_path, "elsewhere/1.eml", leaving(), NOON)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "1.eml").symlink_to(tmp_path / "elsewhere" / "1.eml")
     ever = datetime.max.replace(tzinfo=UTC)
     assert ReturnedFolder(tmp_path / "in", stationery).inbound(until=ever, since=None, user_of=lambda _: None) == []
-
-
-def test_a_folder_that_cannot_be_read_is_no_empty_answer(tmp_path, stationery):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(NotADirectoryError):
         ReturnedFolder(tmp_path / "file", stationery).receipts(until=NOON)
@@ -360,7 +317,7 @@ def relayed(ledger: SqlLedger, start_relay, stationery, mail_to, tmp_path: Path)
     mailbox.close()
 
 
-def test_every_answer_of_a_relay_is_a_state_of_the_ledger(relayed, stationery, tmp_path):
+def test_every_answer_of_a_relay_is_a_state_of_the_ledger(relayed, bounce, tmp_path):
     world, relay = relayed
     world.plan(range(1, 10))
 
@@ -387,11 +344,7 @@ def test_every_answer_of_a_relay_is_a_state_of_the_ledger(relayed, stationery, t
     assert world.dispatcher.reconcile(world.time).unknown == 1
     (tmp_path / "returned").mkdir()
     for number, action in ((1, "delivered"), (4, "delivered"), (5, "failed")):
-        (tmp_path / "returned" / f"{number}.eml").write_text(
-            f"To: bounces+{stationery.wire_id(f'msg_{number:024d}')}\nContent-Type: multipart/report;"
-            " report-type=delivery-status; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nX: y\n\n"
-            f"Action: {action}\nStatus: 5.1.1\n\n--b--\n"
-        )
+        (tmp_path / "returned" / f"{number}.eml").write_text(bounce(f"msg_{number:024d}", action))
     assert world.dispatcher.collect_receipts(datetime.max.replace(tzinfo=UTC)) == 3
     assert world.states == {
         "accepted": 3, "delivered": 2, "undelivered": 1, "rejected": 1, "throttled": 1, "suppressed": 1,

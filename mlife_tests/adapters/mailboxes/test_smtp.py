@@ -47,8 +47,17 @@ def open_box(tmp_path: Path, stationery) -> Iterator[Callable[..., SmtpMailbox]]
         one.close()
 
 
-def test_a_mail_arrives_as_it_was_made(start_relay, open_box, mail_to, stationery):
-    relay = start_relay()
+@pytest.fixture
+def relay(start_relay):
+    return start_relay()
+
+
+@pytest.fixture
+def box(relay, open_box):
+    return open_box(relay.port)
+
+
+def test_a_mail_arrives_as_it_was_made(relay, open_box, mail_to, stationery):
     message = mail_to()
     accepted = open_box(relay.port).send(message, now=NOW)
     (got,) = relay.mails
@@ -68,8 +77,8 @@ class TestContract(GatewayContract):
     can_be_asked = False
 
     @pytest.fixture(autouse=True)
-    def _relay(self, start_relay, open_box, mail_to, stationery):
-        self.relay, self.message, self.open_box, self.stationery = start_relay(), mail_to, open_box, stationery
+    def _relay(self, start_relay, open_box, mail_to, bounce):
+        self.relay, self.message, self.open_box, self.bounce = start_relay(), mail_to, open_box, bounce
 
     def opened(self, folder, fault=""):
         self.relay.answers = {THROTTLES: {"RCPT": "450 4.2.1 later"}, REJECTS: {"RCPT": "550 5.1.1 no"}}.get(fault, {})
@@ -81,23 +90,14 @@ class TestContract(GatewayContract):
     def answer(self, folder, messages):
         (folder / "returned").mkdir()
         for number, message in enumerate(messages, 1):
-            report = bounce(self.stationery, message.message_id, "delivered")
+            report = self.bounce(message.message_id, "delivered")
             for name, said in (("report", report), ("reply", f"From: {message.address}\n\nSTOP\n")):
                 path = folder / "returned" / f"{name}{number}.eml"
                 path.write_text(said)
                 os.utime(path, (NOW.timestamp() + number, NOW.timestamp() + number))
 
 
-def bounce(stationery, message_id, action):
-    return (
-        f"To: bounces+{stationery.wire_id(message_id)}\nContent-Type: multipart/report; report-type=delivery-status;"
-        " boundary=b\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x\n\n"
-        f"Action: {action}\nStatus: 2.0.0\n\n--b--\n"
-    )
-
-
-def test_many_mails_take_one_connection(start_relay, open_box, mail_to):
-    relay = start_relay()
+def test_many_mails_take_one_connection(relay, open_box, mail_to):
     box = open_box(relay.port, mails_per_connection=3)
     for number in range(1, 8):
         box.send(mail_to(number), now=NOW)
@@ -105,18 +105,15 @@ def test_many_mails_take_one_connection(start_relay, open_box, mail_to):
     assert relay.connections == 3
 
 
-def test_a_mail_goes_out_once_even_for_another_process(start_relay, open_box, mail_to):
-    relay = start_relay()
+def test_a_mail_goes_out_once_even_for_another_process(relay, open_box, mail_to):
     first, second = open_box(relay.port), open_box(relay.port)
     assert first.send(mail_to(), now=NOW) == second.send(mail_to(), now=NOW) == second.find(mail_to().message_id)
     assert len(relay.mails) == 1
 
 
 @pytest.mark.parametrize("point", BEFORE_THE_DOT)
-def test_a_line_cut_before_the_final_dot_is_safe_to_try_again(start_relay, open_box, mail_to, point):
-    relay = start_relay()
+def test_a_line_cut_before_the_final_dot_is_safe_to_try_again(relay, box, mail_to, point):
     relay.drop_at = point
-    box = open_box(relay.port)
     with pytest.raises(ProviderThrottledError) as error:
         box.send(mail_to(), now=NOW)
     assert isinstance(error.value, TransientError)
@@ -126,8 +123,7 @@ def test_a_line_cut_before_the_final_dot_is_safe_to_try_again(start_relay, open_
     assert len(relay.mails) == len(relay.seen) == 1
 
 
-def test_a_line_cut_after_the_final_dot_is_ambiguous_for_ever(start_relay, open_box, mail_to):
-    relay = start_relay()
+def test_a_line_cut_after_the_final_dot_is_ambiguous_for_ever(relay, open_box, mail_to):
     relay.drop_at = "DOT"
     box = open_box(relay.port)
     with pytest.raises(AmbiguousSendError, match="answer"):
@@ -143,9 +139,7 @@ def test_a_line_cut_after_the_final_dot_is_ambiguous_for_ever(start_relay, open_
     assert len(relay.mails) == 1
 
 
-def test_a_late_answer_is_ambiguous_too(start_relay, open_box, mail_to, monkeypatch):
-    relay = start_relay()
-    box = open_box(relay.port)
+def test_a_late_answer_is_ambiguous_too(relay, box, mail_to, monkeypatch):
     monkeypatch.setattr(smtplib.SMTP, "getreply", _silent_after_the_dot(smtplib.SMTP.getreply))
     with pytest.raises(AmbiguousSendError):
         box.send(mail_to(), now=NOW)
@@ -161,9 +155,7 @@ def _silent_after_the_dot(getreply):
     return reply
 
 
-def test_a_mail_that_was_cut_within_was_not_sent(start_relay, open_box, mail_to, monkeypatch):
-    relay = start_relay()
-    box = open_box(relay.port)
+def test_a_mail_that_was_cut_within_was_not_sent(relay, box, mail_to, monkeypatch):
     send = smtplib.SMTP.send
 
     def cut(self, data):
@@ -182,9 +174,7 @@ def test_a_mail_that_was_cut_within_was_not_sent(start_relay, open_box, mail_to,
     assert len(relay.mails) == 1
 
 
-def test_without_a_journal_nothing_goes_out(start_relay, open_box, mail_to, monkeypatch):
-    relay = start_relay()
-    box = open_box(relay.port)
+def test_without_a_journal_nothing_goes_out(relay, box, mail_to, monkeypatch):
 
     def full(*_):
         raise TransientError("no space is left")
@@ -198,11 +188,7 @@ def test_without_a_journal_nothing_goes_out(start_relay, open_box, mail_to, monk
     assert len(relay.mails) == 1
 
 
-def test_what_was_accepted_stays_accepted_when_the_journal_cannot_say_so(
-    start_relay, open_box, mail_to, monkeypatch, caplog
-):
-    relay = start_relay()
-    box = open_box(relay.port)
+def test_what_was_accepted_stays_accepted_when_the_journal_cannot_say_so(relay, box, mail_to, monkeypatch, caplog):
 
     def full(*_):
         raise TransientError("no space is left")
@@ -217,10 +203,8 @@ def test_what_was_accepted_stays_accepted_when_the_journal_cannot_say_so(
 
 @pytest.mark.parametrize("point", ["MAIL", "RCPT", "DATA", "DOT"])
 @pytest.mark.parametrize("answer", ["450 4.2.1 <person1@home.example> greylisted", "452 later", "421 4.3.2 closing"])
-def test_a_deferral_is_tried_later(start_relay, open_box, mail_to, point, answer):
-    relay = start_relay()
+def test_a_deferral_is_tried_later(relay, box, mail_to, point, answer):
     relay.answers[point] = answer
-    box = open_box(relay.port)
     with pytest.raises(ProviderThrottledError, match=answer[:3]) as error:
         box.send(mail_to(), now=NOW)
     assert "person1" not in str(error.value)
@@ -230,10 +214,8 @@ def test_a_deferral_is_tried_later(start_relay, open_box, mail_to, point, answer
 
 
 @pytest.mark.parametrize("point", ["MAIL", "RCPT", "DATA", "DOT"])
-def test_a_refusal_is_for_good_and_the_next_mail_goes_on(start_relay, open_box, mail_to, point):
-    relay = start_relay()
+def test_a_refusal_is_for_good_and_the_next_mail_goes_on(relay, box, mail_to, point):
     relay.answers[point] = "550 5.1.1 <person1@home.example> unknown"
-    box = open_box(relay.port)
     with pytest.raises(ProviderRejectedError, match=r"with 550 5\.1\.1$") as error:
         box.send(mail_to(), now=NOW)
     assert "home.example" not in str(error.value)
@@ -244,8 +226,7 @@ def test_a_refusal_is_for_good_and_the_next_mail_goes_on(start_relay, open_box, 
 
 
 @pytest.mark.parametrize("answer", ["250 OK", "200 hm", "399 what"])
-def test_a_relay_that_loses_count_gets_no_mail(start_relay, open_box, mail_to, answer):
-    relay = start_relay()
+def test_a_relay_that_loses_count_gets_no_mail(relay, open_box, mail_to, answer):
     relay.answers["DATA"] = answer
     with pytest.raises(ProviderThrottledError):
         open_box(relay.port).send(mail_to(), now=NOW)
@@ -253,8 +234,7 @@ def test_a_relay_that_loses_count_gets_no_mail(start_relay, open_box, mail_to, a
 
 
 @pytest.mark.parametrize("answer", ["354 more", "100 hm", "nonsense"])
-def test_an_answer_that_says_nothing_is_ambiguous(start_relay, open_box, mail_to, answer):
-    relay = start_relay()
+def test_an_answer_that_says_nothing_is_ambiguous(relay, open_box, mail_to, answer):
     relay.answers["DOT"] = answer
     with pytest.raises(AmbiguousSendError):
         open_box(relay.port).send(mail_to(), now=NOW)
@@ -265,9 +245,7 @@ def test_a_relay_that_is_down_has_nothing(open_box, mail_to):
         open_box(1).send(mail_to(), now=NOW)
 
 
-def test_a_connection_that_idled_is_renewed(start_relay, open_box, mail_to):
-    relay = start_relay()
-    box = open_box(relay.port)
+def test_a_connection_that_idled_is_renewed(relay, box, mail_to):
     box.send(mail_to(1), now=NOW)
     box._session._smtp.sock.shutdown(socket.SHUT_RDWR)
     box.send(mail_to(2), now=NOW)
@@ -292,8 +270,7 @@ def test_a_relay_that_nobody_vouches_for_gets_no_mail(start_relay, open_box, mai
     assert relay.seen == []
 
 
-def test_a_relay_without_starttls_gets_no_mail(start_relay, open_box, mail_to):
-    relay = start_relay()
+def test_a_relay_without_starttls_gets_no_mail(relay, open_box, mail_to):
     with pytest.raises(ProviderThrottledError, match="SMTPNotSupportedError"):
         open_box(relay.port, security="starttls").send(mail_to(), now=NOW)
     assert relay.seen == []
@@ -310,8 +287,7 @@ def test_a_wrong_password_refuses_no_mail_for_good(start_relay, open_box, mail_t
 
 
 @pytest.mark.parametrize("address", ["person1@home", "a@b.example\r\nRCPT TO:<x@y.example>", ""])
-def test_what_is_no_address_never_reaches_the_relay(start_relay, open_box, mail_to, address):
-    relay = start_relay()
+def test_what_is_no_address_never_reaches_the_relay(relay, open_box, mail_to, address):
     message = mail_to()
     broken = type(message)(message.message_id, message.user_id, address or " ", message.body)
     with pytest.raises(ProviderRejectedError, match="no mail address"):
@@ -328,14 +304,12 @@ def test_nothing_logs_an_address(start_relay, open_box, mail_to, caplog):
     assert "secret" not in repr(SmtpServer("h", user_name="u", password="secret"))
 
 
-def test_a_report_that_came_back_proves_an_ambiguous_mail(start_relay, open_box, mail_to, stationery, tmp_path):
-    relay = start_relay()
+def test_a_report_that_came_back_proves_an_ambiguous_mail(relay, box, mail_to, stationery, bounce, tmp_path):
     relay.drop_at = "DOT"
-    box = open_box(relay.port)
     with pytest.raises(AmbiguousSendError):
         box.send(mail_to(), now=NOW)
     (tmp_path / "returned").mkdir()
-    (tmp_path / "returned" / "1.eml").write_text(bounce(stationery, mail_to().message_id, "delivered"))
+    (tmp_path / "returned" / "1.eml").write_text(bounce(mail_to().message_id, "delivered"))
     assert box.find(mail_to().message_id) == Accepted(stationery.wire_id(mail_to().message_id))
     (receipt,) = box.receipts(until=datetime.max.replace(tzinfo=UTC))
     assert (receipt.message_id, receipt.is_delivered) == (mail_to().message_id, True)
@@ -395,11 +369,6 @@ def test_a_relay_that_takes_us_says_whether_it_reports(
         Finding("MLIFE_MAIL_RELAY", f"it takes our login and {says}; no mail was sent"),
     ]
     assert (relay.logins, relay.seen) == ([("mlife", SECRET)], [])
-
-
-def test_a_relay_without_a_login_is_greeted(start_relay: Callable[..., Any]) -> None:
-    found = look_at_relay(SmtpServer("127.0.0.1", start_relay().port, "plain"))
-    assert found[1].says == "it greets and reports deliveries; no mail was sent"
 
 
 @AUTH_IN_THE_CLEAR
@@ -465,10 +434,6 @@ def test_a_network_that_leads_nowhere_is_named(monkeypatch: pytest.MonkeyPatch, 
 def test_a_relay_that_cannot_be_is_refused(other, words):
     with pytest.raises(errors.InvalidInputError, match=words):
         SmtpServer("mail.example.com", **other)
-
-
-def test_this_machine_may_be_spoken_to_in_the_clear():
-    assert SmtpServer("localhost", security="plain").port == 587
 
 
 def test_asking_whether_anything_was_handed_over_makes_no_journal(tmp_path):

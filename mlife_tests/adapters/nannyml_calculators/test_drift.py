@@ -76,15 +76,11 @@ def test_a_new_cluster_of_texts_moves_the_embeddings_alone(monitored, world, pai
     assert {finding.column for finding in latent.alarms} == {"text_embeddings"}
 
 
-def test_the_same_day_gives_the_same_numbers_after_refitting(reference, world, policy) -> None:
+def test_the_same_day_gives_the_same_numbers_and_no_value_is_far(reference, world, policy, pairs_world) -> None:
     day = world.day(25)
     first = (nannyml.drift_statistics(reference, day), nannyml.latent_statistics(reference, day, policy))
     nannyml.forget_fitted()
     assert (nannyml.drift_statistics(reference, day), nannyml.latent_statistics(reference, day, policy)) == first
-
-
-def test_a_column_without_values_is_as_far_as_can_be(reference, world, pairs_world) -> None:
-    day = world.day(25)
     empty = pairs_world.replaced(day, openings=np.full(day.num_rows, np.nan))
     values = {statistic.column: statistic.value for statistic in nannyml.drift_statistics(reference, empty)}
     assert values["openings"] == 1.0
@@ -216,16 +212,14 @@ def test_a_column_that_hardly_contributes_moves_the_space_and_carries_nothing(
     assert seen.importance_share == pytest.approx(0.001)
 
 
-def test_a_day_without_shap_values_is_refused(explained_reference, world, policy, explained) -> None:
+def test_without_shap_values_a_day_is_refused_and_rows_are_silent(
+    explained_reference, world, policy, explained
+) -> None:
     day = world.day(25)
     with pytest.raises(InvalidInputError, match="lack column shap_distance_km"):
         nannyml.latent_statistics(explained_reference, day, policy)
     with pytest.raises(InvalidInputError, match="has 2 rows"):
         nannyml.latent_statistics(explained_reference, explained(day, 2), policy)
-
-
-def test_rows_without_shap_values_do_not_speak_of_them(explained_reference, world, policy, explained) -> None:
-    day = world.day(25)
     rows = calculators.rows_of(explained(day, 1_500), explained_reference, "shap")
     assert rows.num_rows == 1_500
     assert calculators.rows_of(explained(day, 1_500), explained_reference, "features").num_rows == 2_000

@@ -21,13 +21,13 @@ from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, Tra
 from mlife_assets.adapters.send_ledger.schema import accounts, inbound_texts, numbers, sends, suppressions, write
 from mlife_assets.core.errors import ContentConflictError, GateClosedError, InvalidInputError, NotFoundError
 from mlife_assets.recruiting.events import EVENT_TYPES
-from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.approve import Approval, Rejection
-from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
+from mlife_assets.recruiting.messaging.events import inbound_events, transition_events
 from mlife_assets.recruiting.messaging.replies import effect_of_reply
 from mlife_assets.recruiting.messaging.states import SendState
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests.rows import plan, planned_row
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -42,10 +42,7 @@ SEND = RestoredSend("m1", "a", "j", "c", DAY, "hi", (SUBMITTED, ACCEPTED))
 
 
 def test_the_outbox_becomes_events_of_exact_schemas_with_ids_that_repeat(ledger):
-    key = message_id("a", "c", DAY)
-    rows = [LedgerRow(message_id(u, "c", DAY), u, "j", "c", DAY, "hi", "planned", 0, None, NOW) for u in ("a", "b")]
-    ledger.plan(rows, now=NOW)
-    ledger.approve("c", DAY, now=NOW)
+    key, _ = plan(ledger, "ab", "c", DAY, NOW)
     ledger.suppress("b", now=NOW, reason="inbound_stop")
     for state in ("leased", "submitting", "throttled", "approved", "leased", "submitting", "ambiguous", "accepted"):
         ledger.transition_many([Transition(key, state)], now=NOW)
@@ -61,31 +58,6 @@ def test_the_outbox_becomes_events_of_exact_schemas_with_ids_that_repeat(ledger)
     for event_type, table in events.items():
         assert table.schema.equals(EVENT_TYPES[event_type].schema)
         assert table.equals(again[event_type])
-
-
-def test_empty_tables_become_empty_events(ledger):
-    found = transition_events(ledger.transitions(), providers={"sms": "console"})
-    found |= inbound_events(ledger.inbound()) | switch_events(ledger.switches())
-    for event_type, table in found.items():
-        assert table.num_rows == 0
-        assert table.schema.equals(EVENT_TYPES[event_type].schema)
-
-
-def test_inbound_texts_and_switches_become_events(ledger):
-    for number, keyword in enumerate(("STOP", "START", "HELP", "OTHER")):
-        ledger.record_inbound(f"i{number}", "a", keyword, received_at=NOW, now=NOW + timedelta(minutes=1))
-    events = inbound_events(ledger.inbound())
-    assert events["inbound_message"]["keyword"].to_pylist() == ["STOP", "START", "HELP", "OTHER"]
-    assert events["consent"]["is_granted"].to_pylist() == [False, True]
-    assert events["consent"]["source"].to_pylist() == ["inbound_stop", "inbound_start"]
-    assert events["consent"]["observed_at"].to_pylist() == [NOW + timedelta(minutes=1)] * 2
-    ledger.pause(actor="ann", reason="x", now=NOW)
-    ledger.resume(actor="ann", reason="y", now=NOW)
-    switched = switch_events(ledger.switches())
-    assert switched["sending_paused"]["reason"].to_pylist() == ["x"]
-    assert switched["sending_resumed"]["reason"].to_pylist() == ["y"]
-    for event_type, table in (events | switched).items():
-        assert table.schema.equals(EVENT_TYPES[event_type].schema)
 
 
 def hear(ledger, inbound_id, keyword, user="u", minutes=0):
@@ -286,18 +258,8 @@ def test_a_pause_ends_by_itself_and_is_never_shortened(ledger: SqlLedger) -> Non
     assert ledger.is_suppressed("a", at=NOW + 9_999 * day)
 
 
-def test_each_reason_is_lifted_by_itself(ledger: SqlLedger) -> None:
-    ledger.suppress("a", now=NOW, reason="inbound_stop")
-    ledger.suppress("a", now=NOW, reason="pause", until=NOW + timedelta(days=9))
-    assert ledger.lift("a", reason="pause") == 1
-    assert ledger.is_suppressed("a", at=NOW)
-    assert ledger.lift("a", reason="inbound_stop") == 1
-    assert ledger.lift("a", reason="inbound_stop") == 0
-    assert not ledger.is_suppressed("a", at=NOW)
-
-
 def row(user: str, campaign: str = "c") -> LedgerRow:
-    return LedgerRow(message_id(user, campaign, DAY), user, "j", campaign, DAY, "hi", "planned", 0, None, NOW)
+    return planned_row(user, campaign, DAY, NOW)
 
 
 def test_accounts_are_registered_joined_and_found_again(open_ledger: Callable[[], SqlLedger]) -> None:
@@ -417,13 +379,6 @@ def test_a_head_is_kept_and_written_once(ledger: SqlLedger) -> None:
     assert heads.get(1) == b"other"
     with pytest.raises(NotFoundError, match="head 2 is not in the ledger"):
         heads.get(2)
-
-
-def test_positions_are_the_last_sequences(ledger: SqlLedger) -> None:
-    assert ledger.positions() == {"inbound": 0, "switches": 0, "transitions": 0}
-    ledger.pause(actor="a", reason="r", now=NOW)
-    ledger.resume(actor="a", reason="r", now=NOW)
-    assert ledger.positions() == {"inbound": 0, "switches": 2, "transitions": 0}
 
 
 def test_a_send_is_added_with_its_moves_and_once(ledger):

@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition, restoring, schema
 from mlife_assets.adapters.send_ledger.restoring import continue_numbering, holds_rows, last_number, replace_rows
-from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, send_transitions, sends, suppressions, write
+from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, send_transitions, sends, write
 from mlife_assets.core.errors import InvalidInputError, NotFoundError, PermanentError
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.messaging.states import EDGES
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
+from mlife_tests.rows import planned_row
 
 CONTACT = ContactPolicy()
 DAY = date(2026, 6, 2)
@@ -33,7 +34,7 @@ OTHERS = ("second.sqlite", "postgresql 2")
 
 
 def row(user: str, campaign: str = "c", day: date = DAY, job: str = "j1") -> LedgerRow:
-    return LedgerRow(message_id(user, campaign, day), user, job, campaign, day, "hi", "planned", 0, None, NOW)
+    return planned_row(user, campaign, day, NOW, job_id=job)
 
 
 def ready(ledger: SqlLedger, *rows: LedgerRow) -> None:
@@ -167,29 +168,6 @@ def test_stop_suppresses_waiting_rows_leased_ones_too_and_blocks_submission(ledg
     assert state_of(ledger, message_id("a", "f", DAY)) == "suppressed"
 
 
-def test_a_row_approved_despite_the_list_is_still_refused_at_submission(ledger):
-    ledger.suppress("a", now=NOW, reason="manual")
-    ledger.plan([row("a")], now=NOW)
-    ledger.transition_many([Transition(row("a").message_id, "approved")], now=NOW)
-    lease(ledger)
-    assert submit(ledger, row("a").message_id) == "opted_out"
-    assert state_of(ledger, row("a").message_id) == "leased"
-
-
-def test_pause_stops_submission_until_resumed(ledger):
-    ready(ledger, row("a"))
-    lease(ledger)
-    assert not ledger.is_paused()
-    ledger.pause(actor="ann", reason="wrong link", now=NOW)
-    assert ledger.is_paused()
-    assert submit(ledger, row("a").message_id) == "paused"
-    ledger.resume(actor="ann", reason="fixed", now=LATER)
-    assert not ledger.is_paused()
-    assert submit(ledger, row("a").message_id) is None
-    assert ledger.switches()["is_paused"].to_pylist() == [True, False]
-    assert ledger.switches(ledger.switches()["sequence"][0].as_py())["reason"].to_pylist() == ["fixed"]
-
-
 @pytest.mark.parametrize(
     ("days_ago", "reason"),
     [([0], "frequency_gap"), ([2], "frequency_gap"), ([3], None), ([3, 6], "frequency_7_days"), ([3, 7], None)],
@@ -226,14 +204,6 @@ def test_the_caps_of_an_application_count_it_alone(ledger, days_ago, reason, cam
     assert found == (reason if campaign == "c" else None)
 
 
-def test_waiting_rows_of_another_campaign_do_not_block_but_the_first_to_submit_wins(ledger):
-    ready(ledger, row("a"), row("a", "d"))
-    lease(ledger)
-    lease(ledger, campaign="d")
-    assert submit(ledger, row("a").message_id) is None
-    assert submit(ledger, row("a", "d").message_id) == "frequency_gap"
-
-
 def test_recover_makes_submitting_ambiguous_and_frees_leases_of_the_same_worker_only(ledger):
     ready(ledger, row("a"), row("b"))
     first, second = (r.message_id for r in lease(ledger))
@@ -252,33 +222,11 @@ def test_recover_also_settles_others_whose_lease_ran_out(ledger):
     assert ledger.recover(worker="other", now=LATER) == 1
 
 
-def test_rows_of_earlier_days_expire(ledger):
-    ready(ledger, row("a", day=DAY - timedelta(days=1)), row("b"))
-    assert ledger.expire("c", DAY, now=NOW) == 1
-    assert {r.user_id: r.state for r in ledger.rows()} == {"a": "suppressed", "b": "approved"}
-
-
 def test_recent_sends_hold_what_was_and_may_be_sent(ledger):
     ready(ledger, row("a"), row("b", day=DAY - timedelta(days=9)), row("c"))
     ledger.suppress("c", now=NOW, reason="x")
     recent = ledger.recent_sends(DAY - timedelta(days=7))
     assert recent.to_pylist() == [{"person_id": "a", "as_of_date": DAY, "campaign": "c"}]
-
-
-def test_inbound_texts_count_once_and_start_lifts_only_an_earlier_stop(ledger):
-    at = [NOW + timedelta(minutes=i) for i in range(6)]
-    assert ledger.record_inbound("i1", "a", "STOP", received_at=at[1], now=at[5])
-    assert ledger.record_inbound("i2", "a", "START", received_at=at[2], now=at[5])
-    assert not ledger.record_inbound("i1", "a", "STOP", received_at=at[1], now=at[5])
-    assert not ledger.is_suppressed("a", at=NOW)
-    ledger.record_inbound("i3", "b", "STOP", received_at=at[3], now=at[5])
-    ledger.record_inbound("i4", "b", "START", received_at=at[2], now=at[5])
-    assert ledger.is_suppressed("b", at=NOW)
-    ledger.suppress("c", now=NOW, reason="complaint")
-    ledger.record_inbound("i5", "c", "START", received_at=at[4], now=at[5])
-    assert ledger.is_suppressed("c", at=NOW)
-    assert ledger.inbound()["keyword"].to_pylist() == ["STOP", "START", "STOP", "START", "START"]
-    assert ledger.known_inbound() == {"i1", "i2", "i3", "i4", "i5"}
 
 
 def test_workers_in_parallel_never_submit_one_row_twice(open_ledger):
@@ -435,11 +383,6 @@ def test_a_number_that_was_written_by_hand_is_not_given_again(ledger, next_numbe
     assert next_numbers(ledger)[2] == 42
 
 
-def test_only_numbered_tables_are_counted():
-    assert suppressions not in restoring._NUMBERED
-    assert {table.name for table in restoring._NUMBERED} == {"inbound_texts", "send_transitions", "switches"}
-
-
 @pytest.mark.parametrize(("is_safe", "level"), [(True, 2), (False, 1)])
 def test_sqlite_waits_for_the_disk_unless_asked_otherwise(tmp_path, is_safe, level):
     engine = open_engine(f"sqlite:///{tmp_path}/l.sqlite", survives_power_cut=is_safe)
@@ -450,8 +393,6 @@ def test_sqlite_waits_for_the_disk_unless_asked_otherwise(tmp_path, is_safe, lev
 
 
 def test_another_database_is_refused():
-    import sqlalchemy as sa
-
     engine = sa.create_mock_engine("mysql://", lambda *_: None)
     with pytest.raises(InvalidInputError, match="sqlite or postgresql"):
         open_engine(engine)

@@ -184,7 +184,7 @@ def test_a_week_is_fitted_again_where_the_recipe_changed_or_its_files_were_lost(
 
 def test_a_fold_follows_what_was_decided_of_a_drift_when_its_week_began(returns, last_day, monkeypatch) -> None:
     """So the recipe that answers a drift is judged as it would have answered it, and as usual before."""
-    returns.model = replace(returns.model, training=replace(returns.model.training, recipes=("plain", "recent")))
+    returns.model = replace(returns.model, training=replace(returns.model.training, recipes=("recent", "plain")))
     starts = fold_starts(last_day, WINDOW, 4)
     began = add_days(starts[2], 2)
     codes = ("concept_drift_confirmed", "concept_alarm")

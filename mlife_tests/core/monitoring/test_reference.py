@@ -426,9 +426,7 @@ def test_both_sides_are_shares_of_their_own_rows(reference: MonitoringReference,
     assert before[before[:, 1] > 0][:, 0].max() < middle < after[after[:, 1] > 0][:, 0].min()
 
 
-def test_a_new_category_stands_first_with_nothing_before(
-    reference: MonitoringReference, world: Any, axes: list[Any]
-) -> None:
+def test_a_new_category_stands_first_with_nothing_before(reference, world, axes) -> None:
     day = world.day(30, new_city=0.3)
     plot_moved(report("metro_code"), reference, day)
     (panel,) = axes

@@ -39,9 +39,7 @@ ROWS = 40
 
 
 @pytest.fixture(scope="module", params=["trees", "trees on a base"])
-def scored_artifact(
-    request: pytest.FixtureRequest, artifact: ModelArtifact, based_artifact: ModelArtifact
-) -> ModelArtifact:
+def scored_artifact(request, artifact, based_artifact) -> ModelArtifact:
     return artifact if request.param == "trees" else based_artifact
 
 
@@ -100,9 +98,7 @@ def test_any_doubles_alone_are_the_batch(scorer: LightGBMScorer, rows: list[list
     same_alone(scorer, np.array(rows))
 
 
-def test_thresholds_and_their_neighbours_alone_are_the_batch(
-    scorer: LightGBMScorer, scored_artifact: ModelArtifact
-) -> None:
+def test_thresholds_and_their_neighbours_alone_are_the_batch(scorer, scored_artifact) -> None:
     lines = [
         line
         for stage in scored_artifact.stages
@@ -114,9 +110,7 @@ def test_thresholds_and_their_neighbours_alone_are_the_batch(
     same_alone(scorer, np.repeat(near[:, None], WIDTH, axis=1))
 
 
-def test_neither_threads_nor_layout_nor_order_matter(
-    scored_artifact: ModelArtifact, scorer: LightGBMScorer, matrix: np.ndarray
-) -> None:
+def test_neither_threads_nor_layout_nor_order_matter(scored_artifact, scorer, matrix) -> None:
     matrix = np.tile(matrix, (5, 1))
     assert len(matrix) >= 2 * ROWS_WORTH_THREADS
     alone = LightGBMScorer(scored_artifact, threads=1)
@@ -173,9 +167,7 @@ def test_one_stage_has_one_step_and_its_log_odds(tiny_models: ModuleType) -> Non
 
 @pytest.mark.parametrize("is_funnel", [False, True])
 @pytest.mark.parametrize("seed", [3, 4])
-def test_contributions_sum_to_the_raw_score_of_any_number_of_steps(
-    tiny_models: ModuleType, is_funnel: bool, seed: int
-) -> None:
+def test_contributions_sum_to_the_raw_score_of_any_number_of_steps(tiny_models, is_funnel: bool, seed: int) -> None:
     scorer = LightGBMScorer(tiny_models.tiny_artifact(seed, is_funnel=is_funnel, trees=40), threads=1)
     matrix = tiny_models.random_matrix(seed + 50, 300)
     contributions = scorer.contributions(matrix)
@@ -184,9 +176,7 @@ def test_contributions_sum_to_the_raw_score_of_any_number_of_steps(
     assert len(np.unique(contributions[:, -1])) == 1
 
 
-def test_a_feature_that_helps_one_step_keeps_its_sign_in_a_funnel(
-    tiny_models: ModuleType, funnel: ModelArtifact
-) -> None:
+def test_a_feature_that_helps_one_step_keeps_its_sign_in_a_funnel(tiny_models, funnel) -> None:
     matrix = tiny_models.random_matrix(7, 200)
     parts = [stage_alone(funnel, place).contributions(matrix)[:, :-1] for place in (0, 1)]
     whole = LightGBMScorer(funnel, threads=1).contributions(matrix)[:, :-1]
@@ -250,9 +240,7 @@ def test_contributions_that_cancel_are_scaled_by_the_slope_of_the_curve() -> Non
     assert nearly[:, 0] == pytest.approx(found[:, 0], rel=1e-5)
 
 
-def test_an_unseen_value_of_a_category_scores_as_a_missing_one_to_the_bit(
-    scorer: LightGBMScorer, training_set: TrainingSet
-) -> None:
+def test_an_unseen_value_of_a_category_scores_as_a_missing_one_to_the_bit(scorer, training_set) -> None:
     """A new application shows jobs in a way that this model has not learned from."""
     rows, spec = training_set.examples.slice(0, 500), scorer.feature_spec
     letters = feature_matrix(rows, spec, exposure_kind="letter")
@@ -269,9 +257,7 @@ def test_an_unseen_value_of_a_category_scores_as_a_missing_one_to_the_bit(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_scores_and_contributions_are_those_of_a_booster_to_the_bit(
-    scored_artifact: ModelArtifact, threads: int
-) -> None:
+def test_scores_and_contributions_are_those_of_a_booster_to_the_bit(scored_artifact, threads: int) -> None:
     random = np.random.default_rng(3)
     for stage in scored_artifact.stages:
         booster = lightgbm.Booster(model_str=stage.model_text)
@@ -311,9 +297,7 @@ def reason_rows(training_set: TrainingSet, artifact: ModelArtifact) -> tuple[np.
     return artifact.feature_spec.expanded(matrix), LightGBMScorer(artifact, threads=1).contributions(matrix)
 
 
-def test_reasons_name_the_strongest_features_first(
-    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_reasons_name_the_strongest_features_first(artifact, reason_rows) -> None:
     spec, names = artifact.feature_spec, artifact.feature_spec.model_names
     contributions, values = np.zeros(len(names) + 1), np.zeros(len(names))
     for name, effect, value in (
@@ -347,9 +331,7 @@ def test_shapes_must_fit_the_spec(artifact: ModelArtifact) -> None:
         score_parts(np.zeros(3), np.zeros(2), artifact.feature_spec)
 
 
-def test_the_parts_of_a_score_sum_to_it_and_carry_what_the_model_saw(
-    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_the_parts_of_a_score_sum_to_it_and_carry_what_the_model_saw(artifact, reason_rows) -> None:
     spec, values, contributions = artifact.feature_spec, reason_rows[0][0].copy(), reason_rows[1][0]
     values[spec.model_names.index("user_occupation_group")] = 3.0
     values[spec.model_names.index("distance_km")] = np.nan
@@ -360,9 +342,7 @@ def test_the_parts_of_a_score_sum_to_it_and_carry_what_the_model_saw(
     assert parts.values["distance_km"] == "unknown"
 
 
-def test_importance_is_ordered_and_finds_what_drives_applies(
-    artifact: ModelArtifact, reason_rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_importance_is_ordered_and_finds_what_drives_applies(artifact, reason_rows) -> None:
     importance = global_importance(reason_rows[1], artifact.feature_spec.model_names)
     assert list(importance.values()) == sorted(importance.values(), reverse=True)
     assert set(list(importance)[:4]) & {"taste_match", "same_occupation_group"}

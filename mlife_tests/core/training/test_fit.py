@@ -93,9 +93,7 @@ def test_same_data_and_code_give_the_same_version_in_fresh_processes(artifact: M
 
 
 @pytest.mark.parametrize("cores", [2, 5])
-def test_any_number_of_cores_gives_the_same_version(
-    training_set: TrainingSet, artifact: ModelArtifact, cores: int
-) -> None:
+def test_any_number_of_cores_gives_the_same_version(training_set, artifact, cores: int) -> None:
     seen: list[int] = []
     again = fit_model(training_set, POLICY, lambda done, most: seen.append(threading.get_ident()), cores=cores)
     assert again.files() == artifact.files()
@@ -125,9 +123,7 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert max(manifest["importance"], key=manifest["importance"].get) == "taste_match"
 
 
-def test_what_serves_knows_the_categories_and_rates_of_all_rows(
-    training_set: TrainingSet, artifact: ModelArtifact
-) -> None:
+def test_what_serves_knows_the_categories_and_rates_of_all_rows(training_set, artifact) -> None:
     assert artifact.feature_spec == fit_feature_spec(training_set.examples, training_set.roles)
     early = fit_feature_spec(training_set.examples.filter(pa.array(training_set.is_fit)), training_set.roles)
     assert artifact.feature_spec != early
@@ -148,9 +144,7 @@ def test_the_manifest_survives_files_as_it_is(artifact: ModelArtifact) -> None:
     assert manifest["policy_version"] == policy_version(POLICY)
 
 
-def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(
-    training_set: TrainingSet, artifact: ModelArtifact
-) -> None:
+def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(training_set, artifact) -> None:
     clicked = int(training_set.outcome("is_clicked").sum())
     reached = int(reached_before("funnel", training_set, "is_applied").sum())
     assert artifact.manifest["rows_by_step"] == {"is_clicked": training_set.examples.num_rows, "is_applied": reached}
@@ -168,9 +162,7 @@ def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(
 
 
 @pytest.mark.parametrize("recipe", ["recent", "linear", "recent_linear"])
-def test_each_recipe_serves_what_it_learned_on_any_cores(
-    job_pairs: ModuleType, training_set: TrainingSet, recipe: str
-) -> None:
+def test_each_recipe_serves_what_it_learned_on_any_cores(job_pairs, training_set, recipe: str) -> None:
     policy = replace(POLICY, formulations=("funnel",), recipes=(recipe,), trees_maximum=30)
     made, again = (fit_model(training_set, policy, cores=cores) for cores in (1, 3))
     assert made.files() == again.files()
@@ -227,9 +219,7 @@ def test_a_policy_that_does_not_fit_the_examples_is_refused(training_set: Traini
 
 
 @pytest.mark.parametrize("recipe", ["plain", "default", "logistic"])
-def test_the_model_that_serves_learns_from_all_days_with_the_trees_that_were_found(
-    training_set: TrainingSet, recipe: str
-) -> None:
+def test_the_model_that_serves_learns_from_all_days_with_the_trees_that_were_found(training_set, recipe: str) -> None:
     policy = replace(QUICK, formulations=("binary",), recipes=(recipe,))
     served = fit_model(training_set, policy)
     everyone = every_row(training_set, served.feature_spec)
@@ -260,9 +250,7 @@ def test_a_logistic_regression_serves_like_any_model(job_pairs: ModuleType, trai
     assert fitted_words(made.manifest) == "a logistic regression"
 
 
-def test_formulations_compete_by_the_first_recipe_then_recipes_for_the_winner(
-    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_formulations_compete_by_the_first_recipe_then_recipes_for_the_winner(training_set, monkeypatch) -> None:
     asked: list[tuple[str, str, str]] = []
     real = fit.tune_step
 

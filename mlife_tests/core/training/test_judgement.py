@@ -202,9 +202,7 @@ def test_a_day_is_unlearned_once_no_step_learned_from_it(
     assert first_unlearned_day(artifact) == first
 
 
-def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(
-    tiny_models: ModuleType, folds: list[Fold], scorers: Any
-) -> None:
+def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(tiny_models, folds, scorers) -> None:
     days = [WEEKS[1], WEEKS[0], DAY, add_days(WEEKS[0], 6)]
     gate = gate_rows(days, tiny_models)
     side = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)
@@ -235,9 +233,7 @@ def test_a_model_is_not_asked_again_about_a_row(tiny_models: ModuleType, folds: 
     assert asked[:2] == [1, 1], "the second row of the second fold, and that of the third"
 
 
-def test_what_is_ranked_and_what_was_shown_are_scored_apart(
-    tiny_models: ModuleType, folds: list[Fold], scorers: Any
-) -> None:
+def test_what_is_ranked_and_what_was_shown_are_scored_apart(tiny_models, folds, scorers) -> None:
     shown, ranked = (gate_rows(days, tiny_models) for days in ([WEEKS[0], DAY], [DAY]))
     gate = replace(shown, examples=ranked.examples, ranked=ranked.ranked)
     side = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)
@@ -245,9 +241,7 @@ def test_what_is_ranked_and_what_was_shown_are_scored_apart(
     assert side.ranking[0] == side_of_folds("mdl_x", folds, ranked, MODEL.roles, scorers).probability[0]
 
 
-def test_the_champion_alone_says_nothing_of_days_before_its_folds(
-    tiny_models: ModuleType, folds: list[Fold], scorers: Any
-) -> None:
+def test_the_champion_alone_says_nothing_of_days_before_its_folds(tiny_models, folds, scorers) -> None:
     gate = gate_rows([WEEKS[0], WEEKS[1], DAY], tiny_models)
     side = side_alone("mdl_x", folds[1:], gate, scorers)
     assert side.trained_to == add_days(WEEKS[1], -1)
@@ -255,9 +249,7 @@ def test_the_champion_alone_says_nothing_of_days_before_its_folds(
     assert side.ranking.tolist() == [0.0, *own.probability[1:]]
 
 
-def test_simple_rules_speak_where_every_fold_has_one(
-    tiny_models: ModuleType, folds: list[Fold], artifacts: dict[date, ModelArtifact]
-) -> None:
+def test_simple_rules_speak_where_every_fold_has_one(tiny_models, folds, artifacts) -> None:
     gate = gate_rows([WEEKS[0], WEEKS[1], DAY], tiny_models)
     numeric = next(one for one in tiny_models.SPEC.names if one not in dict(tiny_models.SPEC.vocabularies))
     ruled = {}

@@ -323,9 +323,7 @@ def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_se
     assert np.array_equal(some.outcome, training_set.outcome(LABEL, mask))
 
 
-def test_each_fold_learns_from_what_was_complete_when_it_began_and_holds_out_what_followed(
-    training_set: TrainingSet,
-) -> None:
+def test_each_fold_learns_from_what_was_complete_when_it_began_and_holds_out_what_followed(training_set) -> None:
     spec, steps = tuning_spec(training_set), training_set.roles.steps
     folds = step_rows.rows_to_tune_on(training_set, spec, TrainingPolicy())
     assert [fold.start for fold in folds] == list(training_set.fold_starts)

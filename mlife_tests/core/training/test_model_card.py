@@ -17,18 +17,10 @@ from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.pictures import data_uri
 from mlife_assets.core.policies import PromotionPolicy, TrainingPolicy, policy_version
 from mlife_assets.core.scoring.calibrator import Calibrator
+from mlife_assets.core.training import gate
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness.audit import audit_fairness, user_outcomes
 from mlife_assets.core.training.fairness.results import FairnessAudit
-from mlife_assets.core.training.gate import (
-    Contender,
-    GateExamples,
-    Hearing,
-    PromotionDecision,
-    Terms,
-    decide_promotion,
-    on_examples,
-)
 from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
 from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard, derived_limits
 from mlife_assets.core.training.model_card.page import render_model_card
@@ -130,7 +122,7 @@ def artifact(models: ModuleType) -> Any:
 
 
 @pytest.fixture(scope="module")
-def decision(artifact: Any) -> PromotionDecision:
+def decision(artifact: Any) -> gate.PromotionDecision:
     """The verdict of the real gate on a ranking that the challenger knows better than the human and the champion."""
     rng = np.random.default_rng(11)
     users, jobs = 300, 8
@@ -138,11 +130,11 @@ def decision(artifact: Any) -> PromotionDecision:
     relevant = truth > np.sort(truth, axis=1)[:, [-2]]
     user, job = (grid.ravel() for grid in np.meshgrid(np.arange(users), np.arange(jobs), indexing="ij"))
     day = np.full(users * jobs, np.datetime64("2026-05-20"))
-    examples = GateExamples(user, job, day, relevant.ravel(), day + 8)
+    examples = gate.GateExamples(user, job, day, relevant.ravel(), day + 8)
 
-    def contender(version: str, noise: float, end: date | None = None) -> Contender:
+    def contender(version: str, noise: float, end: date | None = None) -> gate.Contender:
         scores = truth + noise * rng.normal(size=truth.shape)
-        return on_examples(examples, version, scores.ravel(), training_end_date=end)
+        return gate.on_examples(examples, version, scores.ravel(), training_end_date=end)
 
     sides = {
         "challenger": contender(artifact.model_version, 0.1, date(2026, 5, 10)),
@@ -150,11 +142,11 @@ def decision(artifact: Any) -> PromotionDecision:
         "simple": contender("simple_rule", 0.2),
     }  # fmt: skip
     policy = PromotionPolicy(minimum_users_with_positives=100, bootstrap_resamples=300)
-    return decide_promotion(Hearing(examples, sides, Terms(DAY), measured()), policy)
+    return gate.decide_promotion(gate.Hearing(examples, sides, gate.Terms(DAY), measured()), policy)
 
 
 @pytest.fixture(scope="module")
-def card(artifact: Any, decision: PromotionDecision) -> ModelCard:
+def card(artifact: Any, decision: gate.PromotionDecision) -> ModelCard:
     policies = {"label": LabelPolicy(), "promotion": PromotionPolicy(calibration_slope_minimum=0.75)}
     card = describe_model(
         artifact, replace(SUBJECT, policies=policies), as_of=DAY, decision=decision, calibration=measured(),
@@ -247,10 +239,10 @@ def test_what_is_missing_is_said_to_be_missing() -> None:
 def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
     rng, rows = np.random.default_rng(2), 4_000
     truth, day = rng.random(rows), np.datetime64("2026-04-01") + np.arange(rows) % 28
-    examples = GateExamples(np.arange(rows), None, day, rng.random(rows) < truth / 2, day + 8)
-    contender = on_examples(examples, artifact.model_version, truth, training_end_date=date(2026, 3, 20))
-    hearing = Hearing(examples, {"challenger": contender}, Terms(DAY), measured())
-    decision = decide_promotion(hearing, PromotionPolicy(bootstrap_resamples=300))
+    examples = gate.GateExamples(np.arange(rows), None, day, rng.random(rows) < truth / 2, day + 8)
+    contender = gate.on_examples(examples, artifact.model_version, truth, training_end_date=date(2026, 3, 20))
+    hearing = gate.Hearing(examples, {"challenger": contender}, gate.Terms(DAY), measured())
+    decision = gate.decide_promotion(hearing, PromotionPolicy(bootstrap_resamples=300))
     words = text_of(describe_model(artifact, SUBJECT, decision=decision))
     for told in (
         "Compared by average precision", "28 days, or blocks of days, resampled in pairs", "human not given",

@@ -288,9 +288,7 @@ def rows(training_set: TrainingSet, artifact: ModelArtifact) -> tuple[np.ndarray
     return artifact.feature_spec.expanded(matrix), LightGBMScorer(artifact, threads=1).contributions(matrix)
 
 
-def test_pictures_are_small_and_the_same_bytes_again(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_pictures_are_small_and_the_same_bytes_again(artifact, rows) -> None:
     matrix, contributions = rows
     spec = artifact.feature_spec
     names = spec.model_names
@@ -308,9 +306,7 @@ def test_pictures_are_small_and_the_same_bytes_again(
         assert draw() == picture
 
 
-def test_a_feature_that_is_missing_or_the_same_everywhere_is_drawn_too(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_a_feature_that_is_missing_or_the_same_everywhere_is_drawn_too(artifact, rows) -> None:
     """Warnings are errors here: there are no percentiles of nothing and no spread of one value."""
     matrix, names = rows[0].copy(), artifact.feature_spec.model_names
     numeric = [name for name in global_importance(rows[1], names) if name not in artifact.feature_spec.categorical]
@@ -321,9 +317,7 @@ def test_a_feature_that_is_missing_or_the_same_everywhere_is_drawn_too(
         assert plot_dependence(name, rows[1], matrix, artifact.feature_spec, {}).startswith(PNG)
 
 
-def test_drawing_touches_no_open_figure_and_no_global_generator(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_drawing_touches_no_open_figure_and_no_global_generator(artifact, rows) -> None:
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -360,9 +354,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def test_a_number_is_drawn_as_one_point_per_row_whose_value_is_known(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
-) -> None:
+def test_a_number_is_drawn_as_one_point_per_row_whose_value_is_known(artifact, rows, drawn) -> None:
     spec, (matrix, contributions) = artifact.feature_spec, rows
     place = spec.model_names.index("distance_km")
     values = matrix.copy()
@@ -375,9 +367,7 @@ def test_a_number_is_drawn_as_one_point_per_row_whose_value_is_known(
     assert drawn[0].get_xlabel() == "distance in km"
 
 
-def test_the_dependence_is_drawn_of_what_varies_the_strongest_first(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_the_dependence_is_drawn_of_what_varies_the_strongest_first(artifact, rows) -> None:
     spec, (matrix, contributions) = artifact.feature_spec, rows
     ranked = list(global_importance(contributions, spec.model_names))
     constant = matrix.copy()
@@ -385,9 +375,7 @@ def test_the_dependence_is_drawn_of_what_varies_the_strongest_first(
     assert list(plot_dependences(contributions, constant, spec, {}, 2)) == [ranked[0], ranked[2]]
 
 
-def test_a_waterfall_leads_from_the_expected_value_to_the_score(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
-) -> None:
+def test_a_waterfall_leads_from_the_expected_value_to_the_score(artifact, rows, drawn) -> None:
     spec, (matrix, contributions) = artifact.feature_spec, rows
     plot_waterfall(score_parts(contributions[0], matrix[0], spec), PAIR_WORDS)
     said = [text.get_text() for axes in drawn for text in axes.get_xticklabels()]
@@ -400,9 +388,7 @@ def test_a_waterfall_leads_from_the_expected_value_to_the_score(
     assert any("other features" in label for label in labels)
 
 
-def test_a_category_is_named_in_the_waterfall(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
-) -> None:
+def test_a_category_is_named_in_the_waterfall(artifact, rows, drawn) -> None:
     spec, name = artifact.feature_spec, "user_occupation_group"
     place, contributions, values = spec.model_names.index(name), rows[1][0].copy(), rows[0][0].copy()
     contributions[place], values[place] = 9.0, 1
@@ -429,9 +415,7 @@ def test_a_name_of_money_or_of_great_length_is_drawn_as_text() -> None:
         assert plot_dependence(name, contributions, matrix, spec, PAIR_WORDS).startswith(PNG)
 
 
-def test_a_category_is_drawn_as_the_mean_of_its_rows_and_a_missing_one_not_at_all(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
-) -> None:
+def test_a_category_is_drawn_as_the_mean_of_its_rows_and_a_missing_one_not_at_all(artifact, rows, drawn) -> None:
     spec, name = artifact.feature_spec, "user_occupation_group"
     place, groups = spec.model_names.index(name), dict(spec.vocabularies)[name]
     values, effects = rows[0][:4].copy(), rows[1][:4].copy()
@@ -441,9 +425,7 @@ def test_a_category_is_drawn_as_the_mean_of_its_rows_and_a_missing_one_not_at_al
     assert [text.get_text() for text in drawn[0].get_yticklabels()] == [groups[3], groups[1]]
 
 
-def test_a_category_has_no_high_and_low_in_the_swarm(
-    artifact: ModelArtifact, rows: tuple[np.ndarray, np.ndarray], drawn: list[Any]
-) -> None:
+def test_a_category_has_no_high_and_low_in_the_swarm(artifact, rows, drawn) -> None:
     spec = artifact.feature_spec
     plot_beeswarm(rows[1], rows[0], spec, PAIR_WORDS)
     *shown, others = [label.get_text() for label in drawn[0].get_yticklabels()][::-1]

@@ -378,9 +378,7 @@ def later(job_pairs: ModuleType, training_set: TrainingSet) -> pa.Table:
     return rows
 
 
-def test_the_same_rows_and_seed_give_the_same_artifact_on_any_cores(
-    training_set: TrainingSet, job_pairs: ModuleType, make: Callable[[], Any], own: ModelArtifact
-) -> None:
+def test_the_same_rows_and_seed_give_the_same_artifact_on_any_cores(training_set, job_pairs, make, own) -> None:
     again = fit_model(training_set, job_pairs.POLICY, cores=2, estimator=make)
     assert again.files() == own.files()
     names = [name for name in own.files() if name.endswith(".skops")]
@@ -388,9 +386,7 @@ def test_the_same_rows_and_seed_give_the_same_artifact_on_any_cores(
     assert set(file_names(own.files()[MANIFEST_FILE])) == set(own.files())
 
 
-def test_recent_rows_count_more_in_it_and_without_weights_it_is_what_it_was(
-    training_set: TrainingSet, job_pairs: ModuleType, make: Callable[[], Any], own: ModelArtifact
-) -> None:
+def test_recent_rows_count_more_in_it_and_without_weights_it_is_what_it_was(training_set, job_pairs, make, own) -> None:
     policy = replace(job_pairs.POLICY, recipes=("recent",), half_life_days=2.0)
     recent = fit_model(training_set, policy, estimator=make)
     assert recent.manifest["recipe"] == "recent"
@@ -464,9 +460,7 @@ def test_what_is_left_to_chance_gets_the_seed_of_the_policy() -> None:
     assert made(lambda: HistGradientBoostingClassifier(random_state=3), seed=7).random_state == 3
 
 
-def test_the_manifest_says_what_was_fitted_and_nothing_that_did_not_count(
-    job_pairs: ModuleType, make: Callable[[], Any], own: ModelArtifact, artifact: ModelArtifact
-) -> None:
+def test_the_manifest_says_what_was_fitted_and_nothing_that_did_not_count(job_pairs, make, own, artifact) -> None:
     steps = own.manifest["estimator"]
     assert steps == parameters(made(make, seed=job_pairs.POLICY.seed))
     assert fitted_words(own.manifest) == ", ".join(steps)

@@ -55,9 +55,7 @@ def model(job_pairs: ModuleType) -> Model:
     return Model("a_model", "A model", "it happens", "a test", JOB_EXAMPLES, training=job_pairs.POLICY)
 
 
-def test_every_condition_is_listed_once_and_both_parts_make_the_list(
-    job_pairs: ModuleType, training_set: TrainingSet, artifact: ModelArtifact, model: Model
-) -> None:
+def test_every_condition_is_listed_once_and_both_parts_make_the_list(job_pairs, training_set, artifact, model) -> None:
     exposures = pair_features(job_pairs.labelled_examples(1_500, seed=50))
     matrix = feature_matrix(exposures, artifact.feature_spec, exposure_kind="impression")
     found = required_conditions(artifact, training_set, exposures, matrix, model, threads=1)
@@ -70,9 +68,7 @@ def test_every_condition_is_listed_once_and_both_parts_make_the_list(
     assert parts == found
 
 
-def test_copies_are_looked_for_among_exposures_and_not_among_what_is_ranked(
-    training_set: TrainingSet, artifact: ModelArtifact, model: Model
-) -> None:
+def test_copies_are_looked_for_among_exposures_and_not_among_what_is_ranked(training_set, artifact, model) -> None:
     copies = training_set.examples.slice(0, 1_500)
     matrix = examples_matrix(copies, artifact.feature_spec)
     unmet = [
@@ -102,9 +98,7 @@ def test_copies_are_looked_for_among_all_that_any_step_learned_from(
     assert "repeat one of the" in copied.sentence
 
 
-def test_an_exposure_whose_outcome_is_not_known_is_an_error(
-    training_set: TrainingSet, artifact: ModelArtifact, model: Model
-) -> None:
+def test_an_exposure_whose_outcome_is_not_known_is_an_error(training_set, artifact, model) -> None:
     rows = training_set.examples.slice(0, 50)
     place = rows.column_names.index("is_clicked")
     unknown = rows.set_column(place, "is_clicked", pa.array([None, *[False] * 49]))
@@ -127,9 +121,7 @@ def test_the_time_of_every_step_is_examined(training_set: TrainingSet, artifact:
         assert ("click_mature_date comes after exposure_date predicts is_clicked alone" in found.sentence) is not is_met
 
 
-def test_without_rows_nothing_is_taken_for_granted(
-    training_set: TrainingSet, artifact: ModelArtifact, model: Model
-) -> None:
+def test_without_rows_nothing_is_taken_for_granted(training_set, artifact, model) -> None:
     nothing = np.zeros((0, len(artifact.feature_spec.names)))
     found = scoring_conditions(artifact, training_set, training_set.examples.slice(0, 0), nothing, model, threads=1)
     assert [one.is_met for one in found] == [False, False]
@@ -191,9 +183,7 @@ def test_a_scorer_that_works_row_by_row_is_in_parity() -> None:
     assert "60 of them also alone" in parity_condition(Exact(), MATRIX, 500, 7, reloaded=Exact()).sentence
 
 
-def test_a_real_model_is_in_parity_with_itself_read_back_from_its_files_and_not_with_another(
-    models: ModuleType,
-) -> None:
+def test_a_real_model_is_in_parity_with_itself_read_back_from_its_files_and_not_with_another(models) -> None:
     artifact, matrix = models.tiny_artifact(1), models.random_matrix(2, 300)
     read_back = ModelArtifact.from_files(artifact.model_version, artifact.files())
     scorer = LightGBMScorer(artifact, threads=1)

@@ -113,9 +113,7 @@ def test_what_cannot_be_learned_from_is_refused(examples: pa.Table) -> None:
 @pytest.mark.parametrize(
     ("step", "window_days"), [("is_applied", LABEL.apply_window_days), ("is_clicked", LABEL.click_window_days)]
 )
-def test_each_step_ends_before_the_gate_and_validates_after_a_gap(
-    examples: pa.Table, step: str, window_days: int
-) -> None:
+def test_each_step_ends_before_the_gate_and_validates_after_a_gap(examples, step: str, window_days: int) -> None:
     training = build(examples)
     fit, validation = days_of(training, training.fitting(step)), days_of(training, training.validating(step))
     window = timedelta(days=window_days)

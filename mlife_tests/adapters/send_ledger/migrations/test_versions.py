@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
-from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
+from mlife_assets.adapters.send_ledger.migrations.revisions import VERSION_TABLE, revision_of, versions
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
 from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.recruiting.events import EARLIER
@@ -35,7 +35,6 @@ INSTANT = int(NOW.timestamp() * 1_000_000)
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/ledger.sqlite"
     return str(request.getfixturevalue("postgres_url"))
@@ -45,29 +44,24 @@ def old_ledger(url: str, *, is_empty: bool = False) -> None:
     """Create a ledger as release 0.1.0 left it: two texts, a STOP and a pause of sending."""
     engine = open_engine(url)
     script = (RELEASES / f"0.1.0.{engine.dialect.name}.sql").read_text(encoding="utf-8")
+    told = [
+        *(
+            f"INSERT INTO sends VALUES ('m{user}', '{user}', 'j', 'c', '{DAY}', 'body', 'accepted', 1, 'p{user}', "
+            f"{INSTANT}, 'w', {INSTANT}, {INSTANT})"
+            for user in "ba"
+        ),
+        *(
+            "INSERT INTO send_transitions (message_id, user_id, campaign, as_of_date, to_state, attempt, "
+            f"occurred_at, at) VALUES ('m{user}', '{user}', 'c', '{DAY}', 'accepted', 1, {INSTANT}, {INSTANT})"
+            for user in "ba"
+        ),
+        "INSERT INTO inbound_texts (inbound_id, user_id, keyword, received_at, at) VALUES "
+        f"('i1', 'a', 'STOP', {INSTANT}, {INSTANT}), ('i0', 'b', 'OTHER', {INSTANT}, {INSTANT})",
+        f"INSERT INTO suppressions VALUES ('a', 'inbound_stop', {INSTANT}), ('z', 'complaint', {INSTANT})",
+    ]
     with write(engine) as connection:
-        for statement in filter(str.strip, script.split(";")):
+        for statement in (*filter(str.strip, script.split(";")), *(() if is_empty else told)):
             connection.exec_driver_sql(statement)
-        for user in () if is_empty else ("b", "a"):
-            connection.exec_driver_sql(
-                f"INSERT INTO sends VALUES ('m{user}', '{user}', 'j', 'c', '{DAY}', 'body', 'accepted', 1, 'p{user}', "
-                f"{INSTANT}, 'w', {INSTANT}, {INSTANT})"
-            )
-            connection.exec_driver_sql(
-                "INSERT INTO send_transitions (message_id, user_id, campaign, as_of_date, to_state, attempt, "
-                f"occurred_at, at) VALUES ('m{user}', '{user}', 'c', '{DAY}', 'accepted', 1, {INSTANT}, {INSTANT})"
-            )
-        if not is_empty:
-            connection.exec_driver_sql(
-                "INSERT INTO inbound_texts (inbound_id, user_id, keyword, received_at, at) "
-                f"VALUES ('i1', 'a', 'STOP', {INSTANT}, {INSTANT})"
-            )
-            connection.exec_driver_sql(f"INSERT INTO suppressions VALUES ('a', 'inbound_stop', {INSTANT})")
-            connection.exec_driver_sql(
-                "INSERT INTO inbound_texts (inbound_id, user_id, keyword, received_at, at) "
-                f"VALUES ('i0', 'b', 'OTHER', {INSTANT}, {INSTANT})"
-            )
-            connection.exec_driver_sql(f"INSERT INTO suppressions VALUES ('z', 'complaint', {INSTANT})")
     engine.dispose()
 
 
@@ -116,7 +110,7 @@ def test_a_ledger_of_0_1_0_gets_the_schema_of_a_new_one(url: str, is_empty: bool
     engine.dispose()
 
 
-def test_what_0_1_0_knew_still_holds(url: str) -> None:
+def test_what_0_1_0_knew_still_holds_and_who_told_it_something_unclear_is_paused(url: str) -> None:
     old_ledger(url)
     ledger = SqlLedger(url)
     assert [(row.message_id, row.state) for row in ledger.rows()] == [("ma", "accepted"), ("mb", "accepted")]
@@ -127,13 +121,6 @@ def test_what_0_1_0_knew_still_holds(url: str) -> None:
     assert ledger.inbound()["sequence"].to_pylist() == [1, 2, 3], "sequences go on, they never start again"
     assert ledger.transitions()["sequence"].to_pylist() == [1, 2]
     assert ledger.recorded_files() == {EARLIER}, "it recorded no file of the log"
-    ledger.close()
-
-
-def test_who_told_0_1_0_something_unclear_is_paused_until_somebody_has_looked(url: str) -> None:
-    """0.1.0 took "never text me again" for OTHER and went on texting."""
-    old_ledger(url)
-    ledger = SqlLedger(url)
     assert ledger.is_suppressed("b", at=NOW + timedelta(days=9_999))
     assert [reply.inbound_id for reply in ledger.unclear_replies()] == ["i0"]
     ledger.review_reply("i0", "harmless", actor="me", now=NOW)
@@ -158,28 +145,6 @@ def test_a_newer_ledger_is_refused_and_left_alone(url: str, found: list[str]) ->
         SqlLedger(url)
     with engine.connect() as connection:
         assert sorted(connection.execute(sa.select(versions)).scalars()) == found
-    engine.dispose()
-
-
-def test_an_error_on_the_way_leaves_the_old_ledger_whole(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    old_ledger(url)
-    engine = open_engine(url)
-    with engine.connect() as connection:
-        before = shape(connection)
-    from alembic import op
-
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("the disk is full")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(op, "bulk_insert", fail)
-        with pytest.raises(RuntimeError, match="disk is full"):
-            upgrade(engine)
-    with engine.connect() as connection:
-        assert shape(connection) == before
-    upgrade(engine)
-    with engine.connect() as connection:
-        assert differences(connection) == []
     engine.dispose()
 
 
@@ -249,20 +214,6 @@ def test_the_first_revision_is_release_0_1_0(url: str) -> None:
     with engine.connect() as connection:
         assert shape(connection) == made
     engine.dispose()
-
-
-def test_every_revision_is_known_in_order() -> None:
-    from alembic.config import Config
-    from alembic.script import ScriptDirectory
-
-    import mlife_assets.adapters.send_ledger.migrations as package
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(package.__file__).parent))
-    config.set_main_option("path_separator", "os")
-    script = ScriptDirectory.from_config(config)
-    assert script.get_heads() == [HEAD]
-    assert tuple(one.revision for one in reversed(list(script.walk_revisions()))) == REVISIONS
 
 
 def test_a_ledger_that_was_opened_without_its_version_moves_on(tmp_path: Path) -> None:
