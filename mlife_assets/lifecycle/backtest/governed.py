@@ -70,7 +70,7 @@ class Governed(Watching):
         which the champion began counts with all its rows.
         """
         closed_on, version = self.newest.closed_on, self.champion.artifact.model_version
-        installed_on, newest = self.champion.as_of, self.newest.standing(day)
+        installed_on, newest = max(self.champions), self.newest.standing(day)
         is_of_champion = closed_on > installed_on
         said = decide(
             as_of=day,
@@ -81,7 +81,7 @@ class Governed(Watching):
             history=[past for past in self.looked if past.as_of_date < closed_on],
             champion=ChampionFacts(
                 model_version=version,
-                trained_as_of=installed_on,
+                trained_as_of=self.champion.as_of,
                 new_mature_positives=self._new_positives(day),
                 fit_dates=tuple(self.training_days),
                 days_between_looks=self._days_between_looks(day),

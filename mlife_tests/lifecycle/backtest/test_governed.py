@@ -132,7 +132,7 @@ def test_before_enough_was_served_the_twin_is_asked_as_well(governed):
 
 
 def test_refits_that_lost_are_rolled_back_go_on_unseen_and_return(governed):
-    policy = governed(Asked(), reports(CLOSED))
+    policy = governed(Asked(), reports(CLOSED, by="m3"))
     policy.champions[SINCE + timedelta(days=7)] = policy.refits[SINCE + timedelta(days=7)] = model("m3", CLOSED)
     weeks = [Week(-0.2, 0.02)]
     while not standing(weeks).is_rolled_back:
