@@ -141,7 +141,8 @@ def judged_by_folds(
         met = facts.conditions(part, fitted_on[fold.model_version], at_places(exposures, part.places))
         folds.append(JudgedFold(fold.model_version, fold.first_day, met))
     newest, week = models.load(folds[-1].model_version), newest_week(exposures, model.roles)
-    recipe = recipe_conditions(models.load(version), facts.training_set(), folds, newest, week, exposures, model)
+    serving, training = models.load(version), facts.training_set()
+    recipe = recipe_conditions(serving, training, folds, newest, week, exposures, model, is_refit)
     required = (*also_required, *recipe)
     sides = {CHALLENGER: side_of_folds(version, window.folds, gate, model.roles, models.scorer, parts)}
     known: Insured | None = None

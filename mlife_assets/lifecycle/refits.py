@@ -24,8 +24,6 @@ def vetoes(artifact: ModelArtifact, training: TrainingSet, rows: pa.Table, model
     Raises:
         NotEnoughEvidenceError: only one class in the training data.
     """
-    conditions = (
-        *training_conditions(training, artifact.feature_spec),
-        *serving_conditions(artifact, rows, model),
-    )
+    fitted = training_conditions(training, artifact.feature_spec)
+    conditions = (*fitted, *serving_conditions(artifact, rows, model, is_refit=True))
     return tuple(one for one in conditions if not one.is_met)

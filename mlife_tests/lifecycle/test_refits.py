@@ -45,6 +45,6 @@ def test_a_refit_serves_unless_something_speaks_against_it(fault: str) -> None:
     if fault == "probabilities of nothing":
         flat = Calibrator("base_rate", (-1.0, 1.0), log_odds=(-2.001, -1.999))
         artifact = replace(artifact, stages=tuple(replace(stage, calibrator=flat) for stage in artifact.stages))
-    expected = {"none": [], "a column that tells": ["no_feature_tells_the_outcome"]}
-    found = [one.name for one in vetoes(artifact, training, table.slice(count - 350), MODEL)]
-    assert found == expected.get(fault, ["serving_probabilities_vary"])
+    expected = ["no_feature_tells_the_outcome"] if fault == "a column that tells" else []
+    for newest in (350, 1):
+        assert [one.name for one in vetoes(artifact, training, table.slice(count - newest), MODEL)] == expected

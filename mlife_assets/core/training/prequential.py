@@ -90,7 +90,9 @@ def fold_conditions(
     )
 
 
-def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) -> tuple[Condition, ...]:
+def serving_conditions(
+    artifact: ModelArtifact, rows: pa.Table, model: Model, *, is_refit: bool
+) -> tuple[Condition, ...]:
     """Return the conditions on the model to serve.
 
     Folds judge its recipe and not the model itself. The rows are in its training data, so they cannot measure its
@@ -100,15 +102,18 @@ def serving_conditions(artifact: ModelArtifact, rows: pa.Table, model: Model) ->
         artifact: the model.
         rows: of the gate's window, n of them, at least one.
         model: roles and policies.
+        is_refit: whether a model of the same configuration serves. A refit whose scores said nothing in validation
+            still knows the level, while the model that it follows has an older one.
     """
     spec, threads = artifact.feature_spec, model.training.threads
     matrix = examples_matrix(rows, spec)
     scores, version = scorer_of(artifact, threads=threads).score(matrix), artifact.model_version
     probability = scores.probability
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
+    is_constant &= not (is_refit and len(probability) == 1)
     finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."
-    if all(stage.calibrator.method == "base_rate" for stage in artifact.stages):
+    if not is_refit and all(stage.calibrator.method == "base_rate" for stage in artifact.stages):
         is_constant = True
         varied = f"The scores of {version} said nothing in validation, so its probabilities are the base rate for all."
     elif is_constant:
@@ -160,6 +165,7 @@ def recipe_conditions(
     newest_rows: pa.Table,
     exposures: pa.Table,
     model: Model,
+    is_refit: bool,
 ) -> tuple[Condition, ...]:
     """Return the conditions on a recipe judged by folds and on its fit to serve.
 
@@ -171,13 +177,14 @@ def recipe_conditions(
         newest_rows: the rows of the newest week.
         exposures: all rows of the window.
         model: roles and policies.
+        is_refit: whether the champion has the same configuration.
 
     Raises:
         NotEnoughEvidenceError: only one class in the training data.
     """
     of_the_fit = [
         replace(one, name=f"{SERVING_PREFIX}{one.name.removeprefix(SERVING_PREFIX)}")
-        for one in serving_conditions(serving, exposures, model)
+        for one in serving_conditions(serving, exposures, model, is_refit=is_refit)
     ]
     return (
         *training_conditions(to_be_learned, serving.feature_spec),

@@ -126,7 +126,7 @@ def test_a_fold_that_learned_outcomes_of_its_own_days_is_reported(prepared: Prep
 
 
 def test_a_model_that_works_may_serve(prepared: Prepared) -> None:
-    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL)
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL, is_refit=False)
     names = ["serving_probabilities_are_finite", "serving_probabilities_vary", "scoring_parity"]
     assert [(one.name, one.is_met) for one in found] == [(name, True) for name in names]
     assert found[2].sentence.startswith(f"{prepared.gate.num_rows:,} rows score the same bits")
@@ -159,18 +159,20 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
 
     for module in (prequential, required):
         monkeypatch.setattr(module, "scorer_of", Broken)
-    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL)
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL, is_refit=False)
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == name
     assert words in unmet.sentence
 
 
-def test_a_model_whose_scores_said_nothing_in_validation_may_not_serve(prepared: Prepared) -> None:
-    """Its probabilities differ by a trace, so that order is kept, and rank nothing all the same."""
+def test_a_model_whose_scores_said_nothing_in_validation_may_serve_as_a_refit_only(prepared: Prepared) -> None:
+    """Its probabilities differ by a trace, so that order is kept, and know the level of today."""
     artifact = prepared.artifacts[1]
     flat = Calibrator("base_rate", (-1.0, 1.0), log_odds=(-2.001, -1.999))
     stages = tuple(replace(stage, calibrator=flat) for stage in artifact.stages)
-    found = serving_conditions(replace(artifact, stages=stages), prepared.gate, MODEL)
+    of_nothing = replace(artifact, stages=stages)
+    assert all(one.is_met for one in serving_conditions(of_nothing, prepared.gate, MODEL, is_refit=True))
+    found = serving_conditions(of_nothing, prepared.gate, MODEL, is_refit=False)
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == "serving_probabilities_vary"
     assert "said nothing in validation, so its probabilities are the base rate for all" in unmet.sentence
