@@ -62,11 +62,7 @@ from mlife_assets.recruiting.job_applications import job_applications
 from mlife_assets.recruiting.policies import Policies
 
 SEEDS = (7_201, 7_202, 7_203, 7_204)
-KINDS = (
-    Kind("none", ()),
-    Kind("pay 2.5", (("pay_elasticity", 2.5),)),
-    Kind("pay 5", (("pay_elasticity", 5.0),)),
-)
+KINDS = (Kind("none", ()), Kind("pay 2.5", (("pay_elasticity", 2.5),)), Kind("pay 5", (("pay_elasticity", 5.0),)))
 FITTED_AFTER = (5, 8, 12, 16, 20)
 """Days after the change; a confirmed drift is about five days old when the first challenger can answer it."""
 ALARM_DAY = 4

@@ -26,16 +26,7 @@ from pathlib import Path
 from statistics import median
 
 CLAIM_ONE, CLAIM_FURTHER = 1.6, 0.1
-HEAVY = (
-    "lightgbm",
-    "sklearn",
-    "shap",
-    "nannyml",
-    "matplotlib",
-    "dagster_dbt",
-    "duckdb",
-    "scipy.stats",
-)
+HEAVY = ("lightgbm", "sklearn", "shap", "nannyml", "matplotlib", "dagster_dbt", "duckdb", "scipy.stats")
 ASSETS, CHECKS, JOBS = 16, 9, 3
 OWN = """
 import dagster as dg

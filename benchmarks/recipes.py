@@ -56,13 +56,9 @@ from mlife_assets.core.study import Study
 from mlife_assets.core.training.boosting import boost
 from mlife_assets.core.training.example_training import canonical
 from mlife_assets.core.training.fit import fit_model
-from mlife_assets.core.training.formulations import (
-    require_both_classes,
-    tune_step,
-    tuning_spec,
-)
+from mlife_assets.core.training.formulations import require_both_classes, tune_step, tuning_spec
 from mlife_assets.core.training.known_examples import as_known
-from mlife_assets.core.training.recipes import fit_linear_base, fit_step, recipe_of, weighted_by_age
+from mlife_assets.core.training.recipes import by_age, fit_linear_base, fit_step, recipe_of
 from mlife_assets.core.training.step_rows import (
     Part,
     every_row,
@@ -98,11 +94,7 @@ WARM_TREES = 40
 AT_ONCE = replace(JOB_EXAMPLES, funnel_times=(), early_label=None)
 """Roles by which all steps are learned when the label is complete, so that recipes differ in nothing else."""
 FIT_USERS, FIT_JUDGED_DAYS = 10_000, 24
-SMALL_STEPS: Mapping[str, Any] = {
-    "trees_maximum": 600,
-    "learning_rate": 0.05,
-    "negatives_per_kept": 1,
-}
+SMALL_STEPS: Mapping[str, Any] = {"trees_maximum": 600, "learning_rate": 0.05, "negatives_per_kept": 1}
 WEEKS_BETWEEN_REFITS = {"flights": 10, "bank": 5, "electricity": 6}
 RESAMPLES, BLOCK_WEEKS, SEED = 2_000, 2, 5
 
@@ -242,7 +234,7 @@ def _moved(
     found: Score = {}
     for step in start:
         reached = reached_before(formulation, training, step)
-        rows = weighted_by_age(part.about(known_outcome(training, step), reached), aged, policy)
+        rows = by_age(part.about(known_outcome(training, step), reached), aged, policy)
         rows = replace(rows, start=known[step][part.of_all & reached])
         if name == CORRECTION:
             added = fit_linear_base(rows, spec, policy).raw(later, spec.model_names)

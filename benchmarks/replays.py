@@ -12,13 +12,15 @@ times by `lifecycle.backtest` as `mlife backtest` does it, with NannyML's detect
 - its second half, every policy beginning with a first champion of the first half: what the recommended policy loses
   there against the best; the advice was right by a measure where that is at most .01.
 
-A finished replay is a line in `--work`, so a run that was stopped goes on; lines of another commit are not used. The
+A finished replay is a line in `--work`, so a run that was stopped goes on; lines of other code are not used. The
 record is `benchmarks/results/replays.json`. Thresholds and seeds below were committed before the first look.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
+import hashlib
 import json
 import os
 import platform
@@ -395,14 +397,22 @@ def _range(values: Sequence[float]) -> str:
     return f"{values[0]:+.4f} ({values[1]:+.4f} to {values[2]:+.4f})"
 
 
-def commit_of(root: Path) -> str:
-    """Return the commit of the checkout, marked when what is replayed differs from it."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout
-    ours = ["mlife_assets", "benchmarks/replays.py", "benchmarks/replayed", "examples"]
-    changed = subprocess.run(
-        ["git", "status", "--porcelain", "--", *ours], cwd=root, capture_output=True, text=True, check=True
-    ).stdout  # fmt: skip
-    return head.strip() + ("-changed" if changed.strip() else "")
+def code_of(root: Path) -> str:
+    """Return a hash of what the figures follow from: this program, what it imports of ours, and the specs of files."""
+    waiting, texts = [root / "benchmarks" / "replays.py", *(root / "benchmarks" / "replayed").glob("*.py")], {}
+    while waiting:
+        path = waiting.pop()
+        if path in texts or not path.is_file():
+            continue
+        texts[path] = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(texts[path])):
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+                bases = [root / name.replace(".", "/") for name in names]
+                waiting += [where for base in bases for where in (base.with_suffix(".py"), base / "__init__.py")]
+    told = {str(path.relative_to(root)): text for path, text in texts.items()}
+    told |= {name: file.spec() for name, file in FILES.items()}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def main() -> int:
@@ -425,9 +435,10 @@ def main() -> int:
     if given.only:
         asked = [one for one in asked if one.history in given.only]
         left_out += [name for name in (*KINDS, *files) if name not in given.only]
-    commit = commit_of(ROOT)
-    kept = given.work / f"{commit}{'-quick' if given.quick else ''}.jsonl"
-    record = summary(run(asked, kept, given.processes), commit, left_out)
+    git = ["git", "rev-parse", "HEAD"]
+    commit = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    kept = given.work / f"{code_of(ROOT)}{'-quick' if given.quick else ''}.jsonl"
+    record = {"code": code_of(ROOT), **summary(run(asked, kept, given.processes), commit, left_out)}
     broken = report(record)
     if not given.quick:
         given.json.parent.mkdir(parents=True, exist_ok=True)

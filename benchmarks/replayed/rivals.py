@@ -1,6 +1,6 @@
 """Cron jobs that governed retraining is held against: the same trainer each week, on all rows alike or on the newest.
 
-Concept: neither watches, gates nor lets recent rows count more. Both begin with the first champion of the replay.
+Concept: neither watches, gates nor prefers recent rows by a recipe. Both begin with the first champion of the replay.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from mlife_assets.core.ports import ObjectStore
-from mlife_assets.core.training.recipes import recipe_of
+from mlife_assets.core.training.recipes import NEWEST_DAYS, recipe_of
 from mlife_assets.core.training.training_set import TrainingSet, hash_examples, split_examples
 from mlife_assets.core.windows import add_days, days_between
 from mlife_assets.lifecycle.backtest.checkpoints import Checkpoints, Timings
@@ -25,7 +25,6 @@ from mlife_assets.lifecycle.backtest.measure import Measured, measure
 from mlife_assets.lifecycle.backtest.replay import Replayed
 
 ALL_ROWS, NEWEST_ROWS = "weekly_on_all_rows", "weekly_on_13_weeks"
-NEWEST_DAYS = 91
 
 
 class _OfNewest(Learner):
@@ -46,7 +45,7 @@ def measured_with_rivals(
 ) -> tuple[Measured, dict[str, Contestant]]:
     """Return every policy of a replay and both rivals by every criterion, and the rivals' records."""
     training = history.model.training
-    alike = tuple(name for name in training.recipes if not recipe_of(name).is_aged)
+    alike = tuple(name for name in training.recipes if not (recipe_of(name).is_aged or recipe_of(name).is_newest))
     plain = replace(history, model=replace(history.model, training=replace(training, recipes=alike)))
     first = replayed.contestants[NAIVE]
     start_day = replayed.result.start_day

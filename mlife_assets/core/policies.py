@@ -34,11 +34,11 @@ BOOSTING_FIELDS = (
     "search_trials",
 )
 """Fields of a training policy for LightGBM alone."""
-RECIPES = ("plain", "recent", "linear", "recent_linear", "default", "logistic")
-"""Recipes of a step: recent rows weighted or not, trees on a linear base or not, LightGBM's default trees, none
-(`core.training.recipes`).
+RECIPES = ("plain", "recent", "linear", "recent_linear", "default", "logistic", "newest")
+"""Recipes of a step: recent rows weighted or not, trees on a linear base or not, LightGBM's default trees, none, the
+rows of the last 13 weeks alone (`core.training.recipes`).
 """
-DEFAULT_RECIPES = ("plain", "recent", "default", "logistic")
+DEFAULT_RECIPES = ("plain", "newest", "default", "logistic")
 GIB = 2**30
 MIB = 2**20
 

@@ -361,9 +361,7 @@ def test_the_text_is_the_example_and_would_be_accepted_as_parquet(tmp_path: Path
     assert found.accepted.equals(example)
 
 
-def test_a_plain_type_has_no_nested_columns_and_the_same_bytes_each_time(
-    tmp_path: Path,
-) -> None:
+def test_a_plain_type_has_no_nested_columns_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     for name in MARKET_EVENT_TYPES:
         schema = decode_table(written(tmp_path, name)[f"{name}.template.parquet"]).schema
         assert not [one for one in schema if pa.types.is_list(one.type) and pa.types.is_nested(one.type.value_type)]

@@ -71,9 +71,7 @@ def test_replace_overwrites_empty_objects_are_kept_and_large_ones_written_once(s
     assert store.get("large") == large
 
 
-def test_list_is_sorted_by_whole_segments_and_folders_are_named_alone(
-    store: ObstoreObjectStore,
-) -> None:
+def test_list_is_sorted_by_whole_segments_and_folders_are_named_alone(store: ObstoreObjectStore) -> None:
     for key in ("b/2", "a/x/1", "a/x/0", "ax/1"):
         store.put_if_absent(key, b"")
     assert store.list("") == ["a/x/0", "a/x/1", "ax/1", "b/2"]

@@ -492,6 +492,20 @@ def test_what_was_recorded_is_not_replayed_again_and_a_line_cut_off_is_not_one(
     assert kept.read_text().count("\n") == 3, "the line that was cut off is gone"
 
 
+def test_a_replay_is_done_again_where_code_that_it_reaches_changed(replays_bench: ModuleType, tmp_path: Path) -> None:
+    texts = {
+        "benchmarks/replays.py": "from mlife_assets import fit",
+        "mlife_assets/fit.py": "def f():\n from a import b",
+    }
+    found = []
+    for name in (*texts, "a.py", "a/b.py", "a/c.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(texts.get(name, ""))
+        found.append(replays_bench.code_of(tmp_path))
+    assert len(set(found)) == 4
+    assert found[3] == found[4], "nothing imports it"
+
+
 def test_label_times_are_judged_on_histories_with_a_known_answer(label_times_bench: ModuleType, tmp_path: Path) -> None:
     found = label_times_bench.figures(2, 3, 1, tmp_path)
     assert all(found["holds"].values()), found

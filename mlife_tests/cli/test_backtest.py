@@ -225,4 +225,4 @@ def test_bank_marketing_governed_is_better_than_frozen_and_weekly_is_recommended
     assert found["differences"]["frozen"]["lower"] > 0
     assert found["differences"]["naive"]["upper"] > 0, "governed is not shown to be worse than weekly"
     assert found["recommendation"]["policy"] != "governed"
-    assert max(require_fits_when_due(policies["governed"])) > 14, "its spec waits for 100 new positives"
+    assert np.median(require_fits_when_due(policies["governed"])) == 7, "weekly, but for weeks without calls"

@@ -209,10 +209,7 @@ def differences(
 
 
 def test_the_page_lists_what_the_server_treats_otherwise(
-    make: Callable[..., LogBucket],
-    templates: Mapping[str, Mapping[str, Any]],
-    log_bucket: ModuleType,
-    repository: Path,
+    make: Callable[..., LogBucket], templates: Mapping[str, Mapping[str, Any]], log_bucket: ModuleType, repository: Path
 ) -> None:
     page = (repository / "docs" / "infra_emulators.md").read_text(encoding="utf-8")
     section = page.partition("## SeaweedFS")[2].partition("\n## ")[0]

@@ -6,7 +6,8 @@ gate, with that number of trees, and the label also on early labels of younger r
 the calibration of the served model, out of sample.
 
 Formulations compete by the first recipe of the policy, then recipes for the winning formulation: the number of fits is
-a sum, not a product. The first stays unless another is better by more than one standard error. No other rows are used,
+a sum, not a product. The first stays unless another is better by more than one standard error. `newest` must also win
+over the last eight label weeks, each scored by fits on what was complete when it began. No other rows are used,
 so the model of a fold is chosen without the rows that judge it.
 """
 
@@ -45,14 +46,16 @@ from mlife_assets.core.training.formulations import (
 )
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, EARLY_LABEL, OWN_ESTIMATOR, TRAINED_TO, trees_at_limit
 from mlife_assets.core.training.recipes import (
+    NEWEST_JUDGED_WEEKS,
     PLAIN,
     Recipe,
+    by_age,
     fit_estimator,
     fit_step,
     made,
     recipe_of,
     refused_recipes,
-    weighted_by_age,
+    too_short_for,
 )
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, fit_simple_rule
 from mlife_assets.core.training.step_rows import evenly, every_row, rows_of, rows_to_tune_on, steps_of, thinned
@@ -108,8 +111,9 @@ def compete(
         except NotEnoughEvidenceError as error:
             refused[name] = str(error)
     recipes_refused = {} if estimator is None else refused_recipes(policy.recipes, estimator)
+    recipes_refused |= too_short_for(policy.recipes, (training.last_day - training.first_day).days + 1)
     recipes = [recipe_of(name) for name in policy.recipes if name not in recipes_refused] or [PLAIN]
-    tune = _tuning(training, policy, progress) if estimator is None else _tuning_of(training, policy, estimator)
+    tune = _tuning(training, policy, progress, estimator)
     formulations = []
     asked = [name for name in names if name not in refused]
     for name, steps in zip(asked, _steps(tune, [(name, recipes[0]) for name in asked], training, cores), strict=True):
@@ -120,20 +124,27 @@ def compete(
     if not formulations:
         raise NotEnoughEvidenceError("; ".join(f"{name}: {refused[name]}" for name in names))
     first = choose(formulations)
-    others = _steps(tune, [(first.name, recipe) for recipe in recipes[1:]], training, cores)
-    by_recipe = [
-        first,
-        *(
-            compared(first.name, recipe, steps, training, policy)
-            for recipe, steps in zip(recipes[1:], others, strict=True)
-        ),
-    ]
+
+    def fitted(tune: Tune, recipes: Sequence[Recipe], rows: TrainingSet) -> list[Formulation]:
+        found = _steps(tune, [(first.name, recipe) for recipe in recipes], rows, cores)
+        return [compared(first.name, *one, rows, policy) for one in zip(recipes, found, strict=True)]
+
+    by_recipe = [first, *fitted(tune, recipes[1:], training)]
+    chosen = choose_recipe(by_recipe)
+    if chosen.recipe.is_newest and (others := [one for one in by_recipe if one is not chosen]):
+        best, weekly = choose_recipe(others), training.by_weeks(NEWEST_JUDGED_WEEKS)
+        try:
+            require_both_classes(first.name, weekly)
+            both = fitted(_tuning(weekly, policy, progress, estimator), [best.recipe, chosen.recipe], weekly)
+            chosen = chosen if choose_recipe(both).recipe.is_newest else best
+        except NotEnoughEvidenceError:
+            chosen = best
     return Competition(
         tuple(formulations),
         {name: refused[name] for name in names if name in refused},
         tuple(by_recipe),
         recipes_refused,
-        choose_recipe(by_recipe),
+        chosen,
     )
 
 
@@ -145,16 +156,15 @@ def each(function: Callable[[T], R], arguments: Sequence[T], cores: int) -> list
         return list(pool.map(function, arguments))
 
 
-def _tuning(training: TrainingSet, policy: TrainingPolicy, progress: Progress | None) -> Tune:
-    """Return the tuner of LightGBM; features, thinning and bins are computed once."""
-    rows = rows_to_tune_on(training, tuning_spec(training), policy)
-    return lambda name, recipe, step: tune_step(name, step, recipe, training, rows, policy, progress)
-
-
-def _tuning_of(training: TrainingSet, policy: TrainingPolicy, estimator: MakeEstimator) -> Tune:
-    """Return the tuner of another estimator."""
+def _tuning(
+    training: TrainingSet, policy: TrainingPolicy, progress: Progress | None, estimator: MakeEstimator | None
+) -> Tune:
+    """Return the tuner of LightGBM or of another estimator; features, thinning and bins are computed once."""
     spec = tuning_spec(training)
-    return lambda name, recipe, step: tune_estimator(name, step, recipe, training, spec, policy, estimator)
+    if estimator is not None:
+        return lambda name, recipe, step: tune_estimator(name, step, recipe, training, spec, policy, estimator)
+    rows = rows_to_tune_on(training, spec, policy)
+    return lambda name, recipe, step: tune_step(name, step, recipe, training, rows, policy, progress)
 
 
 def _steps(tune: Tune, asked: Sequence[tuple[str, Recipe]], training: TrainingSet, cores: int) -> list[list[TunedStep]]:
@@ -230,11 +240,7 @@ def fit_model(
 
 
 def _final_boosting(
-    training: TrainingSet,
-    policy: TrainingPolicy,
-    chosen: Formulation,
-    spec: FeatureSpec,
-    progress: Progress | None,
+    training: TrainingSet, policy: TrainingPolicy, chosen: Formulation, spec: FeatureSpec, progress: Progress | None
 ) -> FinalStep:
     """Return the final fit of a step by LightGBM, thinned, with shared bins."""
     part = thinned(every_row(training, spec), np.ones(training.examples.num_rows, dtype=bool), spec, policy)
@@ -249,11 +255,7 @@ def _final_boosting(
 
 
 def _final_estimator(
-    training: TrainingSet,
-    policy: TrainingPolicy,
-    chosen: Formulation,
-    spec: FeatureSpec,
-    estimator: MakeEstimator,
+    training: TrainingSet, policy: TrainingPolicy, chosen: Formulation, spec: FeatureSpec, estimator: MakeEstimator
 ) -> FinalStep:
     """Return the final fit of a step by another estimator."""
 
@@ -262,7 +264,7 @@ def _final_estimator(
         rows = rows_of(training, spec, outcome, reached)
         if (weight := early.weight_of(step.step, training)) is not None:
             rows = weighted(rows, weight[reached])
-        rows = weighted_by_age(rows, chosen.recipe, policy)
+        rows = by_age(rows, chosen.recipe, policy)
         own = fit_estimator(estimator, rows, seed=policy.seed)
         return ModelStage(step.step, "", calibrator, own.to_bytes()), len(rows.outcome)
 
@@ -281,10 +283,7 @@ def importance_of(artifact: ModelArtifact, learned: pa.Table, policy: TrainingPo
 
 
 def _manifest(
-    training: TrainingSet,
-    policy: TrainingPolicy,
-    chosen: Formulation,
-    stages: list[ModelStage],
+    training: TrainingSet, policy: TrainingPolicy, chosen: Formulation, stages: list[ModelStage]
 ) -> dict[str, object]:
     label, steps = training.roles.label, [stage.step for stage in stages]
     return {

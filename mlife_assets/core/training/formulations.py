@@ -27,7 +27,7 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec, fit_feature_spec
 from mlife_assets.core.training.boosting import Progress
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.objective import TREES_BETWEEN_LOOKS, Codes, Looks, Ranked, best_of, measured
-from mlife_assets.core.training.recipes import PLAIN, Recipe, fit_estimator, fit_step, recipe_of, weighted_by_age
+from mlife_assets.core.training.recipes import Recipe, by_age, fit_estimator, fit_step, recipe_of
 from mlife_assets.core.training.step_rows import (
     Mask,
     TuningRows,
@@ -76,7 +76,7 @@ class Formulation:
         log_loss: of calibrated probabilities on the validation window; lower is better.
         log_likelihood: summed by entity, in a common order for all formulations.
         rows: validation rows with a label.
-        ranked: its objective on them; None if recipes do not compete.
+        ranked: its objective on them.
     """
 
     name: str
@@ -84,8 +84,8 @@ class Formulation:
     log_loss: float
     log_likelihood: Array
     rows: int
-    recipe: Recipe = PLAIN
-    ranked: Ranked | None = None
+    recipe: Recipe
+    ranked: Ranked
 
 
 def available_formulations(training: TrainingSet, policy: TrainingPolicy) -> tuple[str, ...]:
@@ -134,11 +134,7 @@ def require_both_classes(name: str, training: TrainingSet) -> None:
 
 
 def tune(
-    name: str,
-    training: TrainingSet,
-    spec: FeatureSpec,
-    policy: TrainingPolicy,
-    progress: Progress | None = None,
+    name: str, training: TrainingSet, spec: FeatureSpec, policy: TrainingPolicy, progress: Progress | None = None
 ) -> Formulation:
     """Fit a formulation by the first recipe on the rows before validation and measure it there.
 
@@ -210,7 +206,7 @@ def tune_estimator(
     raw = np.empty(len(held_out))
     for start, where in held_out_by_fold(training):
         rows = learning_rows(training, spec, step, reached & training.fitting(step, start))
-        own = fit_estimator(make, weighted_by_age(rows, recipe, policy), seed=policy.seed)
+        own = fit_estimator(make, by_age(rows, recipe, policy), seed=policy.seed)
         raw[where] = own.raw(seen_matrix(training.examples, spec, where))
     validating = reached & training.validating(step)
     outcome = known_outcome(training, step) & validating
@@ -258,9 +254,13 @@ def choose(formulations: list[Formulation]) -> Formulation:
 
 
 def choose_recipe(recipes: Sequence[Formulation]) -> Formulation:
-    """Return the recipe with the best objective; among recipes not shown to be worse, the lowest log loss."""
-    ranked = [one.ranked for one in recipes if one.ranked is not None]
-    return recipes[best_of(ranked, lambda place: recipes[place].log_loss)]
+    """Return the recipe with the best objective; among recipes not shown to be worse, the lowest log loss.
+
+    One of the newest rows alone must be better than the best of the others by more than one standard error.
+    """
+    of_all = [one for one in recipes if not one.recipe.is_newest] or recipes
+    best = of_all[best_of([one.ranked for one in of_all], lambda place: of_all[place].log_loss)]
+    return next((one for one in recipes if one.recipe.is_newest and one.ranked.is_above(best.ranked)), best)
 
 
 def _probability(steps: list[TunedStep], entity: Codes, isotonic_minimum_positives: int) -> Array:

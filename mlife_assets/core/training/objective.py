@@ -40,6 +40,10 @@ class Ranked:
     influence: Array
     weight: float
 
+    def is_above(self, other: Ranked) -> bool:
+        """Return whether another ranking of the same rows is worse by more than one standard error."""
+        return self.value - other.value > float(np.sqrt(np.sum((self.influence - other.influence) ** 2)))
+
     @classmethod
     def of_folds(cls, folds: Sequence[Ranked]) -> Ranked:
         """Return the mean of folds, weighted by positives; each fold has clusters of its own."""
@@ -99,11 +103,7 @@ def recalibrated_loss(raw: Array, outcome: npt.NDArray[np.bool_]) -> float:
 def best_of(found: Sequence[Ranked], loss: Callable[[int], float]) -> int:
     """Return the position of the best: among those not worse than the highest, the lowest loss."""
     top = found[int(np.argmax([one.value for one in found]))]
-    tied = [
-        place
-        for place, one in enumerate(found)
-        if top.value - one.value <= float(np.sqrt(np.sum((top.influence - one.influence) ** 2)))
-    ]
+    tied = [place for place, one in enumerate(found) if not top.is_above(one)]
     return min(tied, key=lambda place: (loss(place), place))
 
 

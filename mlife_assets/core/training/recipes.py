@@ -3,8 +3,8 @@
 Concept: `plain` has small trees with the parameters of the policy, `default` LightGBM's own, `logistic` none. *Recent*
 rows count more: the weight of a row halves with every half-life, so a model follows a changing world. Days after the
 first alarm of a drift, the new rows are a few days among months; a half-life of half the drift's age gives rows after
-it three times the weight of those before. As the drift ages, the usual half-life returns. A piecewise linear *base*
-under the trees learns a change from few rows, as it has few slopes; the trees learn the rest.
+it three times the weight of those before. As the drift ages, the usual half-life returns. `newest` has the rows of the
+last 13 weeks alone. A piecewise linear *base* under the trees learns a change from few rows, as it has few slopes.
 
 A base is a ridge logistic regression, fitted by Newton steps with constraints on signs. A number is capped at outer
 quantiles and cut at inner ones; each piece has a slope of its own, so a curve may bend, and a direction that the policy
@@ -41,18 +41,15 @@ from mlife_assets.core.scoring.estimators import (
     usable,
 )
 from mlife_assets.core.scoring.feature_spec import FeatureSpec
-from mlife_assets.core.training.boosting import (
-    Progress,
-    Rows,
-    boost,
-    monotone_constraints,
-    predict_raw,
-    weighted,
-)
+from mlife_assets.core.training.boosting import Progress, Rows, boost, monotone_constraints, predict_raw, weighted
 from mlife_assets.core.training.objective import TREES_BETWEEN_LOOKS, Looks
 from mlife_assets.core.training.step_rows import evenly
 
 WEIGHT = "sample_weight"
+NEWEST_DAYS = 91
+NEWEST_JUDGED_WEEKS = 8
+NEWEST_TRIED_FROM = 137
+"""Days of a training set from which `newest` is tried, 1.5 times its own; of fewer it would repeat `plain`."""
 LOOKED_AT = 15_000
 """Rows of either class used to fit folds: enough for choices; the final fit uses all."""
 CAPS = (0.01, 0.99)
@@ -367,6 +364,7 @@ class Recipe:
     Attributes:
         name: from the policy's list.
         is_aged: whether recent rows count more.
+        is_newest: whether rows older than `NEWEST_DAYS` are left out.
         has_base: whether there is a linear base, below the trees if any.
         has_trees: False for a base alone.
         trees: parameters of its trees that replace the policy's.
@@ -374,6 +372,7 @@ class Recipe:
 
     name: str
     is_aged: bool = False
+    is_newest: bool = False
     has_base: bool = False
     has_trees: bool = True
     trees: Mapping[str, Any] = field(default_factory=dict)
@@ -392,9 +391,10 @@ LIGHTGBM = {
 }
 """LightGBM's default parameters."""
 _OF: Mapping[str, Recipe] = {
-    **{name: Recipe(name, "recent" in name, "linear" in name) for name in RECIPES[:4]},
+    **{name: Recipe(name, is_aged="recent" in name, has_base="linear" in name) for name in RECIPES[:4]},
     "default": Recipe("default", trees=LIGHTGBM),
     "logistic": Recipe("logistic", has_base=True, has_trees=False),
+    "newest": Recipe("newest", is_newest=True),
 }
 PLAIN = _OF["plain"]
 
@@ -418,11 +418,13 @@ class FittedStep:
         return trees if self.base is None else self.base.raw(matrix, self.spec.model_names) + trees
 
 
-def weighted_by_age(rows: Rows, recipe: Recipe, policy: TrainingPolicy) -> Rows:
-    """Return rows weighted by age if the recipe says so; weights of the newest day stay."""
-    if not recipe.is_aged or rows.day is None:
+def by_age(rows: Rows, recipe: Recipe, policy: TrainingPolicy) -> Rows:
+    """Return what a recipe makes of rows by age: the newest alone, or all weighted; weights of the newest day stay."""
+    if rows.day is None or not (recipe.is_aged or recipe.is_newest):
         return rows
     age = (rows.day.max(initial=0) - rows.day).astype(np.float64)
+    if recipe.is_newest:
+        return replace(rows, bins=None).where(age < NEWEST_DAYS)
     weight = np.exp2(-age / policy.half_life_days)
     return weighted(rows, weight)
 
@@ -442,11 +444,12 @@ def fit_step(
     Raises:
         InvalidInputError: the policy constrains a feature that does not exist.
     """
-    rows, base = weighted_by_age(rows if looks is None else _spaced(rows), recipe, policy), None
+    rows, base = by_age(rows, recipe, policy), None
+    if looks is not None:
+        rows = _spaced(rows)
     if recipe.has_base:
         base = fit_linear_base(rows, spec, policy, has_levels=not recipe.has_trees)
         rows = replace(rows, start=base.raw(rows.matrix, spec.model_names))
-    grown = recipe.of(policy)
     watch = None
     if looks is not None:
         raw = np.zeros(len(looks.held_out)) if base is None else base.raw(looks.held_out, spec.model_names)
@@ -461,14 +464,8 @@ def fit_step(
             raw = raw + predict_raw(booster, looks.held_out, policy, after=seen)
             return looks.see(raw)
 
-    booster = boost(
-        rows,
-        spec,
-        grown,
-        trees=trees if recipe.has_trees else 0,
-        watch=watch,
-        progress=progress,
-    )
+    grown = trees if recipe.has_trees else 0
+    booster = boost(rows, spec, recipe.of(policy), trees=grown, watch=watch, progress=progress)
     return FittedStep(booster, base, spec)
 
 
@@ -497,16 +494,22 @@ def made(make: MakeEstimator, *, seed: int) -> Any:
     return estimator.set_params(**unseeded)
 
 
+def too_short_for(names: Sequence[str], days: int) -> dict[str, str]:
+    """Return the recipes that would repeat another one on so many days, and why."""
+    why = f"the last {NEWEST_DAYS} days are most of the {days} of the training set"
+    return {name: why for name in names if recipe_of(name).is_newest and days < NEWEST_TRIED_FROM}
+
+
 def refused_recipes(names: Sequence[str], make: MakeEstimator) -> dict[str, str]:
-    """Return the recipes that an estimator does not follow, and why: rows are weighted only if its policy asks."""
+    """Return the recipes that an estimator does not follow, and why: all rows count alike unless its policy asks."""
     from sklearn.utils.validation import has_fit_parameter
 
     last, refused = last_step(make()), {}
     for recipe in map(recipe_of, names):
         if recipe.has_base or recipe.trees:
             refused[recipe.name] = "an estimator of one's own has no trees, and no base that they stand on"
-        elif recipe.is_aged and tuple(names) == DEFAULT_RECIPES:
-            refused[recipe.name] = "an estimator of one's own weighs all rows alike unless training.recipes asks"
+        elif (recipe.is_aged or recipe.is_newest) and tuple(names) == DEFAULT_RECIPES:
+            refused[recipe.name] = "to an estimator of one's own all rows count alike unless training.recipes asks"
         elif recipe.is_aged and not has_fit_parameter(last, WEIGHT):
             refused[recipe.name] = f"{type(last).__name__} takes no {WEIGHT}, so all rows count alike"
     return refused
@@ -535,13 +538,9 @@ def fit_estimator(make: MakeEstimator, rows: Rows, *, seed: int) -> StoredEstima
 def policy_as_of(
     policy: TrainingPolicy, decisions: Sequence[RetrainDecision], known_on: date, retrain: RetrainPolicy
 ) -> TrainingPolicy:
-    """Return the policy of a day's fit: the usual one, or a shorter half-life during an open concept drift.
+    """Return the policy of a fit that knows a day: the usual one, or a shorter half-life during an open concept drift.
 
-    Args:
-        policy: as declared.
-        decisions: of the governor, one per day, in any order; those later than `known_on` do not count.
-        known_on: the day whose knowledge the model holds.
-        retrain: when a drift is confirmed, and for how long it stays open.
+    Decisions of the governor come in any order; those later than `known_on` do not count.
     """
     half_life = half_life_in_drift(policy, decisions, known_on, retrain)
     return policy if half_life is None else with_half_life(policy, half_life)

@@ -15,18 +15,15 @@ from typing import Any
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
 from mlife_assets.core.pictures import palette_png
 from mlife_assets.core.policies import TrainingPolicy, policy_version
-from mlife_assets.core.training.formulations import (
-    available_formulations,
-    require_both_classes,
-    tune,
-    tuning_spec,
-)
+from mlife_assets.core.training.formulations import available_formulations, require_both_classes, tune, tuning_spec
 from mlife_assets.core.training.training_set import TrainingSet
 
-LEAVES = (4, 63)
-MINIMUM_CHILD_EXAMPLES = (20, 2_000)
-FEATURE_FRACTION = (0.3, 1.0)
-L2_PENALTY = (0.01, 100.0)
+BOUNDS: dict[str, tuple[Any, Any]] = {
+    "leaves": (4, 63),
+    "minimum_child_examples": (20, 2_000),
+    "feature_fraction": (0.3, 1.0),
+    "l2_penalty": (0.01, 100.0),
+}
 STARTUP_TRIALS = 5
 
 
@@ -109,13 +106,13 @@ def search(
         number = len(done)
         study.sampler = _sampler(policy.seed + number)
         if number == 0 and not study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
-            study.enqueue_trial(_present(policy))
+            present = {name: getattr(policy, name) for name in BOUNDS}
+            study.enqueue_trial({name: min(max(present[name], low), high) for name, (low, high) in BOUNDS.items()})
         trial = study.ask()
         parameters = {
-            "leaves": trial.suggest_int("leaves", *LEAVES, log=True),
-            "minimum_child_examples": trial.suggest_int("minimum_child_examples", *MINIMUM_CHILD_EXAMPLES, log=True),
-            "feature_fraction": trial.suggest_float("feature_fraction", *FEATURE_FRACTION),
-            "l2_penalty": trial.suggest_float("l2_penalty", *L2_PENALTY, log=True),
+            **{name: trial.suggest_int(name, *BOUNDS[name], log=True) for name in ("leaves", "minimum_child_examples")},
+            "feature_fraction": trial.suggest_float("feature_fraction", *BOUNDS["feature_fraction"]),
+            "l2_penalty": trial.suggest_float("l2_penalty", *BOUNDS["l2_penalty"], log=True),
         }
         tuned = tune(formulation, training, spec, with_parameters(policy, parameters))
         study.tell(trial, tuned.log_loss)
@@ -166,18 +163,6 @@ def _sampler(seed: int) -> Any:
     import optuna
 
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS, constant_liar=False)
-
-
-def _present(policy: TrainingPolicy) -> dict[str, float]:
-    """Return the policy's current parameters, moved into the bounds of the search."""
-    return {
-        "leaves": min(max(policy.leaves, LEAVES[0]), LEAVES[1]),
-        "minimum_child_examples": min(
-            max(policy.minimum_child_examples, MINIMUM_CHILD_EXAMPLES[0]), MINIMUM_CHILD_EXAMPLES[1]
-        ),
-        "feature_fraction": min(max(policy.feature_fraction, FEATURE_FRACTION[0]), FEATURE_FRACTION[1]),
-        "l2_penalty": min(max(policy.l2_penalty, L2_PENALTY[0]), L2_PENALTY[1]),
-    }
 
 
 def _finished(study: Any) -> list[Trial]:

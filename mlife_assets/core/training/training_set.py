@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -50,6 +50,7 @@ class TrainingSet:
         validation_start: first exposure day of the validation window.
         data_hash: of the rows with derived columns; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
+        is_by_weeks: whether each week of validation is a fold.
     """
 
     examples: pa.Table
@@ -57,6 +58,7 @@ class TrainingSet:
     validation_start: date
     data_hash: str
     quarantined_rows: int = 0
+    is_by_weeks: bool = False
 
     @property
     def first_day(self) -> date:
@@ -103,6 +105,11 @@ class TrainingSet:
         entities = self.examples[self.roles.entity].combine_chunks().dictionary_encode()
         return np.asarray(entities.indices, dtype=np.int64)
 
+    def by_weeks(self, weeks: int) -> TrainingSet:
+        """Return the same rows with the last label weeks as validation, each a fold if it has rows."""
+        start = add_days(self.trained_to[self.roles.label], 1 - 7 * weeks)
+        return replace(self, validation_start=start, is_by_weeks=True)
+
     def known(self, step: str) -> Mask:
         """Return the rows whose outcome of a step is known, bool (n,)."""
         return np.asarray(self.examples[step].is_valid())
@@ -111,6 +118,9 @@ class TrainingSet:
     def fold_starts(self) -> tuple[date, ...]:
         """First days of the folds of validation: two with equal numbers of positives, if each then has both classes."""
         days = self._days(self.roles.time)[self.is_validation]
+        if self.is_by_weeks:
+            weeks = np.unique((days - np.datetime64(self.validation_start, "D")).astype(np.int64) // 7)
+            return tuple(add_days(self.validation_start, 7 * int(week)) for week in weeks)
         flags = self.outcome(self.roles.label, self.is_validation)
         happened = np.sort(days[flags])
         for second in happened[len(happened) // 2 :][:1]:

@@ -17,13 +17,7 @@ from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, 
 from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.monitoring import contributions
 from mlife_assets.core.monitoring import thresholds as limits
-from mlife_assets.core.monitoring.columns import (
-    LABEL,
-    MonitoringColumns,
-    capitalised,
-    examples_of,
-    prefix_of,
-)
+from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, capitalised, examples_of, prefix_of
 from mlife_assets.core.monitoring.contributions import contributing, importance_shares, share_of, with_contributions
 from mlife_assets.core.monitoring.drift import data_drift_report, describe
 from mlife_assets.core.monitoring.latent import DOMAIN_CLASSIFIER, RECONSTRUCTION, latent_drift_report

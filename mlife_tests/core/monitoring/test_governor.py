@@ -95,10 +95,7 @@ def test_what_does_not_confirm_an_alarm(history: list[RetrainDecision]) -> None:
 
 @pytest.mark.parametrize(
     ("change", "code"),
-    [
-        ({"is_retraining_in_flight": True}, codes.IN_FLIGHT),
-        ({"new_mature_positives": 0}, codes.LABELS_IMMATURE),
-    ],
+    [({"is_retraining_in_flight": True}, codes.IN_FLIGHT), ({"new_mature_positives": 0}, codes.LABELS_IMMATURE)],
 )
 def test_what_makes_a_due_retraining_wait(change: dict, code: str) -> None:
     history = [past(1, "data")]

@@ -21,13 +21,9 @@ from mlife_assets.core.training.boosting import Rows, boost, model_text, monoton
 from mlife_assets.core.training.calibrate import fit_calibrator
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.formulations import available_formulations, choose, require_both_classes, tune
-from mlife_assets.core.training.step_rows import (
-    days_of,
-    from_validation_on,
-    held_out_by_fold,
-    reached_before,
-    steps_of,
-)
+from mlife_assets.core.training.objective import Ranked
+from mlife_assets.core.training.recipes import PLAIN
+from mlife_assets.core.training.step_rows import days_of, from_validation_on, held_out_by_fold, reached_before, steps_of
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_tests.tiny_models import told, with_column
 
@@ -164,7 +160,8 @@ raise SystemExit(0 if first_fit()() is None else "the rows of the first fit are 
 def judged(name: str, quality: np.ndarray, rows: int | None = None) -> formulations.Formulation:
     """Return a formulation of known log-likelihood per entity."""
     count = rows or len(quality)
-    return formulations.Formulation(name, (), float(-np.sum(quality) / count), quality, count)
+    ranked = Ranked(0.0, np.zeros(len(quality)), 0.0)
+    return formulations.Formulation(name, (), float(-np.sum(quality) / count), quality, count, PLAIN, ranked)
 
 
 def halves(training: TrainingSet) -> np.ndarray:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,11 +24,12 @@ from mlife_assets.core.policies import DEFAULT_RECIPES, RECIPES, TrainingPolicy,
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, SmoothedRate, fit_feature_spec
 from mlife_assets.core.scoring.scorer import LightGBMScorer, scorer_of
-from mlife_assets.core.training import fit
+from mlife_assets.core.training import fit, recipes
 from mlife_assets.core.training.boosting import model_text
 from mlife_assets.core.training.fit import compete, fit_model
-from mlife_assets.core.training.formulations import choose, choose_recipe
+from mlife_assets.core.training.formulations import Formulation, choose, choose_recipe
 from mlife_assets.core.training.manifest_facts import fitted_words, trees_at_limit
+from mlife_assets.core.training.objective import Ranked
 from mlife_assets.core.training.ready_estimators import ready_estimator
 from mlife_assets.core.training.recipes import fit_step, recipe_of
 from mlife_assets.core.training.simple_rule import COLUMNS_MAXIMUM, SIMPLE_RULE, SimpleRule, fit_simple_rule
@@ -173,10 +174,7 @@ def test_each_recipe_serves_what_it_learned_on_any_cores(job_pairs, training_set
     assert np.corrcoef(said, truth)[0, 1] > 0.8
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"),
-    [("funnel", ["is_clicked", "is_applied"]), ("binary", ["is_applied"])],
-)
+@pytest.mark.parametrize(("name", "steps"), [("funnel", ["is_clicked", "is_applied"]), ("binary", ["is_applied"])])
 def test_each_formulation_alone_serves_calibrated_probabilities(
     job_pairs: ModuleType, training_set: TrainingSet, name: str, steps: list[str]
 ) -> None:
@@ -289,19 +287,62 @@ def test_a_law_that_changed_within_the_rows_to_fit_on_is_followed_by_recent_rows
     assert compete(training_set, policy).chosen.recipe.name == "plain", "without a change noise does not choose"
 
 
-def test_the_gap_and_the_order_of_recipes_do_not_move_what_one_of_them_is_worth(training_set: TrainingSet) -> None:
-    orders = (COMPETING.recipes, COMPETING.recipes[::-1])
-    found = [compete(training_set, replace(COMPETING, formulations=("binary",), recipes=order)) for order in orders]
-    losses = [{one.recipe.name: one.log_loss for one in each_.recipes} for each_ in found]
-    assert losses[0] == losses[1]
-    assert set(losses[0]) == set(COMPETING.recipes)
+def test_the_newest_rows_win_only_where_they_are_shown_to_rank_better() -> None:
+    """Of all rows `plain` has the higher value, and `logistic`, which ties with it, the lower loss."""
+
+    def of(name: str, value: float, influence: float, loss: float) -> Formulation:
+        ranked = Ranked(value, np.array([influence, -influence]), 100.0)
+        return Formulation("binary", (), loss, np.zeros(2), 2, recipe_of(name), ranked)
+
+    others = [of("plain", 0.32, 0.02, 0.5), of("logistic", 0.30, 0.0, 0.4)]
+    tied, shown = of("newest", 0.34, 0.03, 0.1), of("newest", 0.36, 0.03, 0.9)
+    assert choose_recipe([tied, *others]) is others[1], "a tie is of all rows"
+    assert choose_recipe([shown, *others]) is choose_recipe([*others, shown]) is choose_recipe([shown]) is shown
+
+
+@pytest.mark.parametrize(
+    ("weeks", "said", "chosen"), [(2, ["newest"], "newest"), (2, ["default"], "default"), (8, [], "default")]
+)
+def test_the_newest_rows_must_win_over_the_last_label_weeks_too(
+    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch, weeks: int, said: list[str], chosen: str
+) -> None:
+    """Of 40 days eight weeks cannot be held out: nothing would be left to fit on."""
+    asked, answers = [], ["newest", "default", *said]
+
+    def choose_one(found: list[Formulation]) -> Formulation:
+        asked.append([one.recipe.name for one in found])
+        return found[asked[-1].index(answers.pop(0))]
+
+    monkeypatch.setattr(fit, "choose_recipe", choose_one)
+    monkeypatch.setattr(fit, "NEWEST_JUDGED_WEEKS", weeks)
+    monkeypatch.setattr(recipes, "NEWEST_TRIED_FROM", 1)
+    policy = replace(COMPETING, formulations=("binary",), recipes=("plain", "newest", "default"))
+    assert compete(training_set, policy).chosen.recipe.name == chosen
+    assert asked == [["plain", "newest", "default"], ["plain", "default"], ["default", "newest"]][: len(asked)]
+    assert not answers
+
+
+def test_each_label_week_of_validation_may_be_a_fold_if_it_has_rows(training_set: TrainingSet) -> None:
+    last = training_set.trained_to["is_applied"]
+    days = np.asarray(training_set.examples["exposure_date"]).astype("datetime64[D]")
+    gone = (days > np.datetime64(last - timedelta(days=14))) & (days <= np.datetime64(last - timedelta(days=7)))
+    fewer = replace(training_set, examples=training_set.examples.filter(~gone))
+    for rows, weeks in ((training_set, (3, 2, 1)), (fewer, (3, 1))):
+        assert rows.by_weeks(3).fold_starts == tuple(last - timedelta(days=7 * week - 1) for week in weeks)
+
+
+def test_the_newest_rows_are_not_tried_where_they_are_most(training_set: TrainingSet) -> None:
+    found = compete(training_set, replace(COMPETING, formulations=("binary",), recipes=("plain", "newest")))
+    assert [one.recipe.name for one in found.recipes] == ["plain"]
+    assert "the last 91 days are most of" in found.recipes_refused["newest"]
+    assert [list(recipes.too_short_for(DEFAULT_RECIPES, days)) for days in (136, 137)] == [["newest"], []]
 
 
 def test_an_estimator_of_ones_own_follows_recent_rows_and_no_base(training_set: TrainingSet) -> None:
     policy = replace(COMPETING, recipes=RECIPES)
     found = compete(training_set, policy, estimator=lambda: HistGradientBoostingClassifier(max_iter=10))
     assert [one.recipe.name for one in found.recipes] == ["plain", "recent"]
-    assert list(found.recipes_refused) == ["linear", "recent_linear", "default", "logistic"]
+    assert list(found.recipes_refused) == ["linear", "recent_linear", "default", "logistic", "newest"]
     assert "no trees, and no base" in found.recipes_refused["linear"]
     plain, recent = found.recipes
     assert plain.steps[0].raw.tobytes() != recent.steps[0].raw.tobytes()
@@ -314,10 +355,10 @@ def test_where_no_recipe_can_be_followed_the_plain_one_is(training_set: Training
 
 
 def test_an_estimator_that_weighs_no_rows_is_refused_the_recent_ones() -> None:
-    refused = fit.refused_recipes(("plain", "recent"), KNeighborsClassifier)
+    refused = fit.refused_recipes(("plain", "recent", "newest"), KNeighborsClassifier)
     assert refused == {"recent": "KNeighborsClassifier takes no sample_weight, so all rows count alike"}
     assert fit.refused_recipes(("plain", "recent"), LogisticRegression) == {}
-    assert "unless training.recipes asks" in fit.refused_recipes(DEFAULT_RECIPES, LogisticRegression)["recent"]
+    assert "unless training.recipes asks" in fit.refused_recipes(DEFAULT_RECIPES, LogisticRegression)["newest"]
 
 
 @pytest.mark.parametrize("name", ["forest", "", None, ["logistic_regression"]])

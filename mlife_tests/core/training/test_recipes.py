@@ -32,7 +32,7 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.reasons import reasons, score_parts
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training import recipes
-from mlife_assets.core.training.boosting import Rows
+from mlife_assets.core.training.boosting import Bins, Rows
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Terms
 from mlife_assets.core.training.judgement import GateRows, judge_model
@@ -43,13 +43,13 @@ from mlife_assets.core.training.objective import Looks
 from mlife_assets.core.training.recipes import (
     PLAIN,
     FittedStep,
+    by_age,
     fit_estimator,
     fit_linear_base,
     fit_step,
     made,
     policy_as_of,
     recipe_of,
-    weighted_by_age,
 )
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import add_days
@@ -98,16 +98,25 @@ def test_the_default_is_what_lightgbm_does_where_nobody_says_anything() -> None:
 
 def test_weights_halve_with_every_half_life_before_the_newest_row() -> None:
     rows = Rows(np.zeros((4, 1)), np.zeros(4, dtype=bool), day=np.array([70, 80, 90, 100]))
-    found = weighted_by_age(rows, recipe_of("recent"), replace(POLICY, half_life_days=10.0))
+    found = by_age(rows, recipe_of("recent"), replace(POLICY, half_life_days=10.0))
     assert found.weight.tolist() == [0.125, 0.25, 0.5, 1.0]
     thinned = replace(rows, weight=np.array([3.0, 1.0, 3.0, 2.0]))
-    assert weighted_by_age(thinned, recipe_of("recent"), POLICY).weight.tolist() == [0.375, 0.25, 1.5, 2.0]
-    assert weighted_by_age(rows, PLAIN, POLICY) is rows
-    assert weighted_by_age(rows, recipe_of("linear"), POLICY) is rows
+    assert by_age(thinned, recipe_of("recent"), POLICY).weight.tolist() == [0.375, 0.25, 1.5, 2.0]
+    assert by_age(rows, PLAIN, POLICY) is rows
+    assert by_age(rows, recipe_of("linear"), POLICY) is rows
 
 
-@pytest.mark.parametrize("names", [("plain", "recent"), ("linear", "recent_linear")])
-def test_after_a_change_recent_rows_teach_the_new_law(names: tuple[str, str]) -> None:
+def test_the_newest_rows_are_those_of_13_weeks_in_bins_of_their_own() -> None:
+    rows = Rows(np.zeros((4, 1)), np.zeros(4, dtype=bool), day=np.array([9, 10, 50, 100]), weight=np.arange(4.0))
+    found = by_age(replace(rows, bins=Bins(None, np.arange(4))), recipe_of("newest"), POLICY)
+    assert found.day.tolist() == [10, 50, 100]
+    assert found.weight.tolist() == [1.0, 2.0, 3.0]
+    assert found.bins is None
+
+
+@pytest.mark.parametrize("names", [("plain", "recent"), ("linear", "recent_linear"), ("plain", "newest")])
+def test_after_a_change_recent_rows_teach_the_new_law(names: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipes, "NEWEST_DAYS", 15)
     rows, later = drawn(change_on=45), drawn(change_on=0, seed=2)
     every, recent = (log_loss(later, fitted(rows, name)) for name in names)
     assert recent < every - 0.05

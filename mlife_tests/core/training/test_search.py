@@ -16,10 +16,7 @@ from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training import search as search_module
 from mlife_assets.core.training.formulations import tune, tuning_spec
 from mlife_assets.core.training.search import (
-    FEATURE_FRACTION,
-    L2_PENALTY,
-    LEAVES,
-    MINIMUM_CHILD_EXAMPLES,
+    BOUNDS,
     STARTUP_TRIALS,
     Search,
     Trial,
@@ -32,12 +29,6 @@ from mlife_assets.core.training.training_set import TrainingSet
 
 POLICY = TrainingPolicy(trees_maximum=4, minimum_child_examples=30, search_trials=5, formulations=("binary",))
 LONGER = replace(POLICY, trees_maximum=2, search_trials=STARTUP_TRIALS + 3)
-BOUNDS = {
-    "leaves": LEAVES,
-    "minimum_child_examples": MINIMUM_CHILD_EXAMPLES,
-    "feature_fraction": FEATURE_FRACTION,
-    "l2_penalty": L2_PENALTY,
-}
 
 
 class InterruptedSearchError(Exception):

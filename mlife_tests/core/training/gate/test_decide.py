@@ -501,8 +501,7 @@ POOLED: list[tuple[Plant, str, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("made", "plant", "name", "sentence"),
-    [(ranked, *one) for one in INVALID] + [(gate, *one) for one in POOLED],
+    ("made", "plant", "name", "sentence"), [(ranked, *one) for one in INVALID] + [(gate, *one) for one in POOLED]
 )
 def test_an_invalid_comparison_is_refused_and_never_made(
     made: Callable[[], Gate], plant: Plant, name: str, sentence: str
