@@ -216,7 +216,7 @@ def record_of(
     commit: str, size: Size, by_age: Mapping[int, Numbers], lines: Mapping[str, Mapping[int, float]]
 ) -> dict[str, Any]:
     """Return what is written to a file: commit, seed, machine, every measure by age."""
-    from mlife_assets.settings import Settings
+    from mlife_assets.settings import MarketSettings
 
     spent = sum(
         sum(values)
@@ -227,7 +227,7 @@ def record_of(
     )
     return {
         "commit": commit,
-        "seeds": [Settings.model_fields["seed"].default],
+        "seeds": [MarketSettings().seed],
         "people": size.people,
         "claims": {"growth": GROWTH_CLAIM, "verify_wall_seconds": VERIFY_SECONDS_CLAIM},
         "machine": {"cpus": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()},

@@ -109,7 +109,7 @@ def judged_day(platform: BoardPorts, day: date, users: int | None = None) -> Jud
         asked = asked.take(np.linspace(0, asked.num_rows - 1, min(users, asked.num_rows)).astype(np.int64))
     jobs = platform.warehouse.read("job_features", as_of=day)
     pairs = pair_features(candidate_pairs(asked, jobs, day, platform.policies.candidates))
-    truth = read_truth(ObstoreObjectStore.local(platform.settings.truth_folder), day)
+    truth = read_truth(ObstoreObjectStore.local(platform.settings.places.truth), day)
     return JudgedDay(pairs, truth, pair_probabilities(truth, pairs))
 
 
@@ -167,7 +167,7 @@ def measured(home: Path, seed: int, users: int, history_days: int) -> SeedResult
     with open_instance(home) as instance:
         demo = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
         demo.run_history()
-        day = settings.first_lived_date - timedelta(days=1)
+        day = settings.days.first_lived_date - timedelta(days=1)
         demo.driver.run_day("retraining_job", day).require_success()
         platform = demo.platform
         version = challenger_version(platform.of_model(), day)

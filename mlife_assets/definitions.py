@@ -71,7 +71,8 @@ def build_definitions(
     _require_known_models(platform)
     parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
     _require_enough_history(settings, platform.home.models[0])
-    status = dg.DefaultScheduleStatus.RUNNING if settings.runs_days else dg.DefaultScheduleStatus.STOPPED
+    runs_days = settings.days.run_in(settings.environment)
+    status = dg.DefaultScheduleStatus.RUNNING if runs_days else dg.DefaultScheduleStatus.STOPPED
     due_status, today = dg.DefaultSensorStatus[status.name], SystemClock().now().date()
     shared = [asset for module in MODULES for asset in module.ASSETS]
     if platform.deployment.services is not None:
@@ -97,7 +98,7 @@ def build_definitions(
 
 def _of_home(assets: Sequence[Any], settings: Settings, last: date | None, today: date) -> Sequence[Any]:
     """Return assets with the days of a home; as they are where those are the ones that they were declared with."""
-    first = settings.first_partition
+    first = settings.days.first_partition
     if last is None and first.isoformat() == DAILY.get_first_partition_key():
         return assets
     return with_days(assets, first=first, last=last, today=today)
@@ -153,11 +154,11 @@ def _require_enough_history(settings: Settings, model: Model) -> None:
     Other models wait until they have enough to learn from, which their governors say.
     """
     least = least_history_days(model)
-    if settings.history_days < least:
+    if settings.days.history_days < least:
         validation = model.training.validation_days
         weeks = 1 if model.promotion.judged_by == "folds" else model.promotion.gate_weeks
         raise InvalidInputError(
-            f"MLIFE_HISTORY_DAYS is {settings.history_days}, under these policies the first model needs {least}: "
+            f"MLIFE_HISTORY_DAYS is {settings.days.history_days}, under these policies the first model needs {least}: "
             f"labels, {validation} days of validation and {7 * weeks} days of the gate come after the days that it "
             f"learns from; set it to {least} or more"
         )

@@ -82,7 +82,7 @@ def both_models(world: ModuleType, lived_home: Path, folder: Path) -> Any:
     shutil.copytree(lived_home, folder)
     training = replace(world.POLICIES.training, formulations=("binary",), trees_maximum=15)
     settings = world.open_home(folder).settings
-    with duckdb.connect(str(settings.warehouse_path)) as connection:
+    with duckdb.connect(str(settings.places.warehouse)) as connection:
         connection.execute(VIEWS)
     platform = board_ports(
         settings=settings, policies=replace(world.POLICIES, training=training), declared=(job_applications, activity),

@@ -85,11 +85,11 @@ class Home:
 
     def day(self, number: int) -> date:
         """Return a lived day, 1 being the first."""
-        return add_days(self.settings.first_lived_date, number - 1)
+        return add_days(self.settings.days.first_lived_date, number - 1)
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        with open_instance(self.folder, is_in_database=self.settings.database is not None) as instance:
+        with open_instance(self.folder, is_in_database=self.settings.owner.database is not None) as instance:
             yield instance
 
     @contextmanager

@@ -29,9 +29,9 @@ def bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_lake_is_a_folder_of_the_home_unless_another_is_named(tmp_path, monkeypatch) -> None:
-    assert HomeSettings(home=tmp_path).lake_place == tmp_path / "lake"
+    assert HomeSettings(home=tmp_path).places.lake == tmp_path / "lake"
     monkeypatch.setenv("MLIFE_LAKE", str(tmp_path / "elsewhere"))
-    assert HomeSettings(home=tmp_path).lake_place == tmp_path / "elsewhere"
+    assert HomeSettings(home=tmp_path).places.lake == tmp_path / "elsewhere"
 
 
 @pytest.mark.parametrize("lake", [".", "private", "private/keys"])
@@ -44,28 +44,28 @@ def test_a_lake_that_meets_the_private_folder_is_refused(tmp_path, monkeypatch, 
 @pytest.mark.parametrize("named", ["S3://bucket/models", "gs://bucket/models", "s3+x://b/p", "file:place"])
 def test_what_has_a_scheme_is_no_folder(tmp_path, named: str) -> None:
     with pytest.raises(InvalidInputError, match="neither s3://bucket/prefix"):
-        HomeSettings(home=tmp_path).place_named("--to", named)
-    assert HomeSettings(home=tmp_path).place_named("--to", str(tmp_path / "a:b")) == tmp_path / "a:b"
+        HomeSettings(home=tmp_path).places.of_option("--to", named)
+    assert HomeSettings(home=tmp_path).places.of_option("--to", str(tmp_path / "a:b")) == tmp_path / "a:b"
 
 
 def test_a_region_is_found_under_either_name(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    assert HomeSettings(home=tmp_path).s3_region == "eu-west-1"
+    assert HomeSettings(home=tmp_path).buckets.s3_region == "eu-west-1"
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    assert HomeSettings(home=tmp_path).s3_region == "eu-central-1"
+    assert HomeSettings(home=tmp_path).buckets.s3_region == "eu-central-1"
 
 
 def test_a_bucket_is_opened_by_the_variables_that_every_tool_of_s3_reads(tmp_path, monkeypatch) -> None:
     for name, value in {**OPENED_BY, "MLIFE_LAKE": "s3://lake/of/us", "AWS_REGION": "eu-central-1"}.items():
         monkeypatch.setenv(name, value)
-    bucket = HomeSettings(home=tmp_path).lake_place
+    bucket = HomeSettings(home=tmp_path).places.lake
     assert bucket == Bucket("lake", "of/us", Credentials("AKIA", "hidden"), None, "eu-central-1")
     monkeypatch.setenv("MLIFE_S3_ENDPOINT", "http://127.0.0.1:9000")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "passing")
-    assert HomeSettings(home=tmp_path).lake_place == Bucket(
+    assert HomeSettings(home=tmp_path).places.lake == Bucket(
         "lake", "of/us", Credentials("AKIA", "hidden", "passing"), "http://127.0.0.1:9000", "eu-central-1"
     )
-    assert Settings(home=tmp_path).dbt_environment() == {
+    assert Settings(home=tmp_path).exports.of_dbt() == {
         "MLIFE_WAREHOUSE_PATH": str(tmp_path / "warehouse.duckdb"), "MLIFE_LAKE_ROOT": "s3://lake/of/us",
         "MLIFE_LAKE_ENDPOINT": "http://127.0.0.1:9000", "MLIFE_LAKE_REGION": "eu-central-1",
         "MLIFE_LAKE_KEY_ID": "AKIA", "MLIFE_LAKE_SECRET": "hidden", "MLIFE_LAKE_TOKEN": "passing",
@@ -103,11 +103,11 @@ def test_what_dbt_is_given_for_one_home_is_no_setting_of_another(tmp_path, monke
     Settings(
         home=tmp_path, lake="s3://lake/of/us", s3_endpoint="http://127.0.0.1:9000", s3_region="eu-west-1",
         s3_access_key_id="AKIA", s3_secret_access_key="hidden",
-    ).export_to_dbt()  # fmt: skip
+    ).exports.to_dbt()  # fmt: skip
     other = Settings(home=tmp_path / "other")
-    assert (other.s3_endpoint, other.s3_region, other.s3_access_key_id) == (None, None, None)
-    assert other.lake_place == tmp_path / "other" / "lake"
-    other.export_to_dbt()
+    assert (other.buckets.s3_endpoint, other.buckets.s3_region, other.buckets.s3_access_key_id) == (None, None, None)
+    assert other.places.lake == tmp_path / "other" / "lake"
+    other.exports.to_dbt()
     assert os.environ["MLIFE_LAKE_ROOT"] == str(tmp_path / "other" / "lake")
 
 
@@ -139,6 +139,6 @@ def test_what_others_set_is_let_be(tmp_path, monkeypatch, name) -> None:
 
 def test_what_dbt_is_given_is_no_mistyped_setting(tmp_path, monkeypatch) -> None:
     bucket = Settings(home=tmp_path, lake="s3://acme/prod", s3_access_key_id="K", s3_secret_access_key="S")
-    for name, value in bucket.dbt_environment().items():
+    for name, value in bucket.exports.of_dbt().items():
         monkeypatch.setenv(name, value)
     assert Settings(home=tmp_path).lake is None

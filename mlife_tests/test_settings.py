@@ -15,7 +15,7 @@ from mlife_assets.cli.output import faults_named
 from mlife_assets.core.errors import IntegrityError, InvalidInputError
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import WORLD, WORLD_FILE, NewWorldSettings, Settings
+from mlife_assets.settings import WORLD_FILE, DaySettings, MarketSettings, NewWorldSettings, Settings
 
 SMALL = {"MLIFE_MARKET_USERS": "300", "MLIFE_MARKET_JOBS": "40", "MLIFE_DEMO_FAULTS": "0"}
 KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
@@ -33,7 +33,7 @@ def small(tmp_path, monkeypatch):
     """Return a home that a demo of a small market was made in, by variables that are gone now."""
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)
-    NewWorldSettings(home=tmp_path).remember_world()
+    NewWorldSettings(home=tmp_path).memory.keep_world()
     for name in SMALL:
         monkeypatch.delenv(name)
     return tmp_path
@@ -41,19 +41,19 @@ def small(tmp_path, monkeypatch):
 
 def test_a_home_remembers_its_world(small):
     settings = Settings(home=small)
-    assert (settings.market_users, settings.market_jobs) == (300, 40)
-    assert settings.demo_faults is False
+    assert (settings.market.market_users, settings.market.market_jobs) == (300, 40)
+    assert settings.market.demo_faults is False
 
 
 def test_the_home_of_the_environment_is_the_one_that_is_asked(small, monkeypatch):
     monkeypatch.setenv("MLIFE_HOME", str(small))
-    assert Settings().market_users == 300
+    assert Settings().market.market_users == 300
 
 
 def test_the_environment_comes_before_what_the_home_remembers(small, monkeypatch):
     monkeypatch.setenv("MLIFE_MARKET_USERS", "400")
-    assert Settings(home=small).market_users == 400
-    assert Settings(home=small, market_users=500).market_users == 500
+    assert Settings(home=small).market.market_users == 400
+    assert Settings(home=small, market_users=500).market.market_users == 500
 
 
 def test_a_new_world_does_not_look_back(small, tmp_path):
@@ -63,21 +63,19 @@ def test_a_new_world_does_not_look_back(small, tmp_path):
 def test_a_market_of_a_release_that_wrote_no_file_keeps_its_story(tmp_path):
     (tmp_path / "truth").mkdir()
     (tmp_path / "truth" / "jobs.parquet").touch()
-    assert Settings(home=tmp_path).demo_event_days == (3, 10, 14)
-    assert Settings(home=tmp_path / "new").demo_event_days == Settings.model_fields["demo_event_days"].default
+    assert Settings(home=tmp_path).market.demo_event_days == (3, 10, 14)
+    assert Settings(home=tmp_path / "new").market.demo_event_days == MarketSettings().demo_event_days
 
 
 def test_a_home_that_remembers_nothing_has_the_defaults(tmp_path):
     """So had the homes of all releases that wrote no such file; their policies keep their version."""
     settings = Settings(home=tmp_path)
-    assert {name: getattr(settings, name) for name in WORLD} == {
-        name: Settings.model_fields[name].default for name in WORLD
-    }
+    assert (settings.market, settings.days) == (MarketSettings(), DaySettings())
     assert settings.policies() == Policies()
 
 
 def test_a_file_of_an_earlier_release_says_more_and_none_may_say_less(tmp_path):
-    NewWorldSettings(home=tmp_path).remember_world()
+    NewWorldSettings(home=tmp_path).memory.keep_world()
     remembered = json.loads((tmp_path / WORLD_FILE).read_text())
     (tmp_path / WORLD_FILE).write_text(json.dumps(remembered | {"gate_users": 1_000}))
     assert Settings(home=tmp_path).policies() == Policies()
@@ -108,10 +106,10 @@ def test_processes_of_dagster_get_the_database_however_it_was_given(tmp_path, mo
     address = "postgresql://u:hidden@h/d"
     for database, named in ((SecretStr(address), address), (None, None)):
         monkeypatch.setattr(os, "environ", {})
-        Settings(home=tmp_path, database=database).export_to_dagster()
+        Settings(home=tmp_path, database=database).exports.to_dagster()
         assert os.environ.get("MLIFE_DATABASE") == named
         assert os.environ["DAGSTER_HOME"] == str(tmp_path / "dagster")
-        assert Settings().database == database
+        assert Settings().owner.database == database
     assert "hidden" not in repr(Settings(database=SecretStr(address)))
 
 
@@ -125,20 +123,20 @@ def task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 
 def test_a_task_of_the_template_has_all_it_needs(task: pytest.MonkeyPatch) -> None:
     settings = Settings()
-    assert settings.event_log_place == Bucket("log", "", None, region="eu-west-1")
-    assert settings.log_heads_place == Bucket("heads", "heads", None, region="eu-west-1")
-    assert settings.lake_place == Bucket("lake", "", None, region="eu-west-1")
-    assert settings.log_place == settings.event_log_place
-    assert settings.head_signing_key_parts == {"partition": "aws", "region": "eu-west-1", "account": "123456789012"}
+    assert settings.places.event_log == Bucket("log", "", None, region="eu-west-1")
+    assert settings.places.log_heads == Bucket("heads", "heads", None, region="eu-west-1")
+    assert settings.places.lake == Bucket("lake", "", None, region="eu-west-1")
+    assert settings.places.log == settings.places.event_log
+    assert settings.aws.head_signing_key_parts == {"partition": "aws", "region": "eu-west-1", "account": "123456789012"}
     assert settings.key_seed is None
-    assert (settings.contacts_place, settings.audit_place) == (None, None)
+    assert (settings.places.contacts, settings.places.audit_table) == (None, None)
     task.setenv("MLIFE_CONTACTS", "s3://people/contacts/contacts.parquet")
     book = Bucket("people", "contacts/contacts.parquet", None, region="eu-west-1")
-    assert Settings().contacts_place == book, "which the role of the task opens"
-    said = settings.dbt_environment()
+    assert Settings().places.contacts == book, "which the role of the task opens"
+    said = settings.exports.of_dbt()
     assert (said["MLIFE_LAKE_ROOT"], said["MLIFE_TABLES_ROOT"]) == ("s3://log", "s3://lake")
     assert (said["MLIFE_LAKE_KEY_ID"], said["MLIFE_LAKE_SECRET"]) == ("", "")
-    settings.remember_deployment()
+    settings.memory.keep_deployment()
     assert not settings.home.exists(), "a home that is gone tomorrow remembers nothing"
 
 

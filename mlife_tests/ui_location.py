@@ -37,6 +37,6 @@ def _world() -> ModuleType:
 def location() -> dg.Definitions:
     """Return what the UI loads."""
     settings, world = Settings(), _world()
-    policies = world.POLICIES if settings.approve_console_sends else world.UNAPPROVED
+    policies = world.POLICIES if settings.messages.approve_console_sends else world.UNAPPROVED
     platform = board_ports(settings, policies=policies, story=getattr(world, "STORY", None))
     return build_location(settings, platform=platform)

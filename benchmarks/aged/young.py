@@ -38,7 +38,7 @@ def live(home: Path, size: Size, say: Callable[[str], None] = lambda line: print
             shutil.rmtree(home)
         prepare_home(home)
     platform = open_platform(home, size)
-    platform.settings.remember_world()
+    platform.settings.memory.keep_world()
     definitions = open_definitions(platform)
     first = FIRST_DAY + timedelta(days=size.history_days)
     with open_instance(home) as instance:

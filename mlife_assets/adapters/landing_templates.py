@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -79,11 +78,6 @@ def write_templates(
     return list(contents)
 
 
-def example_key(event_type: str, day: date = EXAMPLE_DAY) -> str:
-    """Return where the example of an event type lies, as its like would lie in landing."""
-    return f"{event_type}/dt={day}/example.parquet"
-
-
 def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
     """Return what a row of an event type is, and what its columns mean.
 
@@ -125,7 +119,7 @@ def _files(
     if Kind.PARQUET in kinds:
         empty = encode_table(kind.schema.empty_table())
         yield WrittenFile(event_type, Kind.PARQUET, folder / f"{event_type}.template.parquet"), empty
-        example = folder / EXAMPLES_FOLDER / example_key(event_type)
+        example = folder / EXAMPLES_FOLDER / f"{event_type}/dt={EXAMPLE_DAY}/example.parquet"
         yield WrittenFile(event_type, Kind.PARQUET, example), encode_table(rows)
     if Kind.JSONL in kinds:
         lines = (orjson.dumps(row, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for row in rows.to_pylist())

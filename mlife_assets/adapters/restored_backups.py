@@ -147,7 +147,7 @@ def restore_backup(
         )
     require_same_world(home, backup.files, backup.read)
     missing = [] if lake is None else missing_in(lake, backup.lake)
-    aside = next_aside(private)
+    aside = next(new for number in count(1) if not (new := private / f"{REPLACED}-{number}").exists())
     trust = ["--unsigned"] if backup.signed_by is None else ["--signed-by", backup.signed_by]
     replacing: AbstractContextManager[list[Path]] = nullcontext([]) if more else place.replaced_by(backup, aside)
     with replacing as moved:
@@ -284,11 +284,6 @@ class LedgerInDatabase:
                 "the ledger in the database of MLIFE_DATABASE is another home's than the backup's; name a database of "
                 "its own in MLIFE_DATABASE"
             )
-
-
-def next_aside(private: Path) -> Path:
-    """Return the folder for what is replaced now; an earlier restore's is never touched."""
-    return next(aside for number in count(1) if not (aside := private / f"{REPLACED}-{number}").exists())
 
 
 def move_aside(paths: Sequence[Path], root: Path, aside: Path) -> tuple[Path, ...]:

@@ -96,7 +96,7 @@ class SqlSession:
     Args:
         warehouse: the marts.
         lake: where log and tables lie; asked only whether there is anything of a table.
-        environment: the variables that dbt reads, which name the lake and its key (`Settings.dbt_environment`).
+        environment: the variables that dbt reads, which name the lake and its key (`settings.Exports.of_dbt`).
     """
 
     def __init__(self, warehouse: DuckDBWarehouse, lake: ObjectStore, environment: Mapping[str, str]) -> None:

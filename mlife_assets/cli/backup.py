@@ -129,7 +129,7 @@ def restore(
     result = _caught_up(platform, vouches=restored.has_ledger or has_died)
     # Also when an earlier restore died in it: a day would run on features of too few days and decide on them.
     is_put_back = (settings.private_folder / RESTORED).exists()
-    is_warehouse_old = has_died or is_put_back or not settings.warehouse_path.exists()
+    is_warehouse_old = has_died or is_put_back or not settings.places.warehouse.exists()
     built_until = _rebuild(settings) if is_warehouse_old else None
     end_restore(settings.private_folder)
     if as_json:

@@ -113,10 +113,11 @@ def _first_model_by(settings: Settings) -> str:
     """Return how the first model comes about in a deployment."""
     if settings.is_simulated:
         return "`mlife demo` trains one"
-    on = "it is on" if settings.runs_days else "it is off: set MLIFE_DAYS_RUN_BY_THEMSELVES to true"
+    days = settings.days
+    on = "it is on" if days.run_in(settings.environment) else "it is off: set MLIFE_DAYS_RUN_BY_THEMSELVES to true"
     return (
-        f"due_days_sensor trains the first once files of {settings.history_days} days from {settings.start_date} on "
-        f"were delivered to {settings.named_places['MLIFE_LANDING']}, while Dagster's daemon runs; {on}"
+        f"due_days_sensor trains the first once files of {days.history_days} days from {days.start_date} on "
+        f"were delivered to {settings.places.named['MLIFE_LANDING']}, while Dagster's daemon runs; {on}"
     )
 
 
@@ -142,7 +143,7 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
     from mlife_assets.definitions import build_definitions
 
     definitions = build_definitions(settings)
-    number = (chosen_day - settings.first_lived_date).days + 1
+    number = (chosen_day - settings.days.first_lived_date).days + 1
     with instance_of(settings) as instance:
         story = Demo(definitions, instance, definitions.resources["platform"])  # type: ignore[index]
         result = story.run_day(number, chosen_day)
@@ -194,20 +195,20 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
             f"MLIFE_DEPLOYMENT is {settings.deployment}, and a demo is of a simulated market; unset it"
         )
     require_sound_places(settings)
-    require_empty_lake(settings.home, settings.lake_place)
-    if settings.database is not None and board_ports(settings).home.ledger_if(is_made=False) is not None:
+    require_empty_lake(settings.home, settings.places.lake)
+    if settings.owner.database is not None and board_ports(settings).home.ledger_if(is_made=False) is not None:
         raise InvalidInputError(
             "the database of MLIFE_DATABASE holds a ledger, which a demo never replaces; name an empty database, or "
             "unset MLIFE_DATABASE for a demo in files"
         )
     definitions = build_definitions(settings)
     prepare_home(settings.home)
-    settings.remember_world()
+    settings.memory.keep_world()
     platform: BoardPorts = definitions.resources["platform"]  # type: ignore[index]
     with instance_of(settings) as instance:
         demo = Demo(definitions, instance, platform)
         _print_start(console, settings)
-        with staged_progress(stages(settings.demo_days), console) as begin_next:
+        with staged_progress(stages(settings.market.demo_days), console) as begin_next:
             begin_next()
             demo.simulate_history()
             begin_next()
@@ -215,7 +216,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
             begin_next()
             _print_promotion(console, demo.train_first_champion())
             _print_header(console)
-            last = settings.first_lived_date
+            last = settings.days.first_lived_date
             begin_next()
             for result in demo.run_days():
                 _print_row(console, result)
@@ -242,13 +243,14 @@ def stages(days: int) -> list[tuple[str, float]]:
 
 
 def _print_start(console: Console, settings: Settings) -> None:
+    market = settings.market
     console.print(
-        f"mlife demo: {settings.market_users:,} people, about {settings.market_jobs:,} open jobs, "
-        f"{settings.history_days} days of history texted by recruiters, then {settings.demo_days} days run by the "
-        f"model (simulated, seed {settings.seed}).",
+        f"mlife demo: {market.market_users:,} people, about {market.market_jobs:,} open jobs, "
+        f"{settings.days.history_days} days of history texted by recruiters, then {market.demo_days} days run by the "
+        f"model (simulated, seed {market.seed}).",
         style="bold",
     )
-    elsewhere = "" if settings.lake is None else f", events, models and reports to {settings.lake_name}"
+    elsewhere = "" if settings.lake is None else f", events, models and reports to {settings.places.lake_name}"
     console.print(f"Everything is written to {settings.home}{elsewhere}.\n", style="dim")
 
 

@@ -95,7 +95,7 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
     platform = open_platform(settings_of(home))
     now = operator_time(platform.of_model())
     platform.home.messengers.people.require_books()  # a key that was changed without them would fit no hash
-    if platform.settings.hash_key is None:
+    if platform.settings.owner.hash_key is None:
         # An account that took over a number belongs to that person, which only the old hashes can show.
         platform.home.messengers.people.register(platform.ledger.user_ids(), now=now)
         platform.home.private.keyring.rotate(NUMBERS)

@@ -209,7 +209,7 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.components.shown.present import newest_day
 
     platform = open_platform(settings_of(home))
-    day = add_days(newest_day(platform.of_model()) or platform.settings.first_lived_date, 1)
+    day = add_days(newest_day(platform.of_model()) or platform.settings.days.first_lived_date, 1)
     rows = unapproved_employers(platform.event_log, day)
     if as_json:
         print_json({"employers": rows})
@@ -247,7 +247,7 @@ def vet(
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     now = operator_time(platform.of_model())
-    day = add_days(newest_day(platform.of_model()) or platform.settings.first_lived_date, 1)
+    day = add_days(newest_day(platform.of_model()) or platform.settings.days.first_lived_date, 1)
     changed = review_employers(
         platform.event_log, employer_ids, verdict.value, day=day, actor=actor, reason=reason, now=now, name=name
     )

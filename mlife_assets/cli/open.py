@@ -53,7 +53,7 @@ def open_pages(
 
     project = project_settings(home)
     settings = project or settings_of(home)
-    wanted = settings.pages_port if port is None else port
+    wanted = settings.serving.pages_port if port is None else port
     if wanted and _is_served(wanted, site_mark(settings)):
         _say(f"http://{HOST}:{wanted}", "they are served already", opens_browser=opens_browser, as_json=as_json)
         return
@@ -90,13 +90,12 @@ def dev(
     settings = settings_of(home)
     with listening_socket(HOST, port) as probe:
         ui_port = probe.getsockname()[1]
-    wanted = settings.pages_port if pages_port is None else pages_port
+    wanted = settings.serving.pages_port if pages_port is None else pages_port
     with listening_socket(HOST, wanted, option="--pages-port") as listener:
-        settings = settings.model_copy(
-            update={"ui_url": f"http://{HOST}:{ui_port}", "pages_port": listener.getsockname()[1]}
-        )
-        settings.export_to_dagster()
-        addresses = {"ui": settings.ui_url, "pages": f"http://{HOST}:{settings.pages_port}"}
+        addresses = {"ui": f"http://{HOST}:{ui_port}", "pages": f"http://{HOST}:{listener.getsockname()[1]}"}
+        now = {"ui_url": addresses["ui"], "pages_port": listener.getsockname()[1]}
+        settings = settings.model_copy(update={"serving": settings.serving.model_copy(update=now)})
+        settings.exports.to_dagster()
         if as_json:
             print_json(addresses)
         else:
@@ -115,7 +114,7 @@ def site_config(settings: Settings) -> uvicorn.Config:
     from mlife_assets.serving.site.app import create_site
     from mlife_assets.settings import RUNBOOKS_FOLDER
 
-    site = create_site(HomePages(settings, RUNBOOKS_FOLDER), ui_url=settings.ui_url, mark=site_mark(settings))
+    site = create_site(HomePages(settings, RUNBOOKS_FOLDER), ui_url=settings.serving.ui_url, mark=site_mark(settings))
     return server_config(site)
 
 
@@ -125,13 +124,13 @@ def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
     from mlife_assets.serving.connections import server_config
     from mlife_assets.serving.site.app import create_site
 
-    site = create_site(ProjectPages(settings), ui_url=settings.ui_url, mark=site_mark(settings), served=())
+    site = create_site(ProjectPages(settings), ui_url=settings.serving.ui_url, mark=site_mark(settings), served=())
     return server_config(site)
 
 
 def site_mark(settings: HomeSettings) -> str:
     """Return what the site of a home says with every answer, so that it is known again; not where the home is."""
-    return digest(("site", settings.home, settings.lake_name), 16)
+    return digest(("site", settings.home, settings.places.lake_name), 16)
 
 
 def _is_served(port: int, mark: str) -> bool:

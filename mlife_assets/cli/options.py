@@ -89,8 +89,8 @@ def require_event_log(settings: Settings) -> None:
     if not has_event_log(settings):
         if (settings.private_folder / "heads").exists():
             raise NotFoundError(
-                f"the event log of {settings.home} was signed and is gone; restore {settings.lake_name} from a copy, "
-                "`mlife log verify` says what is missing"
+                f"the event log of {settings.home} was signed and is gone; restore {settings.places.lake_name} from a "
+                "copy, `mlife log verify` says what is missing"
             )
         raise NotFoundError(f"nothing has run in {settings.home} yet; {first_steps(settings)}")
 
@@ -105,7 +105,7 @@ def has_event_log(settings: HomeSettings) -> bool:
     """Return whether the home holds an event log."""
     from mlife_assets.adapters.object_store import has_folder
 
-    return has_folder(settings.log_place, "events")
+    return has_folder(settings.places.log, "events")
 
 
 def open_platform(settings: Settings, *, despite_restore: bool = False) -> BoardPorts:

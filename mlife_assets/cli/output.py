@@ -310,6 +310,6 @@ def faults_named() -> Iterator[None]:
         message = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # of several fields: the message names them and the remedy
             raise InvalidInputError(message) from error
-        field = "_".join(str(part) for part in first["loc"])
+        field = [part for part in first["loc"] if isinstance(part, str)][-1]
         name = field if field.isupper() else f"MLIFE_{field.upper()}"
         raise InvalidInputError(f"{name}: {message}; correct the environment variable") from error

@@ -78,7 +78,7 @@ def open_project(settings: ProjectSettings) -> ProjectHome:
     """Return the platform of a home as it is found, without its declarations. Raises NotFoundError when it is empty."""
     from mlife_assets.adapters.object_store import has_folder
 
-    if not has_folder(settings.lake_place, "events"):
+    if not has_folder(settings.places.lake, "events"):
         raise NotFoundError(
             f"nothing was decided in {settings.home} yet; launch the daily job of a model, or name the `home` that the "
             "declaration states with --home"

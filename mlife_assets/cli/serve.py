@@ -94,8 +94,8 @@ def endpoint_token(settings: HomeSettings, *, makes_token: bool) -> tuple[str | 
     from mlife_assets.adapters.keyring import Keyring
     from mlife_assets.adapters.private_files import private_tree
 
-    if settings.endpoint_token is not None:
-        return settings.endpoint_token.get_secret_value(), "MLIFE_ENDPOINT_TOKEN"
+    if settings.serving.endpoint_token is not None:
+        return settings.serving.endpoint_token.get_secret_value(), "MLIFE_ENDPOINT_TOKEN"
     path = settings.private_folder / "keys" / "endpoint.key"
     if not makes_token and not path.exists():
         return None, None

@@ -71,7 +71,7 @@ def sql(
     text = query if query is not None else read_query(str(name)).text
     settings = settings_of(home)
     platform = open_platform(settings)
-    answer = SqlSession(platform.home.warehouse, platform.lake, settings.dbt_environment()).ask(
+    answer = SqlSession(platform.home.warehouse, platform.lake, settings.exports.of_dbt()).ask(
         text, seconds=seconds, rows=rows
     )
     _print_answer(answer, as_json)
@@ -167,11 +167,11 @@ def prune(
 
     if project := project_settings(home):
         open_project(project)
-        place, policy = project.lake_place, RetentionPolicy()
+        place, policy = project.places.lake, RetentionPolicy()
     else:
         settings = settings_of(home)
         require_event_log(settings)
-        place, policy = settings.lake_place, settings.policies().retention
+        place, policy = settings.places.lake, settings.policies().retention
     policy = policy if keep_days is None else RetentionPolicy(table_days=keep_days)
     found = (remove if applies else old_tables)(ObstoreObjectStore.at(place), policy, SystemClock().now().date())
     if as_json:

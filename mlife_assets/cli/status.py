@@ -263,7 +263,7 @@ def standing_of(platform: BoardPorts) -> Standing:
         unsettled={state: count for state, count in unsettled.items() if count},
         unread_replies=tuple(unread),
         duplicate_sends=None if record is None else record.duplicate_sends(),
-        sample_message_id=sample_message(platform, platform.settings.first_lived_date),
+        sample_message_id=sample_message(platform, platform.settings.days.first_lived_date),
         alarms=(*_report_alarms(platform, newest), *_run_alarms(platform)),
         others=tuple(_other(platform.of_model(model.name)) for model in platform.home.models[1:]),
     )

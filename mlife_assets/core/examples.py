@@ -178,16 +178,6 @@ class ExampleSpec:
         record = asdict(self) | {"vocabularies": dict(self.vocabularies)}
         return json.dumps({name: record[name] for name in sorted(record)}, indent=1)
 
-    def validated(self, examples: pa.Table) -> pa.Table:
-        """Return `examples` if its columns fit their roles.
-
-        Raises:
-            InvalidInputError: the first of its `faults`.
-        """
-        for fault in self.faults(examples):
-            raise InvalidInputError(fault)
-        return examples
-
     def faults(self, examples: pa.Table) -> Iterator[str]:
         """Yield each fault with column, row, remedy: a missing column, type or value, or an outcome that is complete
         before its exposure ended, or a step after the label.

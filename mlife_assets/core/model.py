@@ -243,12 +243,8 @@ class Model:
         for step in self.steps:
             if step.name == name:
                 return step
-        raise InvalidInputError(f"model {self.name} has no step {quoted(name)}; it has {', '.join(self.step_names)}")
-
-    @property
-    def step_names(self) -> tuple[str, ...]:
-        """Names of the steps in order."""
-        return tuple(step.name for step in self.steps)
+        names = ", ".join(step.name for step in self.steps)
+        raise InvalidInputError(f"model {self.name} has no step {quoted(name)}; it has {names}")
 
     def to_record(self) -> dict[str, Any]:
         """Return the model as JSON-able values: functions by their names, an estimator with its parameters too."""

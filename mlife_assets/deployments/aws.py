@@ -61,19 +61,19 @@ def aws(home: Home) -> Deployment:
     def texts() -> ConsoleGateway:
         return ConsoleGateway(
             private_file(home.private_folder / "gateway.sqlite"),
-            seed=settings.seed,
+            seed=settings.market.seed,
             hash_key=secrets.token_bytes(KEY_BYTES),  # its file ends with the task, and the code location reads no key
             faults=TEXTS_NOBODY,
         )
 
-    contacts = OwnersContacts(settings.contacts_place)
+    contacts = OwnersContacts(settings.places.contacts)
     return Deployment(
         times=RealTimes(SystemClock()),
         market=None,
         event_source=None,
         contacts=lambda: contacts,
         address_books=lambda: {Channel.EMAIL: AddressBook(contacts.mail_addresses, normalise_address)},
-        audit_attributes=lambda: OwnersAuditTable(settings.audit_place),
+        audit_attributes=lambda: OwnersAuditTable(settings.places.audit_table),
         texts=texts,
         texts_record=texts,
         mails=AbsentMailbox,
@@ -87,10 +87,10 @@ def aws(home: Home) -> Deployment:
 
 def services_of(settings: Settings) -> Services:
     """Return the services that replace files of the home."""
-    region, key = str(settings.s3_region), str(settings.head_signing_key)
-    names = settings.head_signing_key_parts
+    region, key = str(settings.buckets.s3_region), str(settings.aws.head_signing_key)
+    names = settings.aws.head_signing_key_parts
     signer = KmsSigner(key, region)
-    hash_key = cache(lambda: read_secret(str(settings.number_hash_key), region, setting=HASH_KEY))
+    hash_key = cache(lambda: read_secret(str(settings.aws.number_hash_key), region, setting=HASH_KEY))
 
     def head_signer(generation: int) -> HeadSigner:
         if generation:
@@ -99,12 +99,12 @@ def services_of(settings: Settings) -> Services:
 
     return Services(
         lake=lambda: lake_of(settings),
-        warehouse=lambda: WarehouseCopy(_bucket(settings.lake_place), settings.warehouse_path),
-        marts=lambda: AthenaMarts(_bucket(settings.lake_place), region),
+        warehouse=lambda: WarehouseCopy(_bucket(settings.places.lake), settings.places.warehouse),
+        marts=lambda: AthenaMarts(_bucket(settings.places.lake), region),
         database=cache(lambda: database_of(settings)),
         keyring=lambda: SecretKeyring(hash_key),
         number_key=lambda: hash_key().encode(),
-        heads=lambda: LogHeads(BucketHeads(_bucket(settings.log_heads_place)), KmsPins(signer), head_signer),
+        heads=lambda: LogHeads(BucketHeads(_bucket(settings.places.log_heads)), KmsPins(signer), head_signer),
         alert_channel=lambda: SnsAlerts(f"arn:{names['partition']}:sns:{region}:{names['account']}:{ALERTS}", region),
         measures=lambda: CloudWatchMeasures(settings.environment, region),
         sending_stop=lambda: ParameterStop(region),
@@ -113,14 +113,14 @@ def services_of(settings: Settings) -> Services:
 
 def lake_of(settings: Settings) -> LakeWithLogApart:
     """Return the lake, whose event log has a bucket of its own."""
-    lake, log = _bucket(settings.lake_place), _bucket(settings.event_log_place)
+    lake, log = _bucket(settings.places.lake), _bucket(settings.places.event_log)
     return LakeWithLogApart(ObstoreObjectStore.in_bucket(lake), ObstoreObjectStore.in_bucket(log))
 
 
 def database_of(settings: Settings) -> str:
     """Return the address of the database. Raises the errors of reading its secret."""
-    host, secret = str(settings.database_host), str(settings.database_secret)
-    return rds_address(host, secret, str(settings.s3_region), settings.private_folder)
+    host, secret = str(settings.aws.database_host), str(settings.aws.database_secret)
+    return rds_address(host, secret, str(settings.buckets.s3_region), settings.private_folder)
 
 
 def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
@@ -129,13 +129,13 @@ def looks(settings: Settings) -> list[tuple[str, Callable[[], object]]]:
     def listed(place: Bucket | None) -> Callable[[], object]:
         return lambda: ObstoreObjectStore.in_bucket(_bucket(place), retries=FEW_RETRIES).folders(MANIFESTS)
 
-    landing = _bucket(settings.landing_place)
+    landing = _bucket(settings.places.landing)
     return [
-        ("MLIFE_EVENT_LOG", listed(settings.event_log_place)),
+        ("MLIFE_EVENT_LOG", listed(settings.places.event_log)),
         ("MLIFE_LANDING", lambda: LandingBucket(landing, retries=FEW_RETRIES).first_source()),
         (
             "MLIFE_HEAD_SIGNING_KEY",
-            lambda: KmsSigner(str(settings.head_signing_key), str(settings.s3_region)).public_key,
+            lambda: KmsSigner(str(settings.aws.head_signing_key), str(settings.buckets.s3_region)).public_key,
         ),
         ("MLIFE_DATABASE_HOST", lambda: _require_database(settings)),
     ]

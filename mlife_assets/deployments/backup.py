@@ -26,6 +26,7 @@ from mlife_assets.core.errors import (
     MlifeError,
     NotFoundError,
 )
+from mlife_assets.deployment_settings import holds_market
 from mlife_assets.deployments.board_ports import BoardHome
 from mlife_assets.deployments.sealing import (
     audit_log,
@@ -105,11 +106,11 @@ def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_o
     _require_home(home)
     if not takes_older:
         _require_newest(home, backup)
-    if DEPLOYMENT in backup.files and home.settings.is_home_of_a_market:
+    if DEPLOYMENT in backup.files and holds_market(home.settings.home):
         raise ContentConflictError(
             f"{home.settings.home} holds a simulated market and the backup none; restore into a home of its own"
         )
-    database = home.settings.database
+    database = home.settings.owner.database
     return restore_backup(
         backup,
         home.settings.private_folder,

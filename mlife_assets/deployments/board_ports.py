@@ -33,6 +33,7 @@ from mlife_assets.core.model import Model
 from mlife_assets.core.ports import AlertChannel, EventSource, HeadStore
 from mlife_assets.core.storage_places import Bucket
 from mlife_assets.core.windows import day_start, run_time
+from mlife_assets.deployment_settings import holds_market
 from mlife_assets.deployments.chosen import deployment_of
 from mlife_assets.deployments.landed_days import PLAN_REPORT, BoardDays
 from mlife_assets.deployments.ports import HomePorts, ModelPorts, PrivateThings
@@ -58,20 +59,12 @@ from mlife_assets.recruiting.messaging.plan import with_items
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import AddressBook, AuditAttributes, ContactBook, MessageGateway, TextsRecord
-from mlife_assets.settings import DEFS_FOLDER, Settings
+from mlife_assets.settings import DEFS_FOLDER, Settings, own_letterhead
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.dispatcher.sending import Dispatcher
     from mlife_assets.adapters.send_ledger import SqlLedger
     from mlife_assets.deployments.embedded_world import EmbeddedWorld, Story
-
-
-def models_in_files() -> Sequence[Declaration]:
-    return read_declared(DEFS_FOLDER).models
-
-
-def applications_in_files() -> Sequence[ApplicationDeclaration]:
-    return read_declared(DEFS_FOLDER).applications
 
 
 @dataclass(frozen=True)
@@ -102,7 +95,7 @@ class BoardThings(PrivateThings):
         Raises:
             NotFoundError, InvalidInputError: the owner's file is missing or invalid.
         """
-        return self.settings.own_letterhead() or self.policies.letterhead
+        return own_letterhead(self.settings) or self.policies.letterhead
 
     @property
     def stamps(self) -> Stamps:
@@ -147,15 +140,15 @@ class Intake:
 
     @cached_property
     def folder(self) -> ObstoreObjectStore:
-        return ObstoreObjectStore.local(self.home.settings.landing_folder)
+        return ObstoreObjectStore.local(self.home.settings.places.landing_folder)
 
     @cached_property
     def area(self) -> LandingArea:
         """Port of the exporters' files for readers."""
-        place = self.home.settings.landing_place
+        place = self.home.settings.places.landing
         if isinstance(place, Bucket):
             return LandingBucket(place)
-        return LandingFolder(place if self.home.settings.landing else self.folder.root or place)
+        return LandingFolder(place if self.home.settings.owner.landing else self.folder.root or place)
 
     @cached_property
     def cage(self) -> DecodingCage:
@@ -184,10 +177,10 @@ class Intake:
     def deliver(self, day: date) -> None:
         """Ensure that the landing files of `day` exist, if this deployment delivers them."""
         settings = self.home.settings
-        settings.remember_deployment()
+        settings.memory.keep_deployment()
         if self.source is not None:
-            if not settings.is_home_of_a_market:  # another process, or another release, continues this world
-                settings.remember_world()
+            if not holds_market(settings.home):  # another process, or another release, continues this world
+                settings.memory.keep_world()
             self.source.deliver(day)
 
     def ingest_at(self, day: date) -> Ingest:
@@ -278,8 +271,10 @@ class BoardHome(HomePorts):
 
     settings: Settings
     policies: Policies
-    declared: Sequence[Declaration] = field(default_factory=models_in_files)
-    declared_applications: Sequence[ApplicationDeclaration] = field(default_factory=applications_in_files)
+    declared: Sequence[Declaration] = field(default_factory=lambda: read_declared(DEFS_FOLDER).models)
+    declared_applications: Sequence[ApplicationDeclaration] = field(
+        default_factory=lambda: read_declared(DEFS_FOLDER).applications
+    )
     story: Story | None = None
 
     @cached_property
@@ -287,7 +282,7 @@ class BoardHome(HomePorts):
         """The private parts of the home, whose deployment is recorded before the first is made."""
         return BoardThings(
             settings=self.settings,
-            prepare=self.settings.remember_deployment,
+            prepare=self.settings.memory.keep_deployment,
             make_keyring=lambda: self.services.keyring(),
             make_heads=lambda: self.services.heads(),
             policies=self.policies,
@@ -377,7 +372,7 @@ class BoardHome(HomePorts):
     @cached_property
     def applications(self) -> tuple[Application, ...]:
         """All applications, the first one first."""
-        budget = self.settings.texts_per_day
+        budget = self.settings.messages.texts_per_day
         return tuple(within_budget(one, budget) for one in applications_of(self.policies, self.declared_applications))
 
     @cached_property
@@ -385,7 +380,7 @@ class BoardHome(HomePorts):
         """The marts; for a home that ends with its task, fetched from the previous task if missing."""
         if self.services.warehouse is not None:
             self.services.warehouse().fetch()
-        return DuckDBWarehouse(self.settings.warehouse_path, marts=marts_of(self.models))
+        return DuckDBWarehouse(self.settings.places.warehouse, marts=marts_of(self.models))
 
     @cached_property
     def _views(self) -> dict[str, ModelPorts]:
@@ -533,7 +528,7 @@ class BoardPorts:
         checks = Checks(
             recheck_of(self.of_model(), channel, day),
             verify,
-            self.settings.texts_per_day,
+            self.settings.messages.texts_per_day,
             self.home.services.is_sending_stopped,
         )
         return Dispatcher(

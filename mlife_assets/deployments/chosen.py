@@ -36,7 +36,7 @@ def deployment_of(home: Home) -> Deployment:
     is_ours, ours = named in BUILT_IN, f"mlife_assets.deployments.{named}"
     found: Deployment = getattr(import_module(ours), named)(home) if is_ours else _theirs(named, home)
     for setting, channel in CHANNELS.items():
-        if (path := getattr(home.settings, setting)) is not None:
+        if (path := getattr(home.settings.messages, setting)) is not None:
             found = _with_provider(found, home, f"MLIFE_{setting.upper()}", path, channel)
     return found
 

@@ -30,11 +30,11 @@ def embedded(home: Home) -> Deployment:
     @cache
     def texts() -> ConsoleGateway:
         path = private_file(home.private_folder / "gateway.sqlite")
-        return ConsoleGateway(path, seed=home.settings.seed, hash_key=home.number_key)
+        return ConsoleGateway(path, seed=home.settings.market.seed, hash_key=home.number_key)
 
     @cache
     def mails() -> FolderMailbox:
-        return FolderMailbox(home.private_folder / "mail", home.stationery, seed=home.settings.seed)
+        return FolderMailbox(home.private_folder / "mail", home.stationery, seed=home.settings.market.seed)
 
     return Deployment(
         times=SimulatedTimes(),
@@ -59,13 +59,13 @@ def embedded(home: Home) -> Deployment:
 def market_of(home: Home) -> EmbeddedWorld:
     """Return the simulated market of a home."""
     settings = home.settings
-    days = settings.demo_event_days if settings.demo_faults else None
+    days = settings.market.demo_event_days if settings.market.demo_faults else None
     return EmbeddedWorld(
-        seed=settings.seed,
-        users=settings.market_users,
-        jobs=settings.market_jobs,
-        start_date=settings.start_date,
-        history_days=settings.history_days,
+        seed=settings.market.seed,
+        users=settings.market.market_users,
+        jobs=settings.market.market_jobs,
+        start_date=settings.days.start_date,
+        history_days=settings.days.history_days,
         story=home.story or demo_story(days),
         home=settings.home,
         private_folder=home.private_folder,

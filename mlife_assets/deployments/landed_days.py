@@ -20,6 +20,7 @@ from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.recruiting.events import LABEL_EVENT_TYPES, OWN_EVENT_TYPES
 
 if TYPE_CHECKING:
+    from mlife_assets.deployment_settings import DaySettings
     from mlife_assets.deployments.times import Times
     from mlife_assets.settings import Settings
 
@@ -109,12 +110,12 @@ class BoardDays(LandedDays):
 
     @property
     def start(self) -> date:
-        return self.settings.start_date
+        return self.settings.days.start_date
 
     @property
     def first_run(self) -> date:
         """The day after history."""
-        return self.settings.first_lived_date
+        return self.settings.days.first_lived_date
 
     def landed(self) -> Sequence[date]:
         return self.tables().report_days(INGEST_REPORT)
@@ -126,7 +127,7 @@ class BoardDays(LandedDays):
         return self.tables().read_report(INGEST_REPORT, day)
 
     def require(self, day: date | None = None) -> None:
-        require_landed(self.settings, self.newest(), day)
+        require_landed(self.settings.days, self.newest(), day)
 
     def late_feedback(self, first: date, last: date) -> frozenset[date]:
         """Return the days of [first, last] on which clicks were late."""
@@ -148,10 +149,10 @@ class BoardDays(LandedDays):
         return day if self.is_simulated else max(day, self.newest() or day)
 
 
-def require_landed(settings: Settings, newest: date | None, day: date | None = None) -> None:
+def require_landed(days: DaySettings, newest: date | None, day: date | None = None) -> None:
     """Raise NotFoundError unless `day` has landed, with `newest` the last landed one; None means any day."""
     if newest is None:
-        raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(settings)}")
+        raise NotFoundError(f"nothing has landed yet, so there is nothing to work with; {_beginning(days)}")
     if day is not None and day > newest:
         following = add_days(newest, 1)
         raise NotFoundError(
@@ -160,12 +161,12 @@ def require_landed(settings: Settings, newest: date | None, day: date | None = N
         )
 
 
-def require_previous(settings: Settings, landed: Sequence[date], day: date) -> None:
+def require_previous(days: DaySettings, landed: Sequence[date], day: date) -> None:
     """Raise UpstreamMismatchError unless the day before `day` has landed."""
-    if day == settings.first_partition or add_days(day, -1) in landed:
+    if day == days.first_partition or add_days(day, -1) in landed:
         return
     if not landed:
-        raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(settings)}")
+        raise UpstreamMismatchError(f"{day} cannot run: nothing has landed yet; {_beginning(days)}")
     following = add_days(landed[-1], 1)
     raise UpstreamMismatchError(
         f"{day} cannot run: days run in order, and the next one is {following}; choose {following}, or backfill "
@@ -182,8 +183,8 @@ def require_due(times: Times, day: date) -> None:
         )
 
 
-def _beginning(settings: Settings) -> str:
-    first, last = settings.first_partition, add_days(settings.first_lived_date, -1)
+def _beginning(days: DaySettings) -> str:
+    first, last = days.first_partition, add_days(days.first_lived_date, -1)
     return (
         f"run history_job over all its partitions ({first} to {last}), then retraining_job for the latest, "
         "then daily_lifecycle_job for the latest"

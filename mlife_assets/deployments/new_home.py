@@ -83,8 +83,7 @@ def begin_home(
         audit_table=AUDIT_FILE,
         letterhead=Path(LETTERHEAD),
     )
-    unlettered = settings.model_copy(update={"letterhead": None})  # the file is written later
-    first_model = models_of(policies or unlettered.policies(), read_declared(DEFS_FOLDER).models)[0]
+    first_model = models_of(policies or settings.policies(), read_declared(DEFS_FOLDER).models)[0]
     if history_days < (least := least_history_days(first_model)):
         raise InvalidInputError(
             f"{history_days} days of history are too few: under these policies the first model needs {least}; give "
@@ -93,11 +92,11 @@ def begin_home(
     columns = {CONTACTS_FILE: (USER_ID, NUMBER, ADDRESS), AUDIT_FILE: (USER_ID, "sex", "race_ethnicity")}
     try:
         home.mkdir(parents=True, exist_ok=True)
-        if settings.landing is None:
-            settings.landing_folder.mkdir()
+        if settings.owner.landing is None:
+            settings.places.landing_folder.mkdir()
     except OSError as error:
         raise InvalidInputError(f"{home} cannot be written ({error.strerror}); name another folder") from error
-    settings.remember_deployment()
+    settings.memory.keep_deployment()
     private_folder(settings.private_folder)
     written = [settings.private_folder / name for name in columns]
     for path in written:
@@ -112,11 +111,11 @@ def begin_home(
         audit=AUDIT_FILE,
         letterhead=LETTERHEAD,
         templates=TEMPLATES,
-        landing=settings.landing or "landing",
+        landing=settings.owner.landing or "landing",
         contact_columns=", ".join(columns[CONTACTS_FILE]),
         audit_columns=", ".join(columns[AUDIT_FILE]),
         groups=", ".join([*SEXES, *ETHNICITIES]),
     )
     (home / READ_ME).write_text(text, encoding="utf-8")
-    landing = [] if settings.landing else [settings.landing_folder]
+    landing = [] if settings.owner.landing else [settings.places.landing_folder]
     return [*written, home / LETTERHEAD, *landing, home / TEMPLATES, home / READ_ME]

@@ -37,14 +37,14 @@ LAKE, HOME, DATABASE, DUCKDB, DEPLOYMENT = "MLIFE_LAKE", "MLIFE_HOME", "MLIFE_DA
 def look_at_places(settings: HomeSettings) -> list[Finding]:
     """Return the findings on each place; leaves two small objects in the lake."""
     found = [look_at_disk(HOME, settings.home)]
-    if isinstance(settings.lake_place, Path):
-        is_there = settings.lake_place.exists()
-        found += _look_at_lake(settings) if is_there else [look_at_new_folder(LAKE, settings.lake_place)]
+    if isinstance(settings.places.lake, Path):
+        is_there = settings.places.lake.exists()
+        found += _look_at_lake(settings) if is_there else [look_at_new_folder(LAKE, settings.places.lake)]
     found += _look_elsewhere(settings)
     if isinstance(settings, Settings):
         found += look_at_deployment(settings)
-        if settings.alert_webhook is not None:
-            found += look_at_webhook(settings.alert_webhook)
+        if settings.owner.alert_webhook is not None:
+            found += look_at_webhook(settings.owner.alert_webhook)
     return found
 
 
@@ -74,7 +74,7 @@ def require_sound_places(settings: HomeSettings) -> None:
     if isinstance(settings, Settings):
         deployment_in(settings).require()
     found = _look_elsewhere(settings)
-    if settings.lake is not None and not isinstance(settings.lake_place, Bucket):
+    if settings.lake is not None and not isinstance(settings.places.lake, Bucket):
         with faults_found(LAKE, found):  # no test object for a folder, which is as sound as the disk
             _require_ours(settings)
     for one in found:
@@ -84,23 +84,22 @@ def require_sound_places(settings: HomeSettings) -> None:
 
 def require_places_are_there(settings: HomeSettings) -> None:
     """Raise an error if a place outside the home, or a named input, is permanently unreadable; writes nothing."""
-    try:
-        if isinstance(settings, Settings):
-            deployment_in(settings).require()
-    except TransientError as error:
-        _LOGGER.warning("%s", error)
     looks: list[tuple[str, Callable[[], object]]] = []
     if settings.lake is not None:
         looks.append((LAKE, lambda: _require_ours(settings)))
-    if isinstance(settings.lake_place, Bucket) and isinstance(settings, Settings):
-        looks.append((DUCKDB, extension_path))
-    if isinstance(settings, Settings) and settings.database is not None:
-        from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
-
-        address = settings.database.get_secret_value()
-        looks.append((DATABASE, lambda: holds_tables(address, LEDGER_SCHEMA)))
     if isinstance(settings, Settings):
-        looks += deployment_in(settings).looks
+        deployment = deployment_in(settings)
+        try:
+            deployment.require()
+        except TransientError as error:
+            _LOGGER.warning("%s", error)
+        if isinstance(settings.places.lake, Bucket):
+            looks.append((DUCKDB, extension_path))
+        if (database := settings.owner.database) is not None:
+            from mlife_assets.adapters.postgresql import LEDGER_SCHEMA, holds_tables
+
+            looks.append((DATABASE, lambda: holds_tables(database.get_secret_value(), LEDGER_SCHEMA)))
+        looks += deployment.looks
     for part, look in looks:
         try:
             look()
@@ -116,7 +115,7 @@ def _require_ours(settings: HomeSettings) -> None:
     A home with signed heads, or with a ledger of release 0.1.0, is checked by those elsewhere. For others, the newest
     manifest must carry the home's own key.
     """
-    place, private = settings.lake_place, settings.private_folder
+    place, private = settings.places.lake, settings.private_folder
     with disk_errors_explained(private):
         has_heads = any((private / "heads").glob("*")) or (private / "ledger.sqlite").exists()
         if isinstance(place, Path) and not (place / MANIFESTS).is_dir():
@@ -153,25 +152,25 @@ def _look_at_lake(settings: HomeSettings) -> list[Finding]:
     found: list[Finding] = []
     with faults_found(LAKE, found):
         _require_ours(settings)
-        store = ObstoreObjectStore.at(settings.lake_place, retries=FEW_RETRIES)
-        found += look_at_store(LAKE, settings.lake_name, store, SystemClock().now)
+        store = ObstoreObjectStore.at(settings.places.lake, retries=FEW_RETRIES)
+        found += look_at_store(LAKE, settings.places.lake_name, store, SystemClock().now)
     return found
 
 
 def _look_elsewhere(settings: HomeSettings) -> list[Finding]:
     """Return the findings on bucket, its reader, and database; empty without them."""
-    found = _look_at_lake(settings) if isinstance(settings.lake_place, Bucket) else []
+    found = _look_at_lake(settings) if isinstance(settings.places.lake, Bucket) else []
     if not isinstance(settings, Settings):
         return found
-    if isinstance(settings.lake_place, Bucket):  # dbt reads a job board's lake
+    if isinstance(settings.places.lake, Bucket):  # dbt reads a job board's lake
         with faults_found(DUCKDB, found):
             found.append(Finding(DUCKDB, f"its extension for buckets is {extension_path().parent.name}"))
-    if settings.database is not None:
+    if settings.owner.database is not None:
         from mlife_assets.adapters.database_checkup import look_at_database
         from mlife_assets.adapters.postgresql import DAGSTER_SCHEMA, LEDGER_SCHEMA
 
         schemas = (LEDGER_SCHEMA, DAGSTER_SCHEMA)
         found += look_at_database(
-            DATABASE, settings.database.get_secret_value(), schemas, LEDGER_SCHEMA, SystemClock().now
+            DATABASE, settings.owner.database.get_secret_value(), schemas, LEDGER_SCHEMA, SystemClock().now
         )
     return found

@@ -168,7 +168,7 @@ class ProjectHome(HomePorts):
     def lake(self) -> ObstoreObjectStore:
         """The store of events, artifacts, tables and reports: a bucket, or a folder that git ignores."""
         made_and_ignored(self.settings.home)
-        return ObstoreObjectStore.at(self.settings.lake_place)
+        return ObstoreObjectStore.at(self.settings.places.lake)
 
     @property
     def times(self) -> DayTimes:

@@ -170,19 +170,19 @@ def services_of(home: Home) -> Services:
 
     def number_key() -> bytes:
         """Return the key of number hashes, used for nothing else: the setting's, else this home's own."""
-        key = settings.hash_key
+        key = settings.owner.hash_key
         return home.keyring.key("numbers") if key is None else key.get_secret_value().encode()
 
     def alert_channel() -> AlertChannel | None:
-        if settings.alert_webhook is None:
+        if settings.owner.alert_webhook is None:
             return None
         from mlife_assets.adapters.alert_webhook import AlertWebhook
 
-        return AlertWebhook(settings.alert_webhook)
+        return AlertWebhook(settings.owner.alert_webhook)
 
     return Services(
-        lake=lambda: ObstoreObjectStore.at(settings.lake_place),
-        database=lambda: None if settings.database is None else settings.database.get_secret_value(),
+        lake=lambda: ObstoreObjectStore.at(settings.places.lake),
+        database=lambda: None if settings.owner.database is None else settings.owner.database.get_secret_value(),
         keyring=lambda: Keyring(home.private_folder / "keys", seed=settings.key_seed),
         number_key=number_key,
         heads=lambda: heads_in_folder(settings.private_folder, lambda: home.keyring),

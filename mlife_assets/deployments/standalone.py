@@ -40,7 +40,7 @@ from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.ports import AddressBook, MessageGateway
-from mlife_assets.settings import Settings
+from mlife_assets.settings import Settings, own_letterhead
 
 CLOCK_FILE = "MLIFE_CLOCK_FILE"
 LANDING = "MLIFE_LANDING"
@@ -87,7 +87,7 @@ def standalone(home: Home) -> Deployment:
     def texts() -> ConsoleGateway:
         return ConsoleGateway(
             private_file(home.private_folder / "gateway.sqlite"),
-            seed=settings.seed,
+            seed=settings.market.seed,
             hash_key=home.number_key,
             faults=TEXTS_NOBODY,
         )
@@ -98,11 +98,11 @@ def standalone(home: Home) -> Deployment:
         times=RealTimes(clock_of(settings)),
         market=None,
         event_source=None,
-        contacts=lambda: OwnersContacts(settings.contacts_place),
+        contacts=lambda: OwnersContacts(settings.places.contacts),
         address_books=lambda: {
-            Channel.EMAIL: AddressBook(OwnersContacts(settings.contacts_place).mail_addresses, normalise_address)
+            Channel.EMAIL: AddressBook(OwnersContacts(settings.places.contacts).mail_addresses, normalise_address)
         },
-        audit_attributes=lambda: OwnersAuditTable(settings.audit_place),
+        audit_attributes=lambda: OwnersAuditTable(settings.places.audit_table),
         texts=texts,
         texts_record=texts,
         mails=mails.mailbox,
@@ -120,7 +120,7 @@ def look_at(settings: Settings) -> list[Finding]:
     found += look_at_mails(settings)
     with faults_found(CLOCK_FILE, found):
         now = clock_of(settings).now()
-        if settings.clock_file is not None:
+        if settings.days.clock_file is not None:
             found.append(Finding(CLOCK_FILE, f"the present is {now:%Y-%m-%d %H:%M} UTC, as the file says"))
     with faults_found(LANDING, found):
         found.append(_look_at_landing(settings))
@@ -133,7 +133,7 @@ def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = 
     """
     found: list[Finding] = []
     with faults_found(CONTACTS, found):
-        place = settings.contacts_place
+        place = settings.places.contacts
         contacts = OwnersContacts(place)
         found.append(_counted(CONTACTS, place, contacts.count(), unnamed))
         unusable, first = contacts.unusable()
@@ -141,7 +141,7 @@ def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = 
             says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"
             found.append(Finding(CONTACTS, says, CORRECT_NUMBERS))
     with faults_found(AUDIT_TABLE, found):
-        place = settings.audit_place
+        place = settings.places.audit_table
         people = OwnersAuditTable(place).count()
         found.append(_counted(AUDIT_TABLE, place, people, unnamed))
     return found
@@ -158,7 +158,7 @@ def _counted(setting: str, place: Path | Bucket | None, people: int, unnamed: Ma
 
 def _look_at_landing(settings: Settings) -> Finding:
     """Return the finding on the landing place. Raises the errors of opening a bucket."""
-    place = settings.landing_place
+    place = settings.places.landing
     if isinstance(place, Bucket):
         first = LandingBucket(place, retries=FEW_RETRIES).first_source()
         lies = "nothing lies there yet" if first is None else f"{first} can be read"
@@ -171,15 +171,15 @@ def _look_at_landing(settings: Settings) -> Finding:
 
 def require_readable(settings: Settings) -> None:
     """Raise if a named input is unusable: TransientError if it may work later."""
-    settings.own_letterhead()
+    own_letterhead(settings)
     clock_of(settings).now()
-    OwnersContacts(settings.contacts_place).count()
-    OwnersAuditTable(settings.audit_place).count()
+    OwnersContacts(settings.places.contacts).count()
+    OwnersAuditTable(settings.places.audit_table).count()
 
 
 def clock_of(settings: Settings) -> Clock:
     """Return the machine's clock, or the one in a file for trials."""
-    return SystemClock() if settings.clock_file is None else FileClock(settings.clock_file)
+    return SystemClock() if settings.days.clock_file is None else FileClock(settings.days.clock_file)
 
 
 @dataclass(frozen=True)
@@ -199,11 +199,12 @@ class Mails:
 
 def mails_of(home: Home) -> Mails:
     """Return a home's mailing without opening it. Settings that name a relay name the owner's letterhead, too."""
-    relay, folder = home.settings.relay, home.settings.private_folder / MAILS
+    relay, seed = home.settings.messages.relay, home.settings.market.seed
+    folder = home.settings.private_folder / MAILS
     has_mailed = has_entries(folder / JOURNAL)
 
     def rehearsal() -> MessageGateway:
-        return FolderMailbox(private_folder(folder), home.stationery, seed=home.settings.seed, faults=MAILS_NOBODY)
+        return FolderMailbox(private_folder(folder), home.stationery, seed=seed, faults=MAILS_NOBODY)
 
     def to_people() -> MessageGateway:
         server = None if relay is None else SmtpServer(**asdict(relay))
@@ -220,14 +221,14 @@ def look_at_mails(settings: Settings) -> list[Finding]:
     """Return the findings on the letterhead and the relay, which is greeted."""
     found: list[Finding] = []
     with faults_found(LETTERHEAD, found):
-        letterhead = settings.own_letterhead()
+        letterhead = own_letterhead(settings)
         if letterhead is not None:
             found.append(Finding(LETTERHEAD, f"mails are from {letterhead.brand}, {letterhead.sender}"))
     with faults_found(RELAY, found):
-        if settings.relay is not None:
-            found += look_at_relay(SmtpServer(**asdict(settings.relay)))
-        elif settings.mails is None and has_entries(settings.private_folder / MAILS / JOURNAL):
+        if settings.messages.relay is not None:
+            found += look_at_relay(SmtpServer(**asdict(settings.messages.relay)))
+        elif settings.messages.mails is None and has_entries(settings.private_folder / MAILS / JOURNAL):
             raise NotGivenError(NO_RELAY)
-        elif settings.mails is None:
+        elif settings.messages.mails is None:
             found.append(Finding(RELAY, REHEARSED))
     return found

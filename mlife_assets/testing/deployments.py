@@ -76,6 +76,6 @@ class DeploymentContract:
 
     def test_a_home_remembers_which_it_is_of(self, tmp_path: Path) -> None:
         platform = self.opened(tmp_path / "home")
-        platform.settings.remember_deployment()
-        if platform.settings.outlives_its_task:
+        platform.settings.memory.keep_deployment()
+        if platform.settings.memory.lasts:
             assert Settings(home=tmp_path / "home").deployment == self.named

@@ -101,7 +101,7 @@ def make(folder: Path) -> None:
     prepare_home(folder)
     with story_of(folder) as (home, story):
         story.run_history()
-        eve = add_days(home.settings.first_lived_date, -1)
+        eve = add_days(home.settings.days.first_lived_date, -1)
         story.driver.run_day("retraining_job", eve).require_success()
         registry = home.platform.of_model().registry
         version, now = registry.versions()[-1]["model_version"], home.platform.of_model().retraining_time(eve)

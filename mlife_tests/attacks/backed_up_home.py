@@ -46,7 +46,7 @@ def append(
 def live(home: Path, **stated: Any) -> BoardPorts:
     """Live the day in a folder; the platform is open."""
     platform = platform_of(home, **stated)
-    platform.settings.remember_world()
+    platform.settings.memory.keep_world()
     at = day_start(DAY) - timedelta(minutes=30)
     click = {"user_id": USER, "job_id": "j1", "source": "organic", "exposure_id": "x1"}
     append(platform, "click", {**click, "occurred_at": at, "observed_at": at}, "landing")

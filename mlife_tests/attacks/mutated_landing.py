@@ -151,7 +151,7 @@ def main(home: Path, rows: int, files: int, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
 
     def land(event_type: str, name: str, data: bytes) -> None:
-        folder = platform.settings.landing_folder / event_type / f"dt={EVE}"
+        folder = platform.settings.places.landing_folder / event_type / f"dt={EVE}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
 

@@ -119,7 +119,7 @@ class Deployment:
         vars(self.platform.home.intake)["cage"] = CAGE
 
     def land(self, name: str, data: bytes, event_type: str = "click") -> None:
-        folder = self.platform.settings.landing_folder / event_type / f"dt={EVE}"
+        folder = self.platform.settings.places.landing_folder / event_type / f"dt={EVE}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
 

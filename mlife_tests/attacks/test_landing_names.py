@@ -70,7 +70,7 @@ class Landing:
     def __init__(self, home: Path) -> None:
         self.platform = board_ports(Settings(home=home / "home"), policies=Policies())
         vars(self.platform.home.intake)["cage"] = CAGE
-        self.root = self.platform.settings.landing_folder
+        self.root = self.platform.settings.places.landing_folder
         self.folder = self.root / "click" / f"dt={EVE}"
         self.folder.mkdir(parents=True)
         (self.folder / "honest.parquet").write_bytes(click("honest"))
@@ -86,7 +86,7 @@ class Landing:
         return {name: self.platform.lake.list(name) for name in ("events", "rejected")}
 
     def stored(self) -> bytes:
-        files = [path for path in self.platform.settings.lake_place.rglob("*") if path.is_file()]
+        files = [path for path in self.platform.settings.places.lake.rglob("*") if path.is_file()]
         return b"".join(os.fsencode(path.name) + path.read_bytes() for path in files)
 
 
@@ -396,13 +396,13 @@ def silent_home(small_home: Any, unpacked_0_1_0: Path, tmp_path_factory: pytest.
     for name in ("hire", *OF_SENDING):
         shutil.rmtree(folder / "lake" / "events" / f"event_type={name}")
     home = small_home.open_home(folder)
-    home.settings.export_to_dbt()
+    home.settings.exports.to_dbt()
     list(build(DBT_PROJECT_FOLDER, ["tag:features"], {}, folder / "dbt"))
     return home
 
 
 def test_own_data_without_hires_builds(silent_home) -> None:
-    warehouse = silent_home.settings.warehouse_path
+    warehouse = silent_home.settings.places.warehouse
     told = columns(warehouse, "staging.stg_events__hire")
     assert (told["apply_event_id"], told["observed_at"]) == ("VARCHAR", "TIMESTAMP WITH TIME ZONE")
     assert count(warehouse, "staging.stg_events__hire") == 0
@@ -413,6 +413,6 @@ def test_own_data_without_hires_builds(silent_home) -> None:
 def test_metrics_of_a_home_that_never_sent_anything_are_built(silent_home) -> None:
     with open_instance(silent_home.settings.home) as instance:
         LifecycleDriver(silent_home.definitions, instance).run_unpartitioned("metrics_job").require_success()
-    assert count(silent_home.settings.warehouse_path, "marts.fct_messages") == 0
-    assert count(silent_home.settings.warehouse_path, "marts.kpi_daily") > 0
-    assert (silent_home.settings.lake_place / "dashboard" / "index.html").exists()
+    assert count(silent_home.settings.places.warehouse, "marts.fct_messages") == 0
+    assert count(silent_home.settings.places.warehouse, "marts.kpi_daily") > 0
+    assert (silent_home.settings.places.lake / "dashboard" / "index.html").exists()

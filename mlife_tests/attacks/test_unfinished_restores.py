@@ -70,8 +70,8 @@ def test_a_restore_that_died_while_it_built_features_stops_what_follows(backup, 
     """As it was seen: lake, ledger and keys are there, and the warehouse knows one day."""
 
     def dies(settings: Any) -> None:
-        settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
-        settings.warehouse_path.write_bytes(b"half")
+        settings.places.warehouse.parent.mkdir(parents=True, exist_ok=True)
+        settings.places.warehouse.write_bytes(b"half")
         raise Killed
 
     home, built = tmp_path / "home", list[object]()

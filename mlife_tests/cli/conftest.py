@@ -67,7 +67,7 @@ class Home:
     @property
     def sample(self) -> str | None:
         """The text that the demo's summary names."""
-        return sample_message(self.platform, self.platform.settings.first_lived_date)
+        return sample_message(self.platform, self.platform.settings.days.first_lived_date)
 
     def events(self, event_type: str) -> list[dict[str, Any]]:
         return list(self.platform.event_log.read(event_type).to_pylist())

@@ -241,8 +241,9 @@ def test_home_overrides_one_field(tmp_path, monkeypatch):
     monkeypatch.setenv("MLIFE_HOME", "/nowhere")
     monkeypatch.setenv("MLIFE_MARKET_USERS", "123")
     settings = settings_of(tmp_path)
-    assert (settings.home, settings.market_users, settings.approve_console_sends) == (tmp_path, 123, False)
-    assert settings_of(None, approves_sends=True).approve_console_sends
+    assert (settings.home, settings.market.market_users) == (tmp_path, 123)
+    assert not settings.messages.approve_console_sends
+    assert settings_of(None, approves_sends=True).messages.approve_console_sends
 
 
 def test_all_cores_that_the_process_may_use_are_used_unless_fewer_are_asked_for(monkeypatch):

@@ -55,7 +55,7 @@ def next_day(monkeypatch: pytest.MonkeyPatch) -> Callable[[DayResult], list[Any]
         calls: list[Any] = []
 
         def stub(settings: Any, day: date, rebuilds_metrics: bool) -> DayResult:
-            calls.append((day, settings.approve_console_sends, rebuilds_metrics))
+            calls.append((day, settings.messages.approve_console_sends, rebuilds_metrics))
             return result
 
         monkeypatch.setattr("mlife_assets.cli.day.run", stub)
@@ -128,7 +128,7 @@ def test_a_day_beyond_the_clock_of_the_machine_is_refused(lived_home):
 @pytest.mark.parametrize("flags", [(), ("--json",)])
 def test_the_demo_prints_its_summary_as_json_only_when_asked(run, monkeypatch, tmp_path, flags):
     def run_demo(settings: Any, console: Any) -> dict[str, Any]:
-        assert settings.approve_console_sends
+        assert settings.messages.approve_console_sends
         console.print("a day ran")
         return {"days": 21, "a": 1}
 

@@ -58,7 +58,7 @@ def test_a_new_home_is_a_standalone_one_by_its_folder_alone(new_home: Path) -> N
     from mlife_assets.settings import Settings
 
     settings = Settings()
-    assert (settings.deployment, str(settings.first_day), settings.history_days) == ("standalone", DAY, 40)
+    assert (settings.deployment, str(settings.days.first_day), settings.days.history_days) == ("standalone", DAY, 40)
     result = run("doctor", "--json")
     found = {one["part"]: one for one in json.loads(result.stdout)["found"]}
     assert found["MLIFE_CONTACTS"]["says"] == "contacts.csv holds nobody yet"
@@ -318,7 +318,7 @@ def test_too_few_days_are_refused_and_a_home_without_days_is_named(refusal_of, h
 def panel_home(home: Any, job_pairs: Any) -> Any:
     """Return a home whose newest day has features of users and jobs."""
     users, jobs = job_pairs.user_features(60, day=home.newest_day), job_pairs.job_features(30, day=home.newest_day)
-    path = home.platform.settings.warehouse_path
+    path = home.platform.settings.places.warehouse
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(path)) as connection:
         connection.execute("create schema marts")
@@ -371,7 +371,7 @@ def test_a_panel_goes_from_the_template_to_the_log_and_back(run, run_json, panel
     assert (event["sha256"], event["actor"], event["observed_at"]) == (sha256, "ann", now)
     assert (event["users"], event["recruiters"]) == (USERS, len(RECRUITERS))
     assert f"{sha256[:12]} is the panel of {panel_home.newest_day}." in result.stdout
-    assert (panel_home.platform.settings.lake_place / "panels" / f"{sha256}.csv").read_bytes() == file.read_bytes()
+    assert (panel_home.platform.settings.places.lake / "panels" / f"{sha256}.csv").read_bytes() == file.read_bytes()
 
     listed = run_json("panel", "list")["panels"]
     assert [(one["panel_id"], one["is_counted"]) for one in listed] == [(sha256[:12], True)]

@@ -332,7 +332,7 @@ def _compare(run: Callable[..., Any], folder: Path, places: list[tuple[str, str,
     """Check files, ingest them day by day, hold one against the other file by file; return what the check said."""
     platform = board_ports(Settings(home=folder / "home"), policies=Policies())
     vars(platform.home.intake)["cage"] = CAGE
-    root = platform.settings.landing_folder
+    root = platform.settings.places.landing_folder
     paths = [lay(root, *place) for place in places]
     result = run("landing", "check", *paths, "--rows", "1000", "--json")
     said = orjson.loads(result.stdout)["files"]

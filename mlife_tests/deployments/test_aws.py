@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class TestContract(DeploymentContract):
 
 
 def keys_in(platform: BoardPorts, place: str) -> list[str]:
-    store = open_bucket(getattr(platform.settings, f"{place}_place"))
+    store = open_bucket(getattr(platform.settings.places, place))
     return sorted(item["path"] for batch in obstore.list(store) for item in batch)
 
 
@@ -141,8 +141,8 @@ def test_the_warehouse_goes_from_task_to_task(task: Callable[..., BoardPorts]) -
     import duckdb
 
     first, second = task(), task()
-    first.settings.warehouse_path.parent.mkdir(parents=True)
-    with duckdb.connect(str(first.settings.warehouse_path)) as connection:
+    first.settings.places.warehouse.parent.mkdir(parents=True)
+    with duckdb.connect(str(first.settings.places.warehouse)) as connection:
         connection.execute("create schema marts; create table marts.kpi_daily as select date '2026-06-10' as kpi_date")
     first.home.services.warehouse().put_back()
     assert second.warehouse.read("kpi_daily")["kpi_date"].to_pylist() == [date(2026, 6, 10)]
@@ -171,8 +171,8 @@ def test_sql_is_asked_over_two_buckets_with_the_key_of_the_role(task: Callable[.
 
     platform = task()
     append(platform, 1)
-    duckdb.connect(str(platform.settings.warehouse_path)).close()
-    session = SqlSession(platform.home.warehouse, platform.lake, platform.settings.dbt_environment())
+    duckdb.connect(str(platform.settings.places.warehouse)).close()
+    session = SqlSession(platform.home.warehouse, platform.lake, platform.settings.exports.of_dbt())
     asked = session.ask("select job_id, dt from events.job_closed")
     assert asked.table.to_pylist() == [{"job_id": "j1", "dt": date(2026, 6, 10)}]
     assert session.ask("select count(*) as n from lake.map_of_shown").table["n"].to_pylist() == [0]
@@ -206,25 +206,32 @@ def test_runs_read_who_people_are_by_their_role_and_no_other_task_names_them(
         assert not found[part].is_fault
 
 
+def changed_in(settings: Settings, group: str, changed: Mapping[str, object]) -> Settings:
+    return settings.model_copy(
+        update={group: getattr(settings, group).model_copy(update=changed)} if group else changed
+    )
+
+
 @pytest.mark.aws
 def test_all_places_are_looked_at_and_a_fault_of_each_is_named(
     task: Callable[..., BoardPorts], aws: Any, s3: Any
 ) -> None:
     settings = task(**owners_tables(s3)).settings
+    key = settings.aws.head_signing_key
     require_places_are_there(settings)
     assert [found.part for found in look_at_places(settings) if found.is_fault] == []
-    for changed, says in (
-        ({"event_log": "s3://no-such-bucket"}, "MLIFE_EVENT_LOG: the bucket does not exist; make it"),
-        ({"landing": "s3://no-such-bucket"}, "MLIFE_LANDING: the bucket does not exist; make it"),
-        ({"lake": "s3://no-such-bucket"}, "MLIFE_LAKE: the bucket does not exist"),
-        ({"head_signing_key": f"{settings.head_signing_key}0"}, "MLIFE_HEAD_SIGNING_KEY: .*correct it, or AWS_REGION"),
-        ({"database_secret": "none"}, "MLIFE_DATABASE_SECRET: there is no such thing here .*correct it"),
+    for group, changed, says in (
+        ("", {"lake": "s3://no-such-bucket"}, "MLIFE_LAKE: the bucket does not exist"),
+        ("aws", {"event_log": "s3://no-such-bucket"}, "MLIFE_EVENT_LOG: the bucket does not exist; make it"),
+        ("owner", {"landing": "s3://no-such-bucket"}, "MLIFE_LANDING: the bucket does not exist; make it"),
+        ("aws", {"head_signing_key": f"{key}0"}, "MLIFE_HEAD_SIGNING_KEY: .*correct it, or AWS_REGION"),
+        ("aws", {"database_secret": "none"}, "MLIFE_DATABASE_SECRET: there is no such thing here .*correct it"),
     ):
-        broken = settings.model_copy(update=changed)
+        broken = changed_in(settings, group, changed)
         with pytest.raises(InvalidInputError, match=says):
             require_places_are_there(broken)
         assert len([found for found in look_at_places(broken) if found.is_fault]) >= 1, changed
-    elsewhere = settings.model_copy(update={"database_host": "/no/such/server"})
+    elsewhere = changed_in(settings, "aws", {"database_host": "/no/such/server"})
     (fault,) = [found for found in look_at_places(elsewhere) if found.is_fault]
     assert (fault.part, "MLIFE_DATABASE_HOST names its host" in fault.remedy) == ("MLIFE_DATABASE_HOST", True)
     aws.kms.denies.add("GetPublicKey")
@@ -258,7 +265,7 @@ def test_days_land_and_features_go_on_in_another_task(
         platform.ledger.close()
         return platform
 
-    landing = open_bucket(task(**days).settings.landing_place)
+    landing = open_bucket(task(**days).settings.places.landing)
     for path in sorted((tmp_path / "recorded" / "landing").rglob("*.parquet")):
         obstore.put(landing, path.relative_to(tmp_path / "recorded" / "landing").as_posix(), path.read_bytes())
     run(add_days(first, 1), add_days(first, 3))
@@ -279,7 +286,7 @@ def platform_of(folder, **fields) -> BoardPorts:
 def test_the_world_changes_on_the_days_that_are_said(tmp_path):
     for fields, days in ({}, (2, 7, 11)), ({"demo_event_days": (1, 4, 7)}, (1, 4, 7)):
         platform = platform_of(tmp_path, **fields)
-        first = platform.settings.first_lived_date
+        first = platform.settings.days.first_lived_date
         shift, city, fault = platform.home.intake.world.config.injections
         assert [one.name for one in (shift, city, fault)] == ["pay_elasticity", "new_city", "pay_in_cents"]
         assert [shift.day, city.day] == [first + timedelta(days=day - 1) for day in days[:2]]
@@ -289,10 +296,10 @@ def test_the_world_changes_on_the_days_that_are_said(tmp_path):
 
 def test_a_world_that_no_demo_began_goes_on_as_it_was_in_the_next_process(tmp_path):
     begun = platform_of(tmp_path, market_users=60, market_jobs=25, history_days=3)
-    begun.home.intake.deliver(begun.settings.start_date)
+    begun.home.intake.deliver(begun.settings.days.start_date)
     following = platform_of(tmp_path)
     assert following.home.intake.world.config == begun.home.intake.world.config
-    following.home.intake.deliver(begun.settings.start_date + timedelta(days=1))
+    following.home.intake.deliver(begun.settings.days.start_date + timedelta(days=1))
 
 
 def test_a_world_without_events_tells_none(tmp_path):

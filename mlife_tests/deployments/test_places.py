@@ -54,7 +54,7 @@ from mlife_assets.settings import Settings
 from mlife_tests.rows import events
 
 TODAY, NEXT, LATER = date(2026, 6, 2), date(2026, 6, 3), date(2026, 6, 5)
-SETTINGS = SimpleNamespace(first_lived_date=TODAY, first_partition=FIRST_PARTITION)
+DAYS = SimpleNamespace(first_lived_date=TODAY, first_partition=FIRST_PARTITION)
 DAY = date(2026, 6, 2)
 EVE = add_days(DAY, -1)
 NAME = "mails"
@@ -133,7 +133,7 @@ def test_a_home_that_signed_nothing_takes_no_log_of_another(
     if place == "bucket":
         said = request.getfixturevalue("s3_settings")
     ours = Settings(home=tmp_path / "home", environment="prod", **said)
-    chain_in(ObstoreObjectStore.at(ours.lake_place), b"t" * 32)
+    chain_in(ObstoreObjectStore.at(ours.places.lake), b"t" * 32)
     ours.private_folder.mkdir(parents=True)
     (ours.private_folder / "contacts.csv").write_text("user_id,phone_number\n")
     if has_key:
@@ -150,7 +150,7 @@ def test_a_home_that_signed_nothing_takes_no_log_of_another(
 @pytest.mark.parametrize("environment", ["prod", "dev"])
 def test_a_home_that_began_to_write_and_signed_nothing_yet_keeps_its_lake(tmp_path: Path, environment: str) -> None:
     ours = Settings(home=tmp_path / "home", lake=str(tmp_path / "lake"), environment=environment)  # type: ignore[arg-type]
-    lake = ObstoreObjectStore.at(ours.lake_place)
+    lake = ObstoreObjectStore.at(ours.places.lake)
     chain_in(lake, Keyring(ours.private_folder / "keys", seed=ours.key_seed).key(MANIFEST_KEY))
     require_sound_places(ours)
     require_places_are_there(ours)
@@ -160,7 +160,7 @@ def test_a_home_that_began_to_write_and_signed_nothing_yet_keeps_its_lake(tmp_pa
 
 def test_a_home_that_signed_is_asked_by_its_heads(tmp_path: Path) -> None:
     ours = Settings(home=tmp_path / "home", lake=str(tmp_path / "lake"), environment="prod")
-    chain_in(ObstoreObjectStore.at(ours.lake_place), b"t" * 32)
+    chain_in(ObstoreObjectStore.at(ours.places.lake), b"t" * 32)
     heads = ours.private_folder / "heads"
     heads.mkdir(parents=True)
     with pytest.raises(InvalidInputError, match="another home"):
@@ -178,16 +178,14 @@ def test_a_project_takes_no_lake_of_another_home(tmp_path: Path, monkeypatch: py
 
 
 def test_what_has_landed_may_be_worked_with():
-    require_landed(SETTINGS, TODAY)
-    require_landed(SETTINGS, TODAY, TODAY)
-    require_previous(SETTINGS, [TODAY], NEXT)
-    require_previous(SETTINGS, [TODAY], TODAY.replace(day=3))
-    require_previous(SETTINGS, [], FIRST_PARTITION)
+    require_landed(DAYS, TODAY)
+    require_landed(DAYS, TODAY, TODAY)
+    require_previous(DAYS, [TODAY], NEXT)
+    require_previous(DAYS, [TODAY], TODAY.replace(day=3))
+    require_previous(DAYS, [], FIRST_PARTITION)
 
 
-@pytest.mark.parametrize(
-    "ask", [partial(require_landed, SETTINGS, None), partial(require_previous, SETTINGS, [], TODAY)]
-)
+@pytest.mark.parametrize("ask", [partial(require_landed, DAYS, None), partial(require_previous, DAYS, [], TODAY)])
 def test_on_an_empty_home_the_jobs_of_a_beginning_are_named_in_order(ask):
     with pytest.raises((NotFoundError, UpstreamMismatchError)) as caught:
         ask()
@@ -200,9 +198,9 @@ def test_on_an_empty_home_the_jobs_of_a_beginning_are_named_in_order(ask):
 
 def test_a_day_that_comes_too_early_names_the_next():
     with pytest.raises(NotFoundError, match=f"{LATER} has not landed yet: the next day that can run is {NEXT}"):
-        require_landed(SETTINGS, TODAY, LATER)
+        require_landed(DAYS, TODAY, LATER)
     with pytest.raises(UpstreamMismatchError, match=f"the next one is {NEXT}; choose {NEXT}, or backfill {NEXT} to"):
-        require_previous(SETTINGS, [TODAY], LATER)
+        require_previous(DAYS, [TODAY], LATER)
 
 
 def opened_platform(home: Path, database: str, seed: int = 1) -> BoardPorts:

@@ -138,34 +138,34 @@ def test_mails_need_a_letterhead_and_end_what_kept_us_silent(opened, tmp_path: P
 
 def test_a_home_that_sends_by_a_provider_goes_on_with_it(opened, tmp_path: Path) -> None:
     """A shell that lacks the variable would hand texts to the console, and the ledger would say that they went out."""
-    opened().settings.remember_deployment()
-    opened(texts="acme:Texts").settings.remember_deployment()
+    opened().settings.memory.keep_deployment()
+    opened(texts="acme:Texts").settings.memory.keep_deployment()
     home = Settings(home=tmp_path / "home")
-    assert home.texts is None, "naming one in a shell is not sending"
+    assert home.messages.texts is None, "naming one in a shell is not sending"
     for provider in ("acme:Texts", "acme:Mute"):
-        opened(texts=provider).settings.remember_providers()
-        home.remember_providers()
+        opened(texts=provider).settings.memory.keep_providers()
+        home.memory.keep_providers()
         again = Settings(home=home.home)
-        assert (again.texts, again.deployment, again.first_day) == (provider, "standalone", FIRST)
+        assert (again.messages.texts, again.deployment, again.days.first_day) == (provider, "standalone", FIRST)
     assert [one.name for one in home.home.iterdir()] == ["deployment.json"]
 
 
 def test_a_remembered_provider_gives_way_to_a_relay_and_to_a_clock(opened) -> None:
-    opened().settings.remember_deployment()
+    opened().settings.memory.keep_deployment()
     both = opened(texts="acme:Texts", mails="acme:Mails", letterhead="l.toml").settings
-    both.remember_providers()
+    both.memory.keep_providers()
     relay = opened(mail_relay="smtp://relay.example", letterhead="l.toml").settings
-    assert (relay.texts, relay.mails) == ("acme:Texts", None)
+    assert (relay.messages.texts, relay.messages.mails) == ("acme:Texts", None)
     clocked = opened(clock_file=both.home / "now").settings
-    assert (clocked.texts, clocked.mails) == (None, None)
-    relay.remember_providers()
-    assert opened().settings.mails is None, "a shell without the relay waits for it"
+    assert (clocked.messages.texts, clocked.messages.mails) == (None, None)
+    relay.memory.keep_providers()
+    assert opened().settings.messages.mails is None, "a shell without the relay waits for it"
 
 
 def test_a_deployment_of_somebodys_own_may_build_on_aws(opened) -> None:
     with pytest.raises(ValueError, match=r"MLIFE_DEPLOYMENT is acme:standalone and MLIFE_LOG_HEADS.* says nothing"):
         opened(deployment="acme:standalone", event_log="s3://log")
-    assert opened(deployment="acme:standalone").settings.outlives_its_task
+    assert opened(deployment="acme:standalone").settings.memory.lasts
 
 
 def test_what_fails_in_somebodys_deployment_is_said_without_its_words(opened: Callable[..., BoardPorts]) -> None:
@@ -180,4 +180,4 @@ def test_what_fails_in_somebodys_deployment_is_said_without_its_words(opened: Ca
 
 
 def test_a_provider_that_is_set_to_nothing_is_none(opened: Callable[..., BoardPorts]) -> None:
-    assert opened(mails="", texts="").settings.model_dump(include={"mails", "texts"}) == {"mails": None, "texts": None}
+    assert not opened(mails="", texts="").settings.messages.senders

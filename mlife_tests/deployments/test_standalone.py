@@ -78,7 +78,7 @@ def test_the_console_takes_a_text_hands_it_to_nobody_and_nobody_answers(platform
 
 def test_days_begin_where_the_owner_says_and_keys_are_random(platform: BoardPorts, tmp_path: Path) -> None:
     settings = platform.settings
-    assert (settings.start_date, settings.first_partition) == (FIRST, date(2025, 1, 16))
+    assert (settings.days.start_date, settings.days.first_partition) == (FIRST, date(2025, 1, 16))
     assert settings.key_seed is None
     other = settings_of(tmp_path / "other")
     assert board_ports(other).home.private.number_key != platform.home.private.number_key
@@ -89,7 +89,7 @@ def test_a_home_stays_what_it_was_begun_as(platform: BoardPorts, monkeypatch) ->
     platform.home.intake.deliver(DAY)
     home = platform.settings.home
     again = Settings(home=home)
-    assert (again.deployment, again.first_day) == ("standalone", FIRST)
+    assert (again.deployment, again.days.first_day) == ("standalone", FIRST)
     for name, value in (("MLIFE_DEPLOYMENT", "embedded"), ("MLIFE_FIRST_DAY", "2025-01-16")):
         monkeypatch.setenv(name, value)
         with (
@@ -112,7 +112,7 @@ def test_a_home_with_a_market_becomes_no_other(tmp_path: Path, left: str) -> Non
         (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / left).write_text("{}")
     else:
-        Settings(home=tmp_path).remember_world()
+        Settings(home=tmp_path).memory.keep_world()
     with pytest.raises(InvalidInputError, match="holds a simulated market; name another folder"), faults_named():
         settings_of(tmp_path)
 
@@ -125,7 +125,7 @@ def test_a_home_that_was_lost_comes_back_as_what_it_was(platform: BoardPorts, tm
     assert new.deployment == "embedded"
     put_back(board_ports(new).home, backup)
     again = Settings(home=tmp_path / "new")
-    assert (again.deployment, again.first_day) == ("standalone", FIRST)
+    assert (again.deployment, again.days.first_day) == ("standalone", FIRST)
 
 
 def test_a_backup_of_the_owners_is_not_put_into_a_home_with_a_market(tmp_path: Path) -> None:
@@ -160,14 +160,14 @@ def test_a_home_says_what_it_is_before_it_holds_anything_and_only_looking_says_n
 
 def test_what_was_named_once_holds_in_a_shell_without_variables(tmp_path: Path) -> None:
     """A shell that lacks the contact book would otherwise say of everybody that they have no number."""
-    settings_of(tmp_path, contacts="c.csv", audit_table="a.csv", history_days=30).remember_deployment()
+    settings_of(tmp_path, contacts="c.csv", audit_table="a.csv", history_days=30).memory.keep_deployment()
     again = Settings(home=tmp_path)
-    assert again.contacts_place == tmp_path / "private" / "c.csv"
-    assert again.audit_place == tmp_path / "private" / "a.csv"
-    assert again.history_days == 30
+    assert again.places.contacts == tmp_path / "private" / "c.csv"
+    assert again.places.audit_table == tmp_path / "private" / "a.csv"
+    assert again.days.history_days == 30
     moved = Settings(home=tmp_path, contacts="moved.csv")
-    assert moved.contacts_place == tmp_path / "private" / "moved.csv", "a variable comes first"
-    moved.remember_deployment()
+    assert moved.places.contacts == tmp_path / "private" / "moved.csv", "a variable comes first"
+    moved.memory.keep_deployment()
     assert begun(tmp_path)["contacts"] == "c.csv", "for its own process: the daemon's book stays"
     with pytest.raises(ValidationError, match=r"begun with deployment standalone, first day .*, history days 30"):
         Settings(home=tmp_path, history_days=60)
@@ -178,18 +178,18 @@ def test_what_was_named_once_holds_in_a_shell_without_variables(tmp_path: Path) 
 
 def test_tables_about_people_may_lie_in_a_bucket_which_the_home_remembers_with_its_store(tmp_path: Path) -> None:
     places = {"contacts": "s3://people/contacts/book.csv", "audit_table": "s3://people/audit.parquet"}
-    settings_of(tmp_path, **places, s3_endpoint="http://127.0.0.1:9000").remember_deployment()
+    settings_of(tmp_path, **places, s3_endpoint="http://127.0.0.1:9000").memory.keep_deployment()
     assert begun(tmp_path).items() >= {**places, "s3_endpoint": "http://127.0.0.1:9000"}.items()
     again = Settings(home=tmp_path, s3_access_key_id="k", s3_secret_access_key="s")
-    assert isinstance(again.contacts_place, Bucket)
-    assert (again.contacts_place.url, again.contacts_place.endpoint) == (places["contacts"], "http://127.0.0.1:9000")
-    assert isinstance(again.audit_place, Bucket)
+    assert isinstance(again.places.contacts, Bucket)
+    assert (again.places.contacts.url, again.places.contacts.endpoint) == (places["contacts"], "http://127.0.0.1:9000")
+    assert isinstance(again.places.audit_table, Bucket)
     own = Settings(home=tmp_path, contacts="moved.csv", audit_table="moved.csv")
-    assert own.s3_endpoint is None, "what is remembered of a store goes with its buckets"
+    assert own.buckets.s3_endpoint is None, "what is remembered of a store goes with its buckets"
     without_key = Settings(home=tmp_path)
-    for name, place in (("CONTACTS", "contacts_place"), ("AUDIT_TABLE", "audit_place")):
+    for name, place in (("CONTACTS", "contacts"), ("AUDIT_TABLE", "audit_table")):
         with pytest.raises(InvalidInputError, match=f"MLIFE_{name} is a bucket, which needs a key; set AWS_ACCESS"):
-            getattr(without_key, place)
+            getattr(without_key.places, place)
     faults = {one.part for one in look_at_deployment(without_key) if one.is_fault}
     assert {"MLIFE_CONTACTS", "MLIFE_AUDIT_TABLE"} <= faults, "each part is looked at whatever the others say"
 
@@ -235,10 +235,10 @@ def test_people_in_a_bucket_are_counted_as_those_of_a_file(tmp_path: Path, s3_pl
 
 def test_a_home_that_became_another_meanwhile_is_not_written_to(tmp_path: Path) -> None:
     late = [settings_of(tmp_path), Settings(home=tmp_path)]
-    Settings(home=tmp_path, deployment="standalone", first_day=DAY).remember_deployment()
+    Settings(home=tmp_path, deployment="standalone", first_day=DAY).memory.keep_deployment()
     for one in late:
         with pytest.raises(InvalidInputError, match="begun with deployment standalone, first day 2025-06-02"):
-            one.remember_deployment()
+            one.memory.keep_deployment()
 
 
 def test_of_two_processes_that_begin_a_home_the_later_one_is_refused(
@@ -248,13 +248,13 @@ def test_of_two_processes_that_begin_a_home_the_later_one_is_refused(
 
     def link_late(source: str, target: Path) -> None:
         monkeypatch.setattr("mlife_assets.deployment_settings.os.link", link)
-        Settings(home=tmp_path, deployment="standalone", first_day=other).remember_deployment()
+        Settings(home=tmp_path, deployment="standalone", first_day=other).memory.keep_deployment()
         link(source, target)
 
     mine = Settings(home=tmp_path, deployment="standalone", first_day=DAY)
     monkeypatch.setattr("mlife_assets.deployment_settings.os.link", link_late)
     with pytest.raises(InvalidInputError, match=f"first day {other}"):
-        mine.remember_deployment()
+        mine.memory.keep_deployment()
     assert begun(tmp_path)["first_day"] == str(other)
     assert [path.name for path in tmp_path.iterdir()] == ["deployment.json"]
 
@@ -265,7 +265,7 @@ def test_a_crash_while_it_is_written_leaves_nothing(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr("mlife_assets.deployment_settings.os.fsync", dies)
     with pytest.raises(OSError, match="no power"):
-        settings_of(tmp_path, contacts="c.csv").remember_deployment()
+        settings_of(tmp_path, contacts="c.csv").memory.keep_deployment()
     assert not list(tmp_path.iterdir())
 
 
@@ -279,12 +279,12 @@ def test_files_are_taken_from_a_bucket_by_a_key_that_may_only_read(tmp_path: Pat
     ObstoreObjectStore.in_bucket(s3_place).put_if_absent(f"click/dt={FIRST}/a.parquet", exported)
     settings = settings_of(tmp_path / "home", **in_bucket(s3_place))
     platform = board_ports(settings)
-    first = settings.first_partition
+    first = settings.days.first_partition
     assert platform.home.intake.area.delivered({FIRST}) == {FIRST: [f"click/dt={FIRST}/a.parquet"]}
     report = platform.home.intake.ingest_at(first).ingest(FIRST)
     assert (report.accepted, report.rejected) == (3, 0)
     assert platform.event_log.read("click").num_rows == 3
-    assert not settings.landing_folder.exists()
+    assert not settings.places.landing_folder.exists()
 
 
 def test_a_landing_bucket_is_looked_at_and_its_trouble_stops_no_reading_of_replies(
@@ -309,12 +309,12 @@ def test_a_landing_bucket_is_looked_at_and_its_trouble_stops_no_reading_of_repli
 
 def test_where_others_deliver_is_remembered(tmp_path: Path) -> None:
     bucket = {"landing": "s3://exports/in", "s3_endpoint": "http://127.0.0.1:9000"}
-    settings_of(tmp_path / "bucket", **bucket).remember_deployment()
-    assert Settings(home=tmp_path / "bucket").s3_endpoint == bucket["s3_endpoint"]
+    settings_of(tmp_path / "bucket", **bucket).memory.keep_deployment()
+    assert Settings(home=tmp_path / "bucket").buckets.s3_endpoint == bucket["s3_endpoint"]
     elsewhere = tmp_path / "exports"
-    settings_of(tmp_path / "home", landing=str(elsewhere)).remember_deployment()
+    settings_of(tmp_path / "home", landing=str(elsewhere)).memory.keep_deployment()
     again = Settings(home=tmp_path / "home")
-    assert again.landing_place == elsewhere
+    assert again.places.landing == elsewhere
     platform = board_ports(again)
     with pytest.raises(NotFoundError, match="is gone; restore it"):
         platform.home.intake.area.look(FIRST)
@@ -402,4 +402,4 @@ def test_the_dashboard_says_whose_data_it_shows(platform: BoardPorts, tmp_path: 
     assert world_of(platform) == "standalone, data that others deliver"
     settings = Settings(home=tmp_path / "market")
     market = board_ports(settings)
-    assert world_of(market) == f"simulated market, seed {settings.seed}"
+    assert world_of(market) == f"simulated market, seed {settings.market.seed}"

@@ -28,7 +28,7 @@ from mlife_assets.deployments.places import (
 )
 from mlife_assets.recruiting.mail.letterhead import EXAMPLE
 from mlife_assets.recruiting.policies import Policies
-from mlife_assets.settings import Settings
+from mlife_assets.settings import Settings, own_letterhead
 
 FIRST = date(2025, 1, 15)
 STANDALONE = {"DEPLOYMENT": "standalone", "FIRST_DAY": "2025-01-15"}
@@ -56,32 +56,33 @@ def said_of(settings: Settings) -> dict[str, list[tuple[str, bool]]]:
 
 def test_the_letterhead_is_that_of_the_file_and_without_one_policies_are_what_they_were(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    assert settings.own_letterhead().sender == "jobs@mail.elmstreet.work"
-    assert settings_of(tmp_path, relay=None).own_letterhead().brand == "Elm Street Staffing", "a rehearsal"
+    assert own_letterhead(settings).sender == "jobs@mail.elmstreet.work"
+    assert own_letterhead(settings_of(tmp_path, relay=None)).brand == "Elm Street Staffing", "a rehearsal"
     elsewhere = tmp_path / "elsewhere.toml"
     elsewhere.write_text(OWN.replace("Elm Street", "Oak Street"), encoding="utf-8")
-    named = settings.model_copy(update={"letterhead": elsewhere})
-    assert named.own_letterhead().brand == "Oak Street Staffing"
-    assert Settings(home=tmp_path / "new", deployment="standalone", first_day=FIRST).own_letterhead() is None
+    named = settings.model_copy(update={"messages": settings.messages.model_copy(update={"letterhead": elsewhere})})
+    assert own_letterhead(named).brand == "Oak Street Staffing"
+    assert own_letterhead(Settings(home=tmp_path / "new", deployment="standalone", first_day=FIRST)) is None
     assert settings.policies() == Policies()
 
 
 def test_the_relay_is_no_part_of_what_a_home_keeps_and_no_repr_has_its_password(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    settings.remember_deployment()
+    settings.memory.keep_deployment()
     kept = (tmp_path / "deployment.json").read_text()
     assert json.loads(kept)["letterhead"] == "letterhead.toml"
-    assert SECRET not in kept + repr(settings) + repr(settings.relay) + str(settings.model_dump())
-    assert settings.relay.password == SECRET
+    assert SECRET not in kept + repr(settings) + repr(settings.messages.relay) + str(settings.model_dump())
+    assert settings.messages.relay.password == SECRET
     again = Settings(home=tmp_path)
-    assert (again.letterhead, again.relay) == (Path("letterhead.toml"), None), "nobody is mailed without the variable"
+    kept = again.messages
+    assert (kept.letterhead, kept.relay) == (Path("letterhead.toml"), None), "nobody is mailed without the variable"
 
 
 def test_a_home_that_was_begun_without_a_relay_may_have_one_later(tmp_path: Path, monkeypatch) -> None:
-    settings_of(tmp_path, relay=None).remember_deployment()
+    settings_of(tmp_path, relay=None).memory.keep_deployment()
     monkeypatch.setenv("MLIFE_MAIL_RELAY", RELAY)
     settings = Settings(home=tmp_path)
-    settings.remember_deployment()
+    settings.memory.keep_deployment()
     platform = board_ports(settings)
     assert isinstance(platform.home.messengers.mails, SmtpMailbox)
     assert platform.home.providers == {"sms": "console", "email": "smtp"}
@@ -94,13 +95,11 @@ def test_a_lost_home_comes_back_under_its_letterhead(tmp_path: Path) -> None:
     lost.ledger.close()
     new = Settings(home=tmp_path / "new")
     put_back(board_ports(new).home, backup)
-    assert Settings(home=new.home).own_letterhead() == settings.own_letterhead()
+    assert own_letterhead(Settings(home=new.home)) == own_letterhead(settings)
     (new.home / "letterhead.toml").write_text(RENAMED, encoding="utf-8")
     again = Settings(home=new.home)
     put_back(board_ports(again).home, backup)
-    assert again.own_letterhead().office_address.startswith("Street and number"), (
-        "one that is there is newer, and stays"
-    )
+    assert own_letterhead(again).office_address.startswith("Street and number"), "one that is there is newer, and stays"
 
 
 @pytest.mark.parametrize(
@@ -154,7 +153,7 @@ def test_a_letterhead_that_is_missing_or_wrong_stops_the_start(tmp_path: Path, l
     settings = settings_of(tmp_path, letterhead or "")
     if letterhead is None:
         (tmp_path / "letterhead.toml").unlink()
-    for start in (Settings.own_letterhead, require_sound_places, require_places_are_there):
+    for start in (own_letterhead, require_sound_places, require_places_are_there):
         with pytest.raises(MlifeError, match=sentence):
             start(settings)
     (fault,) = (one for one in look_at_deployment(settings) if one.part == "MLIFE_LETTERHEAD")
@@ -168,7 +167,7 @@ def test_a_folder_in_the_letterheads_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "letterhead.toml").unlink()
     (tmp_path / "letterhead.toml").mkdir()
     with pytest.raises(InvalidInputError, match=r"letterhead\.toml cannot be read \(Is a directory\); grant read"):
-        settings.own_letterhead()
+        own_letterhead(settings)
 
 
 def test_no_relay_is_asked_at_the_start(tmp_path: Path) -> None:
@@ -204,7 +203,7 @@ def test_the_doctor_says_whether_people_get_mails(tmp_path: Path, start_relay) -
 def test_mlife_doctor_logs_in_by_the_settings_alone(
     tmp_path: Path, start_relay, certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings_of(tmp_path, relay=None).remember_deployment()
+    settings_of(tmp_path, relay=None).memory.keep_deployment()
     password = f"{SECRET}@/:%"
     relay = start_relay("starttls", password=password)
     quoted = f"{SECRET}%40%2F%3A%25"
@@ -242,4 +241,4 @@ def test_a_new_home_rehearses_under_an_example_that_no_relay_takes(tmp_path: Pat
     deployment_in(settings).require()
     (tmp_path / "home" / "letterhead.toml").write_text(EXAMPLE, encoding="utf-8")
     monkeypatch.delenv("MLIFE_MAIL_RELAY")
-    assert Settings(home=tmp_path / "home").own_letterhead().brand == "Your Company"
+    assert own_letterhead(Settings(home=tmp_path / "home")).brand == "Your Company"

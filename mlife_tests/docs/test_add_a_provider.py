@@ -96,7 +96,7 @@ def test_a_plan_goes_out_by_acme_and_a_shell_without_the_variables_goes_on(
     monkeypatch.setattr(planning, "log_predictions", lambda *_, **__: 0)
     named = {"deployment": "acme_mlife.deployment:deployment", "texts": "acme_mlife.texts:AcmeTexts"}
     first = {"first_day": date(2026, 3, 1)}
-    Settings(home=tmp_path / "home", deployment=named["deployment"], **first).remember_deployment()
+    Settings(home=tmp_path / "home", deployment=named["deployment"], **first).memory.keep_deployment()
     home = sending_home.SendingHome(tmp_path / "home", stated={**named, **first})
     platform, clock = home.platform, SimulatedClock(run_time(DAY) + timedelta(minutes=40))
     vars(platform.home)["deployment"] = replace(platform.deployment, times=RealTimes(clock, lambda _: None))
@@ -109,7 +109,7 @@ def test_a_plan_goes_out_by_acme_and_a_shell_without_the_variables_goes_on(
     (waits,) = deliver(platform, DAY).why_not
     assert waits == "the gateway is 'acme', and only what reaches nobody is approved automatically"
     assert acme.messages == {}
-    assert Settings(home=home.folder).texts is None, "nothing was sent yet"
+    assert Settings(home=home.folder).messages.texts is None, "nothing was sent yet"
     approve_plan(platform, plan_standing(platform).digest, actor="ann", reason="new home: read all of it")
     assert deliver(platform, DAY).report.accepted == len(acme.messages) > 0
     assert {one["to"] for one in acme.messages.values()} <= set(PEOPLE.values())
@@ -122,6 +122,6 @@ def test_a_plan_goes_out_by_acme_and_a_shell_without_the_variables_goes_on(
     put_back(board_ports(new).home, backup)
     for folder in (home.folder, tmp_path / "new"):
         again = Settings(home=folder)
-        assert {name: getattr(again, name) for name in named} == named
+        assert {"deployment": again.deployment, "texts": again.messages.texts} == named
     assert "allowed" in mlife("status", "--home", str(home.folder))
     assert "read all of it" in mlife("plan", "show", "--home", str(home.folder))

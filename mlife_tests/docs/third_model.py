@@ -72,7 +72,7 @@ def land(settings: Settings, first: date, last: date) -> None:
         arrived = arrived.set_column(place, name, arrived[name].cast(TIMESTAMP))
     for day in arrived["flown_date"].unique().to_pylist():
         of_day = arrived.filter(pc.equal(arrived["flown_date"], day)).drop_columns(["flown_date"])
-        folder = settings.landing_folder / "flight_arrived" / f"dt={day}"
+        folder = settings.places.landing_folder / "flight_arrived" / f"dt={day}"
         folder.mkdir(parents=True)
         pq.write_table(of_day, folder / "flights.parquet")
 
@@ -100,8 +100,8 @@ def main(home: Path) -> dict[str, Any]:
     prepare_home(home)
     settings = Settings(home=home, market_users=300, market_jobs=60, history_days=HISTORY_DAYS, demo_days=1)
     platform = board_ports(settings)
-    day = settings.first_lived_date
-    land(settings, settings.start_date, add_days(day, -1))
+    day = settings.days.first_lived_date
+    land(settings, settings.days.start_date, add_days(day, -1))
     view = platform.of_model(NAME)
     with open_instance(home) as instance:
         definitions = with_jobs_of_the_model(build_definitions(settings, platform=platform))

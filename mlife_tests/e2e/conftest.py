@@ -29,7 +29,7 @@ def events(lived) -> Callable[[str], Rows]:
 
     def read(event_type: str) -> Rows:
         if event_type not in known:
-            known[event_type] = rows_of(lived.home.settings.lake_place, event_type)
+            known[event_type] = rows_of(lived.home.settings.places.lake, event_type)
         return known[event_type]
 
     return read

@@ -44,8 +44,8 @@ def served(
     location = repository / "mlife_tests" / "ui_location.py"
     workspace = tmp_path / "workspace.yaml"
     workspace.write_text(f"load_from:\n  - python_file:\n      relative_path: {location}\n      location_name: mlife\n")
-    names = ("market_users", "market_jobs", "history_days", "demo_days")
-    variables = {f"MLIFE_{name.upper()}": str(getattr(home.settings, name)) for name in names}
+    names, stated = ("market_users", "market_jobs", "history_days", "demo_days"), home.settings
+    variables = {f"MLIFE_{one.upper()}": str((dict(stated.market) | dict(stated.days))[one]) for one in names}
     variables |= {"MLIFE_HOME": str(home.folder), "MLIFE_HASH_KEY": lived_world.HASH_KEY, "UI_WORLD": "lived_world.py"}
     server = dev_process.DevProcess(
         [sys.executable, "-c", SERVE, str(workspace)], dev_process.free_port(), variables, tmp_path / "dev.log"

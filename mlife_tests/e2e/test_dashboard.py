@@ -40,7 +40,7 @@ OTHERS = tuple(
 
 @pytest.fixture(scope="module")
 def page(lived) -> str:
-    return (lived.home.settings.lake_place / DASHBOARD).read_text(encoding="utf-8")
+    return (lived.home.settings.places.lake / DASHBOARD).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def values(page: str, title: str) -> list[tuple[str, ...]]:
 
 
 def test_tiles_are_sums_of_the_marts(page, mart, lived, as_of) -> None:
-    first = lived.home.settings.first_lived_date
+    first = lived.home.settings.days.first_lived_date
     label = lived.home.platform.policies.label
     span = f"kpi_date between '{first}' and '{as_of}'"
     ((sent, delivered, opt_outs),) = mart(
@@ -123,7 +123,7 @@ def test_no_day_that_is_not_mature_is_a_number(page, mart, lived, as_of) -> None
         rows = mart(f"select kpi_date, {column}, messages_submitted from marts.kpi_daily order by kpi_date")
         seen = 0
         for day, value, sent in rows:
-            if not lived.home.settings.first_lived_date <= day <= as_of:
+            if not lived.home.settings.days.first_lived_date <= day <= as_of:
                 continue
             seen += 1
             if is_mature(day, as_of, window):
@@ -142,7 +142,7 @@ def test_no_day_that_is_not_mature_is_a_number(page, mart, lived, as_of) -> None
 
 
 def test_days_whose_texts_are_known_at_once_are_those_of_the_mart(page, mart, lived, as_of) -> None:
-    first = lived.home.settings.first_lived_date
+    first = lived.home.settings.days.first_lived_date
     rows = mart(
         "select kpi_date, messages_submitted, messages_delivered, opt_outs from marts.kpi_daily "
         f"where kpi_date between '{first}' and '{as_of}' order by kpi_date"
@@ -152,7 +152,7 @@ def test_days_whose_texts_are_known_at_once_are_those_of_the_mart(page, mart, li
 
 
 def test_every_link_of_the_page_leads_to_a_page_of_the_lake(page, lived) -> None:
-    folder = lived.home.settings.lake_place
+    folder = lived.home.settings.places.lake
     base = (folder / DASHBOARD).as_uri()
     links = [urlparse(urljoin(base, href)) for href in re.findall(r'<a href="([^"]+)"', page)]
     assert all(link.scheme == "file" for link in links)
@@ -164,7 +164,7 @@ def test_every_link_of_the_page_leads_to_a_page_of_the_lake(page, lived) -> None
 
 
 def test_cards_link_back(lived) -> None:
-    folder = lived.home.settings.lake_place
+    folder = lived.home.settings.places.lake
     for row in lived.home.platform.of_model().registry.versions():
         here = folder / card_key(row["model_version"])
         hrefs = re.findall(r'<a href="([^"#]+)', here.read_text(encoding="utf-8"))

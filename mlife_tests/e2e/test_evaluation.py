@@ -218,7 +218,7 @@ def test_what_is_not_mature_after_four_days_has_no_number(lived) -> None:
 def test_the_card_lies_where_the_evaluation_says(lived, shown) -> None:
     evaluation = shown[keys.EVALUATION]
     address = re.fullmatch(r"\[the card of this challenger\]\((.+)\)", evaluation["card"].value)[1]
-    path = lived.home.settings.lake_place / urlsplit(address).path.lstrip("/")
+    path = lived.home.settings.places.lake / urlsplit(address).path.lstrip("/")
     page = path.read_text(encoding="utf-8")
     titles = re.findall(r'<img src="[^"]+" alt="([^"]+)"', page)
     assert len(titles) == 5

@@ -40,7 +40,7 @@ def test_every_challenger_was_audited_and_the_gate_read_it(lived) -> None:
     tables = lived.home.platform.tables
     days = training_days(lived)
     assert len(days) >= 2
-    assert days[0] == add_days(lived.home.settings.first_lived_date, -1), "the first, before any day was scored"
+    assert days[0] == add_days(lived.home.settings.days.first_lived_date, -1), "the first, before any day was scored"
     for day in days:
         version = tables.read_report("challenger", day)["model_version"]
         audit = FairnessAudit.from_report(tables.read_report(FAIRNESS_REPORT, day))

@@ -18,7 +18,7 @@ def unchanged(lived, tmp_path_factory):
 
 def files(home) -> list[str]:
     """Return what the lake holds."""
-    return sorted(str(path) for path in home.settings.lake_place.rglob("*"))
+    return sorted(str(path) for path in home.settings.places.lake.rglob("*"))
 
 
 def test_retraining_on_a_faulty_day_stops_before_a_model_is_made(unchanged, lived_world) -> None:

@@ -127,7 +127,7 @@ def test_a_block_never_retrains_and_a_retrain_runs_once(lived, lived_world, home
         runs = instance.get_runs(filters=dg.RunsFilter(job_name="retraining_job"))
     assert all(run.is_success for run in runs)
     days = sorted(run.tags["dagster/partition"] for run in runs)
-    first = add_days(home.settings.first_lived_date, -1)
+    first = add_days(home.settings.days.first_lived_date, -1)
     assert days == [first.isoformat(), home.day(lived_world.RETRAIN_DAY).isoformat()]
     (by_sensor,) = (run for run in runs if "dagster/run_key" in run.tags)
     (decision,) = (row for row in events("retrain_decided") if row["verdict"] == "retrain")
@@ -169,7 +169,7 @@ def test_the_provider_saw_no_text_twice_and_none_to_the_holdout(lived_world, hom
 def test_a_sample_message_is_followed_hop_by_hop(home, events) -> None:
     """`mlife trace`: raw events, model, prediction, plan, send, outcome; the score is computed again to the bit."""
     platform = home.platform
-    key = sample_message(platform, home.settings.first_lived_date)
+    key = sample_message(platform, home.settings.days.first_lived_date)
     trace = trace_message(platform.event_log, key, platform.of_model().scorers.of)
     hops = {hop.event_type: hop for hop in trace.hops}
     assert [hop.event_type for hop in trace.hops][:8] == [
@@ -348,7 +348,7 @@ def test_the_scan_finds_numbers_however_they_are_written_and_looks_into_files_th
 
 def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
     settings = lived.home.settings
-    key = settings.hash_key.get_secret_value().encode()
+    key = settings.owner.hash_key.get_secret_value().encode()
     scanned, found = 0, []
     for path in sorted(settings.home.rglob("*")):
         if not path.is_file() or path.name == "contacts.parquet":
@@ -361,4 +361,4 @@ def test_no_file_holds_a_number_or_the_key(lived, numbers) -> None:
     assert found == []
     assert scanned > 50_000_000
     assert (settings.private_folder / "contacts.parquet").stat().st_mode & 0o077 == 0
-    assert settings.hash_key.get_secret_value() not in repr(lived.home.platform)
+    assert settings.owner.hash_key.get_secret_value() not in repr(lived.home.platform)

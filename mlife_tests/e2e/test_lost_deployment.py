@@ -117,7 +117,7 @@ def test_the_day_after_a_restore_is_that_of_a_home_that_was_never_lost(
     """Wherever it is put back: a backup of files may go to servers."""
     in_bucket, in_database = place in ("bucket", "both"), place in ("database", "both")
     home = lived.home.copy_to(tmp_path / "home")
-    home.settings.remember_world()
+    home.settings.memory.keep_world()
     world = (home.folder / WORLD_FILE).read_bytes()
     backup = back_up(home.platform.home, tmp_path / "backup", now=operator_time(home.platform.of_model()))
     destroy(home)

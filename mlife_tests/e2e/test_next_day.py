@@ -41,7 +41,7 @@ from mlife_tests.tiny_models import row_record
 
 KILLED_AT = 40
 STOPPED_AT = -1
-DAY = Settings().first_lived_date
+DAY = Settings().days.first_lived_date
 ROWS = 64
 
 
@@ -51,7 +51,7 @@ class Killed(BaseException):
 
 def leave_rubbish(home: Any, eve: Any) -> dict[tuple[str, str], int]:
     """Leave bad files beside the good ones of a day; return {(event type, reason): row of the bad one}."""
-    landing: Path = home.settings.landing_folder
+    landing: Path = home.settings.places.landing_folder
     (views,) = (landing / "impression" / f"dt={eve}").glob("*.parquet")
     (jobs,) = (landing / "job_posted" / f"dt={eve}").glob("*.parquet")
     three = pq.read_table(jobs, partitioning=None).slice(0, 3)
@@ -100,7 +100,7 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
     eve = add_days(day, -1)
     home.platform.home.intake.source.deliver(eve)
     expected = leave_rubbish(home, eve)
-    for path in home.settings.truth_folder.rglob("*.parquet"):
+    for path in home.settings.places.truth.rglob("*.parquet"):
         path.write_bytes(b"no asset reads this")
     with home.driver() as driver:
         run = driver.run_day("daily_lifecycle_job", day)
@@ -225,7 +225,7 @@ def test_a_stop_that_nobody_read_yet_still_counts(next_day) -> None:
 
 def test_nothing_on_the_platform_reads_truth(next_day) -> None:
     """The whole day ran, and texts were sent, on a world whose truth tables are garbage."""
-    tables = list(next_day.home.settings.truth_folder.rglob("*.parquet"))
+    tables = list(next_day.home.settings.places.truth.rglob("*.parquet"))
     assert len(tables) > 40
     assert {path.read_bytes() for path in tables} == {b"no asset reads this"}
 

@@ -127,7 +127,7 @@ def explore(home: Any, day: date, rng: np.random.Generator) -> list[dict[str, An
 def write_mart(home: Any, rows: list[dict[str, Any]]) -> None:
     """Add explored texts to `labelled_examples`; the columns that nobody here reads are those of any other row."""
     added = pa.Table.from_pylist(rows)
-    with duckdb.connect(str(home.settings.warehouse_path)) as connection:
+    with duckdb.connect(str(home.settings.places.warehouse)) as connection:
         connection.register("added", added)
         connection.execute(
             "insert into marts.labelled_examples select any_row.* replace (added.exposure_id as exposure_id, "
@@ -149,7 +149,7 @@ class RawLog:
 
 @pytest.fixture(scope="module")
 def raw_log(explored) -> RawLog:
-    lake = explored.home.settings.lake_place
+    lake = explored.home.settings.places.lake
     texts = [row for row in rows_of(lake, "message_planned") if row["campaign"] == "explored"]
     users = {text["user_id"] for text in texts}
     sets = defaultdict(list)
@@ -351,7 +351,7 @@ def test_four_policies_are_shown_with_a_recommendation_and_a_page(replay_asked) 
     assert "data:image/png;base64,iVBOR" in replay_asked.first["over_time"].value
     decided = [row.data for row in replay_asked.first["governed_decided"].records]
     assert decided[0]["codes"] == "first_champion_ungated"
-    page = (replay_asked.home.settings.lake_place / BACKTEST).read_text(encoding="utf-8")
+    page = (replay_asked.home.settings.places.lake / BACKTEST).read_text(encoding="utf-8")
     assert replay_asked.first["page"].value.endswith(BACKTEST)
     assert "Who applies to which job" in page
 

@@ -66,7 +66,7 @@ def test_it_is_trained_judged_registered_promoted_and_described(home: Any, lived
     assert declaration["make"].endswith("ready_estimators.logistic_regression")
     assert declaration["steps"]["LogisticRegression"]["C"] == 1.0
     assert artifact.manifest["declaration_hash"] == view.model.content_hash
-    page = (home.settings.lake_place / "models" / version / "card.html").read_text(encoding="utf-8")
+    page = (home.settings.places.lake / "models" / version / "card.html").read_text(encoding="utf-8")
     card = re.sub("<[^>]+>", "", page)
     assert "Who will not come back" in card
     assert "LogisticRegression.C" in card

@@ -30,7 +30,7 @@ def features(home) -> list:
 def mart_rows(home, day: date) -> dict[str, bytes]:
     """Return the rows of a day in each mart as bytes."""
     found, marts = {}, marts_of((*home.platform.home.models, churn_risk(home.platform.policies)))
-    warehouse = DuckDBWarehouse(home.settings.warehouse_path, marts=marts)
+    warehouse = DuckDBWarehouse(home.settings.places.warehouse, marts=marts)
     for mart, column in DATED.items():
         table = warehouse.read(mart)
         rows = table.filter(pc.equal(table[column], day)).combine_chunks()
@@ -44,7 +44,7 @@ def mart_rows(home, day: date) -> dict[str, bytes]:
 
 def files_of(home, day: date) -> dict[str, str]:
     """Return tables and reports of a day, and all events and artifacts, with their hashes."""
-    lake: Path = home.settings.lake_place
+    lake: Path = home.settings.places.lake
     patterns = [f"tables/*/as_of_date={day}/*", f"reports/*/as_of_date={day}/*", "events/**/*.parquet", "models/*/*"]
     paths = {path for pattern in patterns for path in lake.glob(pattern) if path.is_file()}
     return {str(path.relative_to(lake)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(paths)}
@@ -56,7 +56,7 @@ def test_a_day_built_again_later_is_the_same_to_the_byte(lived, copied, number) 
     day = lived.home.day(number)
     marts, files = mart_rows(lived.home, day), files_of(lived.home, day)
     assert f"tables/user_job_scores/as_of_date={day}/part.parquet" in files
-    for path in copied.settings.lake_place.glob(f"tables/*/as_of_date={day}/*"):
+    for path in copied.settings.places.lake.glob(f"tables/*/as_of_date={day}/*"):
         if "/monitoring_reference" not in str(path) and "/message_plan" not in str(path):
             path.unlink()
     with copied.instance() as instance:

@@ -25,7 +25,7 @@ NEXT_JOB = NEXT_USER.replace("user_features", "job_features").replace("user_id",
 
 
 def change(home, sql: str, *parameters) -> None:
-    with duckdb.connect(str(home.settings.warehouse_path)) as connection:
+    with duckdb.connect(str(home.settings.places.warehouse)) as connection:
         connection.execute(sql, parameters)
 
 

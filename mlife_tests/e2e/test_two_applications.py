@@ -139,7 +139,7 @@ def test_logging_again_adds_nothing(second) -> None:
     """The first application's rows of the day, scored and chosen once more, are the files that are there."""
     home, day = second.home, second.day
     platform, policy = home.platform, home.platform.policies.messaging
-    before = {path: path.read_bytes() for path in (home.settings.lake_place / "events").rglob("*.parquet")}
+    before = {path: path.read_bytes() for path in (home.settings.places.lake / "events").rglob("*.parquet")}
     users, jobs = (platform.warehouse.read(name, as_of=day) for name in ("user_features", "job_features"))
     scores = platform.tables.read(SCORES_TABLE, day)
     candidates = application_candidates(scores, users, jobs, policy=policy, as_of=day)
@@ -148,7 +148,7 @@ def test_logging_again_adds_nothing(second) -> None:
     version = plan["policy_version"][0].as_py()
     ids, now = plan["prediction_id"], platform.home.times.sending(day)
     log_predictions(platform, day, texted, ids, now, application=JOB_OF_THE_DAY, policy_version=version)
-    after = {path: path.read_bytes() for path in (home.settings.lake_place / "events").rglob("*.parquet")}
+    after = {path: path.read_bytes() for path in (home.settings.places.lake / "events").rglob("*.parquet")}
     assert after == before
 
 

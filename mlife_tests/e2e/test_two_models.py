@@ -41,7 +41,7 @@ def traces(platform: BoardPorts, name: str) -> dict[str, str]:
 
     What arrived when (`feedback_arrivals`) is counted in the log once, by whoever asks first, and is no model's.
     """
-    view, lake = platform.of_model(name), platform.settings.lake_place
+    view, lake = platform.of_model(name), platform.settings.places.lake
     found = {kind: json.dumps(view.registry.events(kind), default=str) for kind in MODEL_EVENTS}
     versions = {row["model_version"] for row in view.registry.events("model_registered")}
     folders = ["reports", "tables", PREDICTIONS[FIRST]] if name == FIRST else [f"of_models/{name}", PREDICTIONS[SECOND]]
@@ -103,7 +103,7 @@ def test_a_second_model_is_trained_judged_promoted_and_referred_to(trained, live
     assert manifest["model_name"] == manifest["declaration"]["name"] == SECOND
     assert manifest["declaration_hash"] == view.model.content_hash
     assert view.model_tables.report_days("monitoring_reference") == [day]
-    card = home.settings.lake_place / "models" / version / "card.html"
+    card = home.settings.places.lake / "models" / version / "card.html"
     assert "Who clicks within a week" in card.read_text(encoding="utf-8")
 
 
@@ -199,12 +199,12 @@ def test_pages_and_summary_speak_of_the_second_model_in_its_own_figures(served, 
     assert f"{delta['lower']:.3f} to {delta['upper']:.3f}" in section
     assert f"+{delta['estimate']:.3f}" in section
     (card,) = re.findall(r'href="\.\./([^"]*card\.html)"', section)
-    assert (served.settings.lake_place / card).exists()
+    assert (served.settings.places.lake / card).exists()
 
 
 def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, lived_world) -> None:
     day = home.day(lived_world.DAYS)
-    (report,) = (home.settings.lake_place / "of_models" / SECOND / "reports" / "promotion").rglob(f"*{day}*")
+    (report,) = (home.settings.places.lake / "of_models" / SECOND / "reports" / "promotion").rglob(f"*{day}*")
     file = report if report.is_file() else next(path for path in report.rglob("*") if path.is_file())
     file.write_text("{")
     (other,) = other_models(home.platform)

@@ -60,7 +60,7 @@ def ui(home: Any, lived_world: ModuleType, ui_client: ModuleType, environment: p
     environment.setenv("MLIFE_HOME", str(home.folder))
     environment.setenv("MLIFE_HASH_KEY", lived_world.HASH_KEY)
     for name in ("market_users", "market_jobs", "history_days", "demo_days"):
-        environment.setenv(f"MLIFE_{name.upper()}", str(getattr(settings, name)))
+        environment.setenv(f"MLIFE_{name.upper()}", str((dict(settings.market) | dict(settings.days))[name]))
     with ui_client.opened(home.folder) as opened:
         yield opened
 
@@ -205,7 +205,7 @@ def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_p
     with ui_client.opened(tmp_path / "home") as ui:
         offers = {offer.key: offer for offer in ui.offers()}
         landing = offers["events", "market_events"]
-        last_of_history = str(add_days(platform.settings.first_lived_date, -1))
+        last_of_history = str(add_days(platform.settings.days.first_lived_date, -1))
         assert landing.latest == last_of_history
         for key in (landing.key, ("features", "user_features"), ("metrics", "kpi_daily"), ("messages", "message_plan")):
             early = ui.launch(assets=[key], tags=day_tags(offers[key], landing.latest))
@@ -224,10 +224,10 @@ def test_a_first_day_on_an_empty_home(ui_client, environment, monkeypatch, tmp_p
             assert ui.launch(assets=[("model", "monitoring_reference")], tags={PARTITION: last_of_history}).is_success
 
         ui.reload()
-        first = str(platform.settings.first_lived_date)
+        first = str(platform.settings.days.first_lived_date)
         assert {offer.latest for offer in ui.offers() if offer.partitions} == {first}
         early = ui.launch(assets=[("predictions", "user_job_scores")], tags={PARTITION: first})
         assert f"the next day that can run is {first}" in early.failure.splitlines()[0]
         assert ui.launch("daily_lifecycle_job", tags={PARTITION: first}).is_success
         assert ui.launch("metrics_job").is_success
-        assert (platform.settings.lake_place / "dashboard" / "index.html").exists()
+        assert (platform.settings.places.lake / "dashboard" / "index.html").exists()

@@ -55,7 +55,7 @@ class SmallHome:
 
     def day(self, number: int) -> date:
         """Return a lived day, 1 being the first."""
-        return add_days(self.settings.first_lived_date, number - 1)
+        return add_days(self.settings.days.first_lived_date, number - 1)
 
 
 def open_home(folder: Path, policies: Policies = POLICIES) -> SmallHome:

@@ -71,7 +71,7 @@ def story(small_home: Any, unpacked_0_1_0: Path, tmp_path_factory: pytest.TempPa
     verified = answer("log", "verify", "--home", folder)
     traced = answer("trace", texts["message_id"][0].as_py(), "--home", folder)
     rolled_back = answer("models", "rollback", "--reason", "fewer applies", "--home", folder)
-    home.settings.export_to_dbt()
+    home.settings.exports.to_dbt()
     list(build(DBT_PROJECT_FOLDER, ["tag:features"], {}, folder / "dbt"))
     with open_instance(folder) as instance:
         lived = Demo(home.definitions, instance, home.platform).run_day(3, home.day(3))

@@ -75,11 +75,11 @@ def each_task_is_told_what_it_reads(environment: Environment) -> Iterator[str]:
 
 @cache
 def _read_by_code() -> frozenset[str]:
-    from mlife_assets.aws_settings import AwsSettings
+    from mlife_assets.deployment_settings import AwsSettings
 
     instance = yaml.safe_load((INFRA.parent / "deploy/dagster.aws.yaml").read_text(encoding="utf-8"))
     asked = {inner for key, inner in strings(instance) if key == "env" and inner != "env"}
-    return frozenset(asked | {f"MLIFE_{name.upper()}" for name in AwsSettings.NEEDED})
+    return frozenset(asked | {f"MLIFE_{name.upper()}" for name in AwsSettings.model_fields})
 
 
 @holds

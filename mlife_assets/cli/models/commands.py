@@ -289,7 +289,7 @@ def card_place(platform: ModelPorts, model_version: str) -> str | None:
     key = platform.registry.card_key(model_version)
     if not platform.lake.exists(key):
         return None
-    return f"{platform.settings.lake_name}/{key}"
+    return f"{platform.settings.places.lake_name}/{key}"
 
 
 def reference_fault(platform: ModelPorts, model_version: str) -> str | None:
@@ -465,7 +465,7 @@ def export_version(
 
     platform = open_model(home, model)
     name = platform.registry.resolve(version)
-    place = platform.settings.place_named("--to", to)
+    place = platform.settings.places.of_option("--to", to)
     with made_private():
         bundle, is_new = export_model(platform, name, ObstoreObjectStore.at(place), actor=actor)
     verdict = bundled_verdict(bundle)
@@ -533,7 +533,7 @@ def import_version(
             "model comes from"
         )
     platform = open_model(home, model)
-    where = platform.settings.place_named("PLACE", place)
+    where = platform.settings.places.of_option("PLACE", place)
     if isinstance(where, Path) and not where.is_dir():
         raise NotFoundError(f"there is no folder {where}; name the place of `mlife models export --to`")
     store = ObstoreObjectStore.at(where)

@@ -56,7 +56,7 @@ def event_catalog(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResul
 def _today(platform: BoardPorts) -> date | None:
     """Return the last day that can have events: in a simulated world, the day after the newest landed one."""
     if not platform.days.is_simulated:
-        return platform.times.today(platform.settings.start_date)
+        return platform.times.today(platform.settings.days.start_date)
     landed = platform.days.newest()
     return None if landed is None else add_days(landed, 1)
 

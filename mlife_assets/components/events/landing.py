@@ -48,7 +48,7 @@ def market_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[
     """
     require_restored(platform.settings.private_folder)
     covered = days_to_land(context)
-    require_previous(platform.settings, platform.tables.report_days(INGEST_REPORT), covered[0])
+    require_previous(platform.settings.days, platform.tables.report_days(INGEST_REPORT), covered[0])
     require_due(platform.deployment.times, covered[-1])
     platform.home.messengers.outbox.heal()
     accepted = rejected = 0

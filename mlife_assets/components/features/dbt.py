@@ -64,11 +64,11 @@ def _build(
     Many days are built in parts, staging with the first. A model is recorded when its last part is built.
     """
     settings = platform.settings
-    settings.warehouse_path.parent.mkdir(parents=True, exist_ok=True)
+    settings.places.warehouse.parent.mkdir(parents=True, exist_ok=True)
     warehouse = platform.home.services.warehouse
     if warehouse is not None:
         warehouse().fetch()
-    settings.export_to_dbt()
+    settings.exports.to_dbt()
     windows = {name: getattr(platform.policies.label, name) for name in LABEL_WINDOWS}
     models = sorted(key.path[-1] for key in context.selected_asset_keys)
     selection = models or sorted(key.name for key in context.selected_asset_check_keys)
@@ -126,7 +126,7 @@ def _figures(platform: BoardPorts, key: dg.AssetKey) -> Figures:
     if key == keys.KPI_DAILY:
         (today,) = platform.tables.newest_report_days(INGEST_REPORT, 1)
         window = platform.policies.label.apply_window_days
-        rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.first_lived_date
+        rows, first = platform.warehouse.read("kpi_daily").to_pylist(), platform.settings.days.first_lived_date
         if (opt_outs := opt_outs_per_thousand(rows, today)) is not None:
             platform.home.services.measure("opt_outs_per_thousand", opt_outs)
         return kpi_figures(rows, first, last_mature_exposure_day(today, window), platform.policies.price)

@@ -110,7 +110,7 @@ def find_due_work(platform: BoardPorts, instance: dg.DagsterInstance) -> DueWork
 
 
 def _due_until(platform: BoardPorts) -> date:
-    today = platform.times.today(platform.settings.start_date)
+    today = platform.times.today(platform.settings.days.start_date)
     return today if platform.deployment.times.is_due(today) else add_days(today, -1)
 
 
@@ -122,9 +122,9 @@ def _progress(platform: BoardPorts, instance: dg.DagsterInstance) -> Progress:
         promoted_as_of = serves_since[0].since.date()
         first = platform.of_model()
         following = next_day(first) if newest_day(first) is not None else add_days(promoted_as_of, 1)
-    history_end = add_days(settings.first_lived_date, -1)
+    history_end = add_days(settings.days.first_lived_date, -1)
     is_tried = landed is not None and _is_tried(instance, landed, platform)
-    return Progress(settings.first_partition, history_end, landed, following, is_tried)
+    return Progress(settings.days.first_partition, history_end, landed, following, is_tried)
 
 
 def _is_tried(instance: dg.DagsterInstance, day: date, platform: BoardPorts) -> bool:
@@ -141,12 +141,12 @@ def last_partition(platform: BoardPorts) -> date | None:
     then on it is the next day that can run.
     """
     settings = platform.settings
-    if not platform.days.is_simulated and settings.clock_file is not None:
-        return platform.times.today(platform.settings.start_date)
+    if not platform.days.is_simulated and settings.days.clock_file is not None:
+        return platform.times.today(platform.settings.days.start_date)
     if settings.environment == "prod" or not platform.days.is_simulated:
         return None
-    history_end = add_days(settings.first_lived_date, -1)
-    lake = settings.lake_place
+    history_end = add_days(settings.days.first_lived_date, -1)
+    lake = settings.places.lake
     if isinstance(lake, Path) and not (lake / "events").is_dir():  # a question to the registry would create the folder
         return history_end
     try:

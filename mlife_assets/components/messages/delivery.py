@@ -219,7 +219,7 @@ def deliver(platform: BoardPorts, day: date) -> Delivery:
     is_first = record_approval(platform, approval, now=now)
     platform.ledger.plan(_ledger_rows(plan, now), now=now)
     platform.ledger.approve(plan.campaign, day, now=now)
-    platform.settings.remember_providers()
+    platform.settings.memory.keep_providers()
     dispatcher = platform.dispatcher(day, verify=ApprovedTexts.of(plan).require)
     from mlife_assets.adapters.restored_backups import RESTORED
 

@@ -170,7 +170,7 @@ def _suppressions(platform: BoardPorts, since: date) -> tuple[Suppression, ...]:
 def world_of(platform: BoardPorts) -> str:
     """Return the origin of the data in words."""
     if platform.days.is_simulated:
-        return f"simulated market, seed {platform.settings.seed}"
+        return f"simulated market, seed {platform.settings.market.seed}"
     return f"{platform.settings.deployment}, data that others deliver"
 
 
@@ -212,7 +212,7 @@ def collect(platform: BoardPorts) -> DashboardData:
     days, is_cut = found[-DAYS_SHOWN:], len(found) > DAYS_SHOWN
     since = days[0] if is_cut else date.min
     as_of, label = days[-1], platform.policies.label
-    first = platform.settings.first_lived_date
+    first = platform.settings.days.first_lived_date
     kpis = [row for row in platform.warehouse.read("kpi_daily").to_pylist() if first <= row["kpi_date"] <= as_of]
     readout = platform.warehouse.read("experiment_readout").to_pylist()
     readout = [row for row in readout if row["experiment"] == platform.application.name]
@@ -281,7 +281,7 @@ ASSETS = [dashboard]
 
 def applications(platform: BoardPorts, as_of: date) -> tuple[ApplicationFigures, ...]:
     """Return the figures of each application, in their order."""
-    first, home = platform.settings.first_lived_date, platform.home
+    first, home = platform.settings.days.first_lived_date, platform.home
     daily = [row for row in platform.warehouse.read("application_daily").to_pylist() if row["kpi_date"] >= first]
     sums, called = platform.warehouse.read("lift_daily").to_pylist(), _called(platform)
     return tuple(

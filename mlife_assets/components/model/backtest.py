@@ -44,7 +44,7 @@ def team_history(platform: BoardPorts, today: date) -> pa.Table:
     A pair shown more than once on a day counts once, with that day's outcome.
     """
     model, roles = platform.of_model().model, platform.of_model().model.roles
-    mart = platform.warehouse.read(model.label_step.examples, start=platform.settings.start_date, end=today)
+    mart = platform.warehouse.read(model.label_step.examples, start=platform.settings.days.start_date, end=today)
     faulty = pa.array(quarantined_days(platform.of_model(), pc.unique(mart[roles.time]).to_pylist()), pa.date32())
     kept = model.unbiased(mart).filter(
         ~pc.field(roles.time).isin(faulty) & (pc.field(roles.label_time) <= pa.scalar(today))

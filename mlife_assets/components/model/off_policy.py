@@ -70,7 +70,7 @@ def unseen_days(platform: BoardPorts, day: date, sides: Sequence[Sequence[Fold]]
 
     The first day may lie after the last: then there is none.
     """
-    first = max(platform.settings.first_lived_date, *(folds[0].first_day for folds in sides))
+    first = max(platform.settings.days.first_lived_date, *(folds[0].first_day for folds in sides))
     return first, last_mature_exposure_day(day, platform.policies.label.apply_window_days)
 
 

@@ -110,7 +110,7 @@ def true_map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] 
     without one. `share` is the champion's position between the human rule (0) and the oracle (1), the ceiling here.
     """
     days = _sound_weeks(platform, add_days(last_day, -1))
-    store = ObstoreObjectStore.local(platform.settings.truth_folder)
+    store = ObstoreObjectStore.local(platform.settings.places.truth)
     found, ranked_users = [], 0
     for day in days:
         users = platform.warehouse.read("user_features", as_of=day)
@@ -142,7 +142,7 @@ def true_map_comparison(platform: BoardPorts, last_day: date) -> dict[str, Any] 
 
 def _sound_weeks(platform: BoardPorts, until: date) -> list[date]:
     """Return the first day of each week of the demo until a day, without faulty days."""
-    first = platform.settings.first_lived_date
+    first = platform.settings.days.first_lived_date
     days = [add_days(first, 7 * week) for week in range(52) if add_days(first, 7 * week) <= until]
     faulty = quarantined_days(platform.of_model(), days)
     return [day for day in days if day not in faulty]
@@ -262,17 +262,17 @@ def _lift(lift: Lift | None) -> dict[str, Any]:
 
 def summarise(platform: BoardPorts, last_day: date, seconds: dict[str, float]) -> dict[str, Any]:
     """Return the summary of a demo that ran until `last_day`. Raises InvalidInputError if texts leave no record."""
-    first, record = platform.settings.first_lived_date, platform.home.messengers.texts_record
+    first, record = platform.settings.days.first_lived_date, platform.home.messengers.texts_record
     if record is None:
         raise InvalidInputError("the summary counts what the provider of texts has on record; unset MLIFE_DEPLOYMENT")
     verification = audit_log(platform.home).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
     promotions, gains = platform.of_model().registry.events("promotion_decided"), _gains(platform, last_day)
     return {
-        "seed": platform.settings.seed,
+        "seed": platform.settings.market.seed,
         "days": (last_day - first).days + 1,
-        "users": platform.settings.market_users,
-        "jobs": platform.settings.market_jobs,
+        "users": platform.settings.market.market_users,
+        "jobs": platform.settings.market.market_jobs,
         "events": verification.rows,
         "rejected_rows": sum(sum(entry["rejected"].values()) for report in ingests for entry in report["types"]),
         "map_at_10": map_comparison(platform, last_day),
@@ -399,15 +399,15 @@ class Demo:
         """Simulate the history of the market."""
         settings = self.platform.settings
         with self.stopwatch.measure("market"):
-            for day in days_between(settings.start_date, add_days(settings.first_lived_date, -2)):
+            for day in days_between(settings.days.start_date, add_days(settings.days.first_lived_date, -2)):
                 self.platform.home.intake.deliver(day)
 
     def land_history(self) -> None:
         """Land the history and build its features, in one run."""
         settings = self.platform.settings
-        last = add_days(settings.first_lived_date, -1)
+        last = add_days(settings.days.first_lived_date, -1)
         with self.stopwatch.measure("history"):
-            self.driver.run_range("history_job", settings.first_partition, last).require_success()
+            self.driver.run_range("history_job", settings.days.first_partition, last).require_success()
 
     def train_first_champion(self) -> dict[str, Any]:
         """Train the first challenger on history and let the gate decide; returns the verdict's event.
@@ -417,7 +417,7 @@ class Demo:
         Raises:
             PermanentError: the gate refused, so there is no model to serve.
         """
-        day = add_days(self.platform.settings.first_lived_date, -1)
+        day = add_days(self.platform.settings.days.first_lived_date, -1)
         with self.stopwatch.measure("first_champion"):
             self.driver.run_day(RETRAINING_JOB, day).require_success()
         verdict = self._promotion(day)
@@ -429,10 +429,10 @@ class Demo:
     def run_days(self) -> Iterator[DayResult]:
         """Run each day in order; metrics are rebuilt weekly and after the last day."""
         settings = self.platform.settings
-        for number in range(1, settings.demo_days + 1):
-            day = add_days(settings.first_lived_date, number - 1)
+        for number in range(1, settings.market.demo_days + 1):
+            day = add_days(settings.days.first_lived_date, number - 1)
             yield self.run_day(number, day)
-            if number % METRICS_EVERY_DAYS == 0 or number == settings.demo_days:
+            if number % METRICS_EVERY_DAYS == 0 or number == settings.market.demo_days:
                 with self.stopwatch.measure("metrics"):
                     self.driver.run_unpartitioned("metrics_job").require_success()
 
@@ -478,8 +478,8 @@ class Demo:
             earned_usd=earned_usd(
                 self.platform.event_log,
                 add_days(day, -1),
-                start_date=self.platform.settings.start_date,
-                first_lived_date=self.platform.settings.first_lived_date,
+                start_date=self.platform.settings.days.start_date,
+                first_lived_date=self.platform.settings.days.first_lived_date,
             ),
             retrained_by=next((one.sensor_name for one in sensed if one.run.job_name == "retraining_job"), ""),
         )

@@ -228,5 +228,5 @@ def rebuild_features(driver: LifecycleDriver, platform: BoardPorts) -> date | No
     """
     last = max(platform.days.landed(), default=None)
     if last is not None:
-        driver.run_range(FEATURES_JOB, platform.settings.first_partition, last).require_success()
+        driver.run_range(FEATURES_JOB, platform.settings.days.first_partition, last).require_success()
     return last

@@ -74,7 +74,7 @@ def open_instance(home: Path, *, is_in_database: bool = False, logs_json: bool =
 
 def instance_of(settings: Settings) -> dg.DagsterInstance:
     """Return the instance of a deployment. Raises the errors of `open_instance`."""
-    is_in_database, logs_json = settings.database is not None, settings.log_format == "json"
+    is_in_database, logs_json = settings.owner.database is not None, settings.log_format == "json"
     return open_instance(settings.home, is_in_database=is_in_database, logs_json=logs_json)
 
 

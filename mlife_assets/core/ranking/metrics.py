@@ -98,7 +98,7 @@ def rank_rows(rows: RankingRows, scores: np.ndarray, depth: int) -> RankingResul
         read_only(groups.staged(values)),
         depth,
         discounts(ranks),
-        ideal_gains(ranks),
+        np.concatenate([[0.0], np.cumsum(discounts(ranks))]),  # of 0, 1, ... relevant rows that come first
     )
     sizes, positives, owners = groups.sizes[kept], rows.positives[kept], groups.group_users[kept]
     first = np.flatnonzero(np.diff(owners, prepend=-1))
@@ -170,8 +170,3 @@ def random_ranking_expectation(candidates: np.ndarray, positives: np.ndarray, de
 def discounts(depth: int) -> np.ndarray:
     """Return 1 / log2(rank + 1) of the ranks 1..`depth` (Järvelin and Kekäläinen 2002), shape (depth,)."""
     return np.array([1.0 / math.log2(rank + 1) for rank in range(1, depth + 1)])
-
-
-def ideal_gains(depth: int) -> np.ndarray:
-    """Return the DCG of h relevant rows at the ranks 1..h, for h = 0..`depth`, shape (depth + 1,)."""
-    return np.concatenate([[0.0], np.cumsum(discounts(depth))])

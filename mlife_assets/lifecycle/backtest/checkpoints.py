@@ -29,11 +29,6 @@ class Checkpoints:
         self._found: set[str] = set()
 
     @property
-    def computed(self) -> int:
-        """Number of steps that were computed here."""
-        return len(self._computed)
-
-    @property
     def found(self) -> int:
         """Number of steps that an earlier replay had kept."""
         return len(self._found)

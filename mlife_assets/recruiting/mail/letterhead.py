@@ -62,11 +62,6 @@ class Letterhead:
                     f"Letterhead.{name} is {quoted(getattr(self, name))}; use an https address that ends in /"
                 )
 
-    @property
-    def unsubscribe_address(self) -> str:
-        """Where a mail whose subject holds an unsubscribe token ends mails."""
-        return f"unsubscribe@{self.domain}"
-
 
 SETTING = "MLIFE_LETTERHEAD"
 EXAMPLE = """\

@@ -226,7 +226,7 @@ class Stationery:
             "Date": format_datetime(day.replace(microsecond=0)),
             "Message-ID": f"<{wire_id}>",
             "List-Unsubscribe": f"<{letterhead.unsubscribe_base}{token}>, "
-            f"<mailto:{letterhead.unsubscribe_address}?subject=unsubscribe%20{token}>",
+            f"<mailto:unsubscribe@{letterhead.domain}?subject=unsubscribe%20{token}>",
             "Feedback-ID": f"{says.application}:{day:%Y%m%d}:mail:{letterhead.domain}",
         }
         headers = self._alike | {name: _header(name, value) for name, value in own.items()}

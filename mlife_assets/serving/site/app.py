@@ -206,7 +206,8 @@ class _Site:
             for version in sorted(versions)
             if self._contents.card(version) is not None
         }
-        body = trace_body(found, cards, self._asset(here, f"?partition={planned_day(found)}"))
+        plan = self._asset(here, f"?partition={_planned(found).observed_at:%Y-%m-%d}")
+        body = trace_body(found, cards, plan)
         return self._page(here, found.message_id, body, is_wide=True)
 
     def calls(self, _: Request) -> Response:
@@ -415,11 +416,6 @@ def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | N
         ranked_in_all=len(found.alternatives),
         plan_href=plan_href,
     )
-
-
-def planned_day(found: MessageTrace) -> str:
-    """Return the day that planned a message, which is the partition of its plan."""
-    return f"{_planned(found).observed_at:%Y-%m-%d}"
 
 
 def _planned(found: MessageTrace) -> Hop:

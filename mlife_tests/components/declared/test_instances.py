@@ -339,7 +339,7 @@ def platform(tmp_path) -> Any:
         tables=TableStore(lake),
         days=SimpleNamespace(is_simulated=False),
         times=SimpleNamespace(today=lambda _: date(2026, 4, 30)),
-        settings=SimpleNamespace(start_date=None),
+        settings=SimpleNamespace(days=SimpleNamespace(start_date=None)),
     )
 
 

@@ -169,7 +169,7 @@ def test_a_day_that_runs_again_says_the_same_whatever_came_since(world: World) -
     world.run_until(2)
     world.land("click", 1, outcome("late", "i0", at(1)), name="b.parquet")
     world.run(1)
-    folder = world.platform.settings.lake_place / "reports" / INGEST_REPORT / f"as_of_date={day(2)}"
+    folder = world.platform.settings.places.lake / "reports" / INGEST_REPORT / f"as_of_date={day(2)}"
     (stored,) = folder.iterdir()
     before = stored.read_bytes()
     sooner = outcome("sooner", "i0", at(1, 11)) | {"observed_at": at(3, 23)}

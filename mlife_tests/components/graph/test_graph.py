@@ -66,9 +66,9 @@ FIRST_DAY = date(2025, 9, 5)
 
 
 def landed_until(day: date) -> Any:
-    settings = SimpleNamespace(first_lived_date=date(2026, 6, 2), private_folder=Path("none"))
+    settings = SimpleNamespace(days=SimpleNamespace(first_lived_date=date(2026, 6, 2)), private_folder=Path("none"))
     newest = max(FIRST, day)
-    landed = SimpleNamespace(newest=lambda: newest, require=partial(require_landed, settings, newest))
+    landed = SimpleNamespace(newest=lambda: newest, require=partial(require_landed, settings.days, newest))
     return SimpleNamespace(settings=settings, days=landed)
 
 
@@ -345,7 +345,7 @@ def clocked(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 def deliver(platform: BoardPorts, day: date, *types: str) -> None:
     for event_type in types or DAILY_EVENT_TYPES:
-        folder = platform.settings.landing_folder / event_type / f"dt={day}"
+        folder = platform.settings.places.landing_folder / event_type / f"dt={day}"
         folder.mkdir(parents=True)
         (folder / "export.parquet").write_bytes(b"whatever")
 
@@ -426,7 +426,7 @@ def test_the_sensor_takes_the_place_of_the_daily_schedule_and_is_on_in_productio
 
 def test_a_home_without_a_model_ends_with_history_and_production_with_the_machine_s_clock(tmp_path: Path) -> None:
     platform = board_ports(Settings(home=tmp_path / "home"))
-    assert last_partition(platform) == add_days(platform.settings.first_lived_date, -1)
+    assert last_partition(platform) == add_days(platform.settings.days.first_lived_date, -1)
     assert not (tmp_path / "home").exists()
     assert last_partition(board_ports(Settings(home=tmp_path, environment="prod"))) is None
 
@@ -436,7 +436,7 @@ def test_a_home_ends_with_the_day_that_can_run_next(lived) -> None:
 
 
 def test_a_damaged_log_does_not_keep_the_ui_from_loading(copied_home, caplog: pytest.LogCaptureFixture) -> None:
-    events = copied_home.settings.lake_place / "events" / "event_type=retrain_decided"
+    events = copied_home.settings.places.lake / "events" / "event_type=retrain_decided"
     for file in events.rglob("*.parquet"):
         file.write_bytes(b"nothing")
     assert last_partition(copied_home.platform) is None

@@ -25,8 +25,8 @@ def test_on_aws_the_job_of_metrics_publishes_them(aws: Any, aws_settings: dict[s
     assert {marts_on_athena.key, keys.DASHBOARD} <= of_metrics
     assert marts_on_athena.key not in definitions.resolve_job_def("daily_lifecycle_job").asset_layer.selected_asset_keys
     assert marts_on_athena.key not in definitions.resolve_asset_graph().get(keys.DASHBOARD).parent_keys
-    settings.warehouse_path.parent.mkdir(parents=True)
-    with duckdb.connect(str(settings.warehouse_path)) as connection:
+    settings.places.warehouse.parent.mkdir(parents=True)
+    with duckdb.connect(str(settings.places.warehouse)) as connection:
         connection.execute("create schema marts")
         for number, key in enumerate(PUBLISHED):
             connection.execute(f"create table marts.{key.path[-1]} as from range({number}) as rows (n)")

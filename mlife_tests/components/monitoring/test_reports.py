@@ -282,14 +282,14 @@ def test_a_lost_file_of_a_model_that_does_not_serve_stops_no_decision(lived, liv
     whole = champion_facts(home.platform.of_model(), day, [], False)
     newest = home.platform.event_log.read("model_registered").to_pylist()[-1]["model_version"]
     assert newest != whole.model_version
-    (home.settings.lake_place / "models" / newest / "manifest.json").unlink()
+    (home.settings.places.lake / "models" / newest / "manifest.json").unlink()
     facts = champion_facts(lived_world.open_home(home.folder).platform.of_model(), day, [], False)
     assert facts.model_version == whole.model_version
     assert 0 <= facts.new_mature_positives < whole.new_mature_positives
 
 
 def test_before_the_first_promotion_there_are_no_facts(lived) -> None:
-    facts = champion_facts(lived.home.platform.of_model(), lived.home.settings.start_date, [], False)
+    facts = champion_facts(lived.home.platform.of_model(), lived.home.settings.days.start_date, [], False)
     assert (facts.model_version, facts.trained_as_of, facts.new_mature_positives) == (None, None, 0)
 
 

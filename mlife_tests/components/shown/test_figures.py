@@ -326,7 +326,7 @@ def test_a_later_promotion_moves_the_present(home):
 
 def test_until_a_day_was_lived_it_is_the_evening_before_the_first(platform):
     """Somebody clicks on the daily job of a day before the first: its decision moves nothing."""
-    model, first = platform.of_model(), platform.settings.first_lived_date
+    model, first = platform.of_model(), platform.settings.days.first_lived_date
     day = add_days(first, -1)
     assert operator_time(model) == run_time(day) + OPERATOR_DELAY
     row = {"event_id": "e", "occurred_at": run_time(day), "observed_at": run_time(day), "decision_id": "d"}

@@ -240,7 +240,7 @@ def calls(policies: Policies) -> Application:
 
 def test_messages_are_counted_by_their_mart_and_people_of_lists_once(open_home, sending_home) -> None:
     home, day = open_home(declared=(job_of_the_day, calls)), sending_home.DAY
-    first = home.platform.settings.first_lived_date
+    first = home.platform.settings.days.first_lived_date
     for one in (day, day + timedelta(days=1)):
         home.prepare(one)
         home.plan(one, "calls")
@@ -264,7 +264,7 @@ def test_messages_are_counted_by_their_mart_and_people_of_lists_once(open_home, 
 
 def test_a_home_whose_marts_are_of_an_earlier_release_says_what_to_build(open_home) -> None:
     with pytest.raises(NotFoundError, match="application_daily"):
-        applications(open_home().platform, open_home("other").platform.settings.first_lived_date)
+        applications(open_home().platform, open_home("other").platform.settings.days.first_lived_date)
 
 
 def reign(version: str, day: int, kind: Any = "promoted") -> Reign:

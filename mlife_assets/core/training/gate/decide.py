@@ -163,7 +163,10 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
             if evaluation.comparisons:
                 remarks.append(remark_on_alpha(policy))
             if hearing.terms.changes:
-                remarks.append(remark_on_changes(hearing.terms.changes))
+                remarks.append(
+                    f"A win is asked, since the configuration changed: {'; '.join(hearing.terms.changes)}. Until it "
+                    "wins the champion is not refitted; take the change back, or promote the challenger by hand."
+                )
         remarks += [remark_on_simple_rule(one, objective) for one in evaluation.against(SIMPLE)]
         conditions += hearing.terms.required
     outcome = outcome_of(conditions)
@@ -250,14 +253,6 @@ def remark_on_alpha(policy: PromotionPolicy) -> str:
     return (
         f"The bound of a win errs at {policy.win_alpha:.2%} of gates, so that in a year of {policy.gates_per_year} a "
         f"challenger that is no better wins with a chance of {policy.win_alpha_per_year:.0%} at most."
-    )
-
-
-def remark_on_changes(changes: Sequence[str]) -> str:
-    """Return why a win is required, and what to do until then."""
-    return (
-        f"A win is asked, since the configuration changed: {'; '.join(changes)}. Until it wins the champion is not "
-        "refitted; take the change back, or promote the challenger by hand."
     )
 
 

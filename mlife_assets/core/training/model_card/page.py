@@ -16,7 +16,7 @@ from mlife_assets.core.pages.charts.values import MISSING, format_value
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.fairness.results import ATTRIBUTE_WORDS, ImpactRow, ImpactTable
 from mlife_assets.core.training.gate import Comparison
-from mlife_assets.core.training.model_card.facts import CardMetric, ModelCard, cohort_words, derived_limits
+from mlife_assets.core.training.model_card.facts import ModelCard, cohort_words, derived_limits
 from mlife_assets.core.training.reliability import Calibration, ReliabilityBin
 
 BARS_MAXIMUM = 15
@@ -58,7 +58,7 @@ def render_model_card(facts: ModelCard, nav: Sequence[Link] = ()) -> str:
         calibration=calibration_view(facts),
         fairness=fairness_view(facts),
         importance=tuple(importance_rows(facts)),
-        metrics=metric_rows(facts),
+        metrics=(facts.metrics[:METRICS_MAXIMUM], facts.metrics[METRICS_MAXIMUM:]),
     )
     return page(f"{facts.title}: model card of {facts.model_version}", body, nav=nav)
 
@@ -105,11 +105,6 @@ def importance_rows(card: ModelCard) -> Iterator[tuple[str, list[BarRow], list[B
                 for name, v in ranked
             ]
             yield stage, rows[:BARS_MAXIMUM], rows[BARS_MAXIMUM:]
-
-
-def metric_rows(card: ModelCard) -> tuple[tuple[CardMetric, ...], tuple[CardMetric, ...]]:
-    """Return the first measured values, and the rest."""
-    return card.metrics[:METRICS_MAXIMUM], card.metrics[METRICS_MAXIMUM:]
 
 
 @dataclass(frozen=True)
