@@ -70,7 +70,7 @@ def build_definitions(
     applications = [ApplicationGraph(application) for application in platform.home.applications]
     _require_known_models(platform)
     parts = _parts_made(platform, applications) if instances is None else _parts_loaded(instances, platform)
-    _require_enough_history(settings, platform.home.models[0])
+    _require_enough_history(settings.days.history_days, platform.home.models[0])
     runs_days = settings.days.run_in(settings.environment)
     status = dg.DefaultScheduleStatus.RUNNING if runs_days else dg.DefaultScheduleStatus.STOPPED
     due_status, today = dg.DefaultSensorStatus[status.name], SystemClock().now().date()
@@ -148,17 +148,17 @@ def _require_known_models(platform: BoardPorts) -> None:
             raise InvalidInputError(f"an application and a model are called {application.name}; rename one")
 
 
-def _require_enough_history(settings: Settings, model: Model) -> None:
+def _require_enough_history(history_days: int, model: Model) -> None:
     """Refuse now what would fail after minutes of simulated history: a first model without an example to fit on.
 
     Other models wait until they have enough to learn from, which their governors say.
     """
     least = least_history_days(model)
-    if settings.days.history_days < least:
+    if history_days < least:
         validation = model.training.validation_days
         weeks = 1 if model.promotion.judged_by == "folds" else model.promotion.gate_weeks
         raise InvalidInputError(
-            f"MLIFE_HISTORY_DAYS is {settings.days.history_days}, under these policies the first model needs {least}: "
+            f"MLIFE_HISTORY_DAYS is {history_days}, under these policies the first model needs {least}: "
             f"labels, {validation} days of validation and {7 * weeks} days of the gate come after the days that it "
             f"learns from; set it to {least} or more"
         )

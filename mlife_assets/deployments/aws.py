@@ -41,7 +41,7 @@ from mlife_assets.deployments.times import RealTimes
 from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.ports import AddressBook
-from mlife_assets.settings import Settings
+from mlife_assets.settings import BoardPlaces, Settings
 
 HASH_KEY = "MLIFE_NUMBER_HASH_KEY"
 ALERTS = "mlife-alerts"
@@ -80,7 +80,7 @@ def aws(home: Home) -> Deployment:
         providers={Channel.SMS: ConsoleGateway.name, Channel.EMAIL: AbsentMailbox.name},
         silent={Channel.EMAIL: NO_MAILS},
         services=services_of(settings),
-        look=lambda: look_at_people(settings, UNNAMED),
+        look=lambda: look_at_people(settings.places, UNNAMED),
         looks=looks(settings),
     )
 
@@ -98,7 +98,7 @@ def services_of(settings: Settings) -> Services:
         return signer
 
     return Services(
-        lake=lambda: lake_of(settings),
+        lake=lambda: lake_of(settings.places),
         warehouse=lambda: WarehouseCopy(_bucket(settings.places.lake), settings.places.warehouse),
         marts=lambda: AthenaMarts(_bucket(settings.places.lake), region),
         database=cache(lambda: database_of(settings)),
@@ -111,9 +111,9 @@ def services_of(settings: Settings) -> Services:
     )
 
 
-def lake_of(settings: Settings) -> LakeWithLogApart:
+def lake_of(places: BoardPlaces) -> LakeWithLogApart:
     """Return the lake, whose event log has a bucket of its own."""
-    lake, log = _bucket(settings.places.lake), _bucket(settings.places.event_log)
+    lake, log = _bucket(places.lake), _bucket(places.event_log)
     return LakeWithLogApart(ObstoreObjectStore.in_bucket(lake), ObstoreObjectStore.in_bucket(log))
 
 

@@ -40,7 +40,7 @@ from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.mail.addresses import normalise_address
 from mlife_assets.recruiting.mail.letterhead import SETTING as LETTERHEAD
 from mlife_assets.recruiting.ports import AddressBook, MessageGateway
-from mlife_assets.settings import Settings, own_letterhead
+from mlife_assets.settings import BoardPlaces, Settings, own_letterhead
 
 CLOCK_FILE = "MLIFE_CLOCK_FILE"
 LANDING = "MLIFE_LANDING"
@@ -95,7 +95,7 @@ def standalone(home: Home) -> Deployment:
     mails = mails_of(home)
     providers, former = ({Channel.SMS: ConsoleGateway.name, Channel.EMAIL: name} for name in mails.names)
     return Deployment(
-        times=RealTimes(clock_of(settings)),
+        times=RealTimes(clock_of(settings.days.clock_file)),
         market=None,
         event_source=None,
         contacts=lambda: OwnersContacts(settings.places.contacts),
@@ -116,24 +116,24 @@ def standalone(home: Home) -> Deployment:
 
 def look_at(settings: Settings) -> list[Finding]:
     """Return the findings on the owner's tables, the relay and the clock."""
-    found = look_at_people(settings)
+    found = look_at_people(settings.places)
     found += look_at_mails(settings)
     with faults_found(CLOCK_FILE, found):
-        now = clock_of(settings).now()
+        now = clock_of(settings.days.clock_file).now()
         if settings.days.clock_file is not None:
             found.append(Finding(CLOCK_FILE, f"the present is {now:%Y-%m-%d %H:%M} UTC, as the file says"))
     with faults_found(LANDING, found):
-        found.append(_look_at_landing(settings))
+        found.append(_look_at_landing(settings.places.landing))
     return found
 
 
-def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = UNNAMED) -> list[Finding]:
+def look_at_people(places: BoardPlaces, unnamed: Mapping[str, tuple[str, str]] = UNNAMED) -> list[Finding]:
     """Return the number of people in the owner's tables, or their faults; `unnamed` has consequence and remedy of a
     missing setting.
     """
     found: list[Finding] = []
     with faults_found(CONTACTS, found):
-        place = settings.places.contacts
+        place = places.contacts
         contacts = OwnersContacts(place)
         found.append(_counted(CONTACTS, place, contacts.count(), unnamed))
         unusable, first = contacts.unusable()
@@ -141,7 +141,7 @@ def look_at_people(settings: Settings, unnamed: Mapping[str, tuple[str, str]] = 
             says = f"{unusable:,} of its numbers are no phone number and reach nobody, the first in {first}"
             found.append(Finding(CONTACTS, says, CORRECT_NUMBERS))
     with faults_found(AUDIT_TABLE, found):
-        place = settings.places.audit_table
+        place = places.audit_table
         people = OwnersAuditTable(place).count()
         found.append(_counted(AUDIT_TABLE, place, people, unnamed))
     return found
@@ -156,9 +156,8 @@ def _counted(setting: str, place: Path | Bucket | None, people: int, unnamed: Ma
     return Finding(setting, f"{name} holds nobody yet", f"fill {whole}")
 
 
-def _look_at_landing(settings: Settings) -> Finding:
+def _look_at_landing(place: Path | Bucket) -> Finding:
     """Return the finding on the landing place. Raises the errors of opening a bucket."""
-    place = settings.places.landing
     if isinstance(place, Bucket):
         first = LandingBucket(place, retries=FEW_RETRIES).first_source()
         lies = "nothing lies there yet" if first is None else f"{first} can be read"
@@ -172,14 +171,14 @@ def _look_at_landing(settings: Settings) -> Finding:
 def require_readable(settings: Settings) -> None:
     """Raise if a named input is unusable: TransientError if it may work later."""
     own_letterhead(settings)
-    clock_of(settings).now()
+    clock_of(settings.days.clock_file).now()
     OwnersContacts(settings.places.contacts).count()
     OwnersAuditTable(settings.places.audit_table).count()
 
 
-def clock_of(settings: Settings) -> Clock:
+def clock_of(file: Path | None) -> Clock:
     """Return the machine's clock, or the one in a file for trials."""
-    return SystemClock() if settings.days.clock_file is None else FileClock(settings.days.clock_file)
+    return SystemClock() if file is None else FileClock(file)
 
 
 @dataclass(frozen=True)

@@ -359,8 +359,8 @@ def test_what_was_named_and_is_not_there_stops_the_start(tmp_path: Path) -> None
 
 
 def test_the_clock_is_the_machines_or_that_of_a_file(tmp_path: Path) -> None:
-    assert isinstance(clock_of(settings_of(tmp_path)), SystemClock)
-    assert isinstance(clock_of(settings_of(tmp_path, clock_file=tmp_path / "present")), FileClock)
+    assert isinstance(clock_of(None), SystemClock)
+    assert isinstance(clock_of(tmp_path / "present"), FileClock)
 
 
 @pytest.mark.parametrize(
