@@ -242,8 +242,10 @@ def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_p
     found = Deployment(ledger, tmp_path)
     found.plan("a")
     found.lose()
-    found.catch_up(transitions=40)
+    found.catch_up(transitions=40, switches=9)
     found.check(transitions=40)
+    ledger.pause(actor="me", reason="again", now=LATER)
+    assert ledger.positions() == {"inbound": 0, "switches": 10, "transitions": 40}, "no number is given twice"
 
 
 def test_a_ledger_of_another_deployment_or_without_a_plan_is_not_brought_forward(deployment, tmp_path):

@@ -80,15 +80,15 @@ def test_a_send_becomes_its_events_with_the_times_of_the_ledger_once_and_new_row
 def test_texts_from_people_and_the_kill_switch_are_published(ledger, log, store):
     ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
     ledger.record_inbound("in-2", "b", "HELP", received_at=NOW, now=NOW)
-    ledger.record_inbound("in-3", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW + timedelta(hours=1))
+    ledger.record_inbound("in-3", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW + timedelta(hours=2))
     ledger.pause(actor="me", reason="check", now=NOW)
     ledger.resume(actor="me", reason="fine", now=NOW + timedelta(hours=1))
     outbox(ledger, log, store).publish()
     assert logged(log) == {"inbound_message": 3, "consent": 2, "sending_paused": 1, "sending_resumed": 1}
-    consent = log.read("consent").to_pylist()
-    assert [(row["user_id"], row["is_granted"], row["source"]) for row in consent] == [
-        ("a", False, "inbound_stop"),
-        ("a", True, "inbound_start"),
+    names = ["user_id", "is_granted", "source", "occurred_at", "observed_at"]
+    assert [tuple(row.values()) for row in log.read("consent", columns=names).to_pylist()] == [
+        ("a", False, "inbound_stop", NOW, NOW),
+        ("a", True, "inbound_start", NOW + timedelta(hours=1), NOW + timedelta(hours=2)),
     ]
 
 

@@ -25,7 +25,7 @@ from mlife_assets.core.errors import (
 from mlife_assets.core.scoring.artifact import MANIFEST_FILE
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
-from mlife_tests.stores import CrashError, CrashingStore
+from mlife_tests.stores import Counting, CrashError, CrashingStore
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 19, tzinfo=UTC)
@@ -241,6 +241,12 @@ def test_a_fold_is_made_again_when_an_event_was_added_alone(registry, store, mod
         assert registry.champion() == a
     reopened(store).promote(b, actor="gate", reason="r", now=later(1))
     assert registry.champion() == b
+    watching = ModelRegistry(counting := Counting(store), ParquetEventLog(counting), JOB_APPLICATIONS)
+    for ask in (watching.champion, watching.history, watching.versions, lambda: watching.champion_at(NOW)):
+        ask()
+        counting.asked.clear()
+        ask()
+        assert counting.asked == {"get manifests": 1, "exists manifests": 1}, "however many promotions there were"
 
 
 def test_what_one_does_with_an_answer_changes_none_of_the_next(registry, models):
@@ -300,17 +306,22 @@ def test_a_planted_registration_is_not_listed_by_registering_again(registry, sto
     assert unlisted(store) == ["event_type=model_registered"]
 
 
-@pytest.mark.parametrize("event_type", ["model_registered", "model_promoted"])
+@pytest.mark.parametrize("event_type", ["model_registered", "model_promoted", "model_rolled_back"])
 def test_what_a_crash_left_unlisted_is_listed_by_calling_again(registry, store, models, event_type):
-    (a,) = register(registry, models, 1)
-    if event_type == "model_promoted":
+    b, a = register(registry, models, 2, 1)
+    if event_type != "model_registered":
         registry.promote(a, actor="gate", reason="better", now=NOW)
+    if event_type == "model_rolled_back":
+        registry.promote(b, actor="gate", reason="better", now=later(1))
+        registry.rollback(actor="me", reason="bad", now=later(2))
     manifest = sorted(key for key in store.list("manifests"))[-1]
     (store.root / manifest).unlink()
     assert unlisted(store) == [f"event_type={event_type}"]
     again = reopened(store)
     register(again, models, 1)
     again.promote(a, actor="gate", reason="better", now=NOW)
+    if event_type == "model_rolled_back":
+        assert again.rollback(actor="me", reason="bad", now=later(2)) == a
     assert verify(store).findings == ()
 
 

@@ -296,6 +296,7 @@ def test_a_contact_is_the_person_and_a_number_that_can_be_called(ledger: SqlLedg
         "a": Contact("a", True, "+12125550100"), "b": Contact("a", True, "+12125550100"),
         "c": Contact("c", True, None), "d": Contact("d", False, None), "nobody": Contact("nobody", False, None),
     }  # fmt: skip
+    assert "555" not in repr(Contact("a", True, "+12125550100"))
 
 
 def test_what_is_wrong_with_a_book_is_said_where_the_error_is_ours(ledger: SqlLedger) -> None:

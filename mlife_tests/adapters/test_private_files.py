@@ -56,6 +56,8 @@ def mode(path: Path) -> int:
 def test_folders_and_files_are_their_owners_alone(tmp_path: Path) -> None:
     path = private_file(tmp_path / "private" / "ledger.sqlite")
     assert (mode(path.parent), mode(path), path.read_bytes()) == (0o700, 0o600, b"")
+    path.chmod(0o644)
+    assert mode(private_file(path)) == 0o600, "as an earlier release left it"
     write_private(tmp_path / "private" / "key", b"new")
     assert (mode(tmp_path / "private" / "key"), (tmp_path / "private" / "key").read_bytes()) == (0o600, b"new")
     assert write_private(tmp_path / "private" / "key", b"newer")

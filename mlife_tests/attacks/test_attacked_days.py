@@ -69,6 +69,34 @@ def test_a_disk_that_is_full_at_five_places(both) -> None:
     assert wrongs(both, attacks) == {}
 
 
+def test_kills_are_drawn_once_each_the_worst_kinds_first_and_some_by_the_clock() -> None:
+    effects = [("sending", kind) for kind in ("provider called", "provider answered", "put outbox")] * 4
+    attacks = campaigns.kills(effects, {"sending": 99, "clock": 4}, seed=1)
+    drawn = {(one.kind, one.number) for one in attacks[:9]}
+    assert drawn == {(kind, number) for _, kind in effects for number in range(3)}, "the last may not happen again"
+    assert [one.kind for one in attacks[:2]] == ["provider answered", "put outbox"]
+    assert [int(one.share * 4) for one in attacks[9:]] == [0, 1, 2, 3], "one in every quarter of the day"
+    assert campaigns.kills(effects, {"sending": 99, "clock": 4}, seed=1) == attacks
+
+
+@pytest.mark.parametrize("ends", [[0, -9], [-9], [0, 0, 0]])
+def test_a_kill_that_came_after_the_days_end_is_tried_again(monkeypatch: pytest.MonkeyPatch, ends: list[int]) -> None:
+    attack, left = campaigns.Attack("clock", "by the clock", share=0.9), iter(ends)
+    late = object.__new__(campaigns.Campaign)
+    late.quiet_seconds = 100.0
+    monkeypatch.setattr(late, "_carry_out", lambda _: ({"ends": [next(left)], "orphans": 0}, 40.0), raising=False)
+    trial = late.carry_out(attack)
+    assert (list(left), late.quiet_seconds) == ([], 40.0 if len(ends) > 1 else 100.0)
+    assert bool(campaigns._ended_wrongly(attack, trial, None)) == (ends[-1] != -9)
+
+
+def test_without_the_right_to_mount_no_file_grows_any_more(tmp_path: Path) -> None:
+    script = "import sys; from mlife_tests.attacks.attacked_day import fill_disk; fill_disk(None);"
+    script += "open(sys.argv[1], 'wb', buffering=0).write(b'one byte')"
+    ended = subprocess.run([sys.executable, "-c", script, tmp_path / "file"], stderr=subprocess.PIPE, check=False)
+    assert (b"File too large" in ended.stderr, (tmp_path / "file").stat().st_size) == (True, 0)
+
+
 def test_a_process_that_outlives_its_parent_is_counted_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     day = campaigns.sibling("attacked_day")
     monkeypatch.setattr(day, "ORPHAN_SECONDS", 0.1)

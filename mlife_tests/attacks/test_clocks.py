@@ -32,14 +32,14 @@ from mlife_assets.core.errors import GateClosedError
 from mlife_assets.core.windows import add_days, day_start, run_time
 from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.deployments.record import Services
-from mlife_assets.deployments.times import RealTimes
+from mlife_assets.deployments.times import RealTimes, SimulatedTimes
 from mlife_assets.recruiting.ids import message_id
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import ALLOWED, QUIET_HOURS, ZONES_OF_STATE, window_verdict
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import Accepted, OutboundMessage
-from mlife_tests.rows import plan
+from mlife_tests.rows import Book, plan
 
 DAY = date(2026, 6, 2)
 NEXT = add_days(DAY, 1)
@@ -328,18 +328,6 @@ def test_a_dispatch_that_lasts_the_whole_day_reaches_each_once_within_their_hour
     assert not suppressed & set(sent)
 
 
-class WaitedClock(SimulatedClock):
-    """Stands still but for what is waited for."""
-
-    def sleep(self, seconds: float) -> None:
-        self.set(self.now() + timedelta(seconds=seconds))
-
-
-class Contacts:
-    def phone_numbers(self, user_ids: Sequence[str]) -> dict[str, str | None]:
-        return {user_id: f"+1312667{int(user_id[1:]):04d}" for user_id in user_ids}
-
-
 class StoppedMidway:
     """The provider, to whom somebody replies while others are being texted."""
 
@@ -368,14 +356,15 @@ class StoppedMidway:
 
 
 def dispatched(tmp_path: Path, users: Sequence[str], replies: dict[int, tuple[str, str]]) -> StoppedMidway:
-    ledger, clock = SqlLedger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", survives_power_cut=False), WaitedClock(NOW)
+    ledger, pace = SqlLedger(f"sqlite:///{tmp_path}/l.sqlite", survives_power_cut=False), SimulatedTimes().pace(NOW)
     provider = ConsoleGateway(tmp_path / "gateway.sqlite", seed=1, hash_key=b"k" * 32, faults=CALM)
     gateway = StoppedMidway(provider, tmp_path / "gateway.sqlite", replies)
     plan(ledger, users, JOB_OF_THE_DAY, STOP_DAY, NOW)
+    book = Book({user: f"+1312667{int(user[1:]):04d}" for user in users})
     Dispatcher(
-        ledger, gateway, PeopleRegister(ledger, Contacts(), key=b"k" * 32), APPLICATION, CONTACT,
+        ledger, gateway, PeopleRegister(ledger, book, key=b"k" * 32), APPLICATION, CONTACT,
         Checks(lambda ids: {one: Recipient(True, "IL", "America/Chicago") for one in ids}, lambda rows: None),
-        clock=clock, sleep=clock.sleep,
+        clock=pace.clock, sleep=pace.sleep,
     ).dispatch(STOP_DAY, worker="w")  # fmt: skip
     ledger.close()
     provider.close()

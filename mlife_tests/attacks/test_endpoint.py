@@ -351,3 +351,13 @@ def test_large_names_are_not_echoed(endpoint: Endpoint) -> None:
         assert status == 422
         assert len(body) < 1_000
     assert len(endpoint.ask("GET", "/" + "p" * 10_000)[1]) < 1_000
+
+
+def test_the_defaults_hold_what_the_tests_show() -> None:
+    connections, requests = ConnectionLimits(), RequestLimits()
+    assert connections.connections < 1_000, "a process may usually open 1,024 files"
+    assert connections.header_seconds <= 30
+    assert connections.header_bytes <= 64 * 1024
+    assert requests.body_seconds < connections.request_seconds <= 300
+    assert requests.held_bytes + connections.connections * requests.free_bytes <= 100 * MEGABYTE
+    assert requests.body_bytes / requests.body_seconds < 300_000, "a slow line can send the largest body"

@@ -31,7 +31,7 @@ from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPoli
 from mlife_assets.recruiting.policies import Policies
 from mlife_assets.recruiting.ports import OutboundMessage
 from mlife_assets.settings import Settings
-from mlife_tests.rows import planned_row
+from mlife_tests.rows import Book, planned_row
 
 DAY = date(2026, 6, 2)
 NOW = datetime(2026, 6, 2, 18, tzinfo=UTC)
@@ -215,11 +215,6 @@ def test_the_arm_is_the_persons(tmp_path: Path) -> None:
     world.gateway.close()
 
 
-class Book(dict[str, str]):
-    def phone_numbers(self, user_ids: Sequence[str]) -> Mapping[str, str | None]:
-        return {user_id: self.get(user_id) for user_id in user_ids}
-
-
 def reversed_by(keys: Sequence[bytes], hashes: set[str]) -> int:
     known = {keyed_hash(key, number) for key in keys for number in NUMBERS}
     return len(known & hashes)
@@ -241,7 +236,7 @@ def platform(request: pytest.FixtureRequest, tmp_path: Path) -> BoardPorts:
 @pytest.fixture
 def home(tmp_path: Path) -> Callable[[], SimpleNamespace]:
     keyring, ledger = Keyring(tmp_path / "keys"), SqlLedger(f"sqlite:///{tmp_path}/ledger.sqlite")
-    book = Book(BOOK)
+    book = Book(dict(BOOK))
 
     def opened() -> SimpleNamespace:
         people = PeopleRegister(ledger, book, key=keyring.key("numbers"))
@@ -318,12 +313,12 @@ def test_numbers_are_compared_after_a_rotation_as_before(home: Callable[[], Simp
     world.ledger.record_inbound("i1", "u007", "STOP", received_at=NOW, now=NOW)
     world.keyring.rotate("numbers")
     home().people.rehash(now=NOW)
-    world.book["u007"] = "+13105550100"
-    world.book["new"] = "(310) 555-0100"
-    found = home().people.register(world.book, now=NOW)
+    world.book.numbers["u007"] = "+13105550100"
+    world.book.numbers["new"] = "(310) 555-0100"
+    found = home().people.register(world.book.numbers, now=NOW)
     assert found["u007"].person_id == found["new"].person_id == "u007"
-    world.book["u008"] = NUMBERS[9]
-    found = home().people.register(world.book, now=NOW)
+    world.book.numbers["u008"] = NUMBERS[9]
+    found = home().people.register(world.book.numbers, now=NOW)
     assert found["u008"].person_id == found["u009"].person_id == "u008"
     assert world.ledger.is_suppressed("new", at=NOW)
 

@@ -190,8 +190,9 @@ def too_wide(private: Path) -> dict[str, str]:
 @pytest.mark.usefixtures("umask")
 def test_whatever_a_home_keeps_to_itself_is_its_owners_alone(tmp_path: Path) -> None:
     platform = platform_of(tmp_path / "home")
-    fill(platform)
     private = platform.settings.private_folder
+    assert (platform.tables.days("message_plan"), private.exists()) == ([], False), "who only looks makes none"
+    fill(platform)
     names = {path.name for path in private.rglob("*")}
     assert {"ledger.sqlite", "ledger.sqlite-wal", "gateway.sqlite", "gateway.sqlite-wal", "gateway.sqlite-shm"} <= names
     assert {"contacts.parquet", "audit_attributes.parquet", "endpoint.key", "b.json"} <= names

@@ -9,15 +9,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
 from mlife_assets.adapters.dispatcher.reports import Checks, Recipient
 from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.people_register import PeopleRegister
+from mlife_assets.deployments.times import SimulatedTimes
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY, ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.policies import Policies
@@ -67,23 +67,13 @@ class Watched:
         return call
 
 
-class Clock(SimulatedClock):
-    def sleep(self, seconds: float) -> None:
-        self.set(self.now() + timedelta(seconds=seconds))
-
-
-class Contacts:
-    def phone_numbers(self, user_ids: Any) -> dict[str, str | None]:
-        return {user_id: f"+121255501{ord(user_id[-1]) % 100:02d}" for user_id in user_ids}
-
-
 def run(ledger: Any, gateway: Any, steps: Steps) -> None:
-    clock = Clock(NOW)
+    pace, book = SimulatedTimes().pace(NOW), rows.Book({user: f"+121255501{ord(user) % 100:02d}" for user in USERS})
     dispatcher = Dispatcher(
-        Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, Contacts(), key=b"k"),
+        Watched(ledger, steps), Watched(gateway, steps), PeopleRegister(ledger, book, key=b"k"),
         APPLICATION, CONTACT,
         Checks(lambda users: dict.fromkeys(users, Recipient(True, "TX", "America/Chicago")), lambda rows: None),
-        clock=clock, sleep=clock.sleep,
+        clock=pace.clock, sleep=pace.sleep,
     )  # fmt: skip
     dispatcher.dispatch(DAY, worker="w")
 

@@ -22,7 +22,7 @@ from mlife_assets.adapters.event_log.catalogue import (
     read_catalogue,
     to_stage,
 )
-from mlife_assets.adapters.event_log.chain import Additions, Chain, last_number
+from mlife_assets.adapters.event_log.chain import Additions, Chain
 from mlife_assets.adapters.event_log.manifests import (
     Entry,
     content_hash,
@@ -58,6 +58,7 @@ def test_a_key_says_type_time_writer_batch_and_digest() -> None:
         KEY, "job_posted", date(2026, 6, 1), 23, "ingest_1", "000002", DIGEST
     )
     assert manifests.hour_of_key(KEY) == LATE_HOUR
+    assert hour_of(253_402_300_799_999_999) == "dt=9999-12-31/hour=23", "the last microsecond of all"
 
 
 @given(
@@ -363,13 +364,6 @@ def test_an_end_that_was_moved_away_and_written_by_another_is_not_passed_over() 
     assert [additions.keys(), additions.keys()] == [None, []]
 
 
-def test_the_last_number_is_that_of_the_newest_folder_with_a_manifest() -> None:
-    assert last_number(new_store()) == -1
-    keys = [manifest_key(number) for number in (3, 999, 1_000, 2_007)]
-    store = stored(dict.fromkeys([*keys, "manifests/chain/000000009/note"], b""))
-    assert last_number(store) == 2_007
-
-
 def day(number: int) -> str:
     return (DAY + timedelta(days=number)).isoformat()
 
@@ -381,16 +375,13 @@ def marked(log: ParquetEventLog, newest: int, definition: str = SQL) -> dict[str
 
 def test_a_warehouse_without_marks_stages_everything_and_gets_a_mark() -> None:
     log = ParquetEventLog(new_store())
+    assert to_stage(log, {}, SQL) == {}, "an empty log has nothing to say"
     log.append("click", clicks([("a", 1)]), writer="w")
     for tables in ({}, {"click": StagedTable(None, DAY)}, {"click": StagedTable("a comment", DAY)}):
         found = to_stage(log, tables, SQL)
         assert found["staged"] == {}
         end = log.chain.end()
         assert mark_of(found["staged_mark"]) == Mark(SQL, end.sequence, end.sha256)
-
-
-def test_an_empty_log_has_nothing_to_say() -> None:
-    assert to_stage(ParquetEventLog(new_store()), {}, SQL) == {}
 
 
 def test_a_new_day_is_staged_alone_whatever_other_types_got() -> None:

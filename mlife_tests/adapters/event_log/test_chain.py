@@ -202,6 +202,8 @@ def test_a_folder_that_is_missing_hides_no_end_and_is_named_by_whoever_meets_it(
     assert Chain(holed).list_entries((C,), are_new=True) == manifest_key(2_005)
     with pytest.raises(IntegrityError, match=f"{manifest_key(1_999)} is missing, its successor is there"):
         Chain(holed).list_entries((B,))
+    with pytest.raises(IntegrityError, match=f"{manifest_key(1_000)} is missing, its successor is there"):
+        Chain(holed).since(998)
     pin = ChainEnd(1_500, "0" * 64)
     with pytest.raises(IntegrityError, match=f"{manifest_key(1_500)} is missing, its successor is there"):
         Chain(holed, pinned=lambda: pin).end()
@@ -335,7 +337,10 @@ def test_a_manifest_of_somebody_without_the_key_is_not_continued_or_written_over
     forged = store.get(SECOND)
     with pytest.raises(IntegrityError, match=f"{SECOND} was written without the key"):
         Chain(store, key=lambda: KEY).list_entries((C,))
-    assert store.get(SECOND) == forged
+    before = store.list("")
+    with pytest.raises(IntegrityError, match="was written without the key of this home"):
+        ParquetEventLog(store, key=lambda: KEY).append("click", clicks([("b", 2)]), writer="w")
+    assert (store.get(SECOND), store.list("")) == (forged, before), "no file is put there either"
     keyed = Chain(new_store(), key=lambda: KEY)
     keyed.list_entries((A,))
     assert [link for link, _ in keyed.since(-1)] == [Link(FIRST, content_hash(store.get(FIRST)))]

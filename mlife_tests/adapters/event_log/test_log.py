@@ -266,6 +266,7 @@ def test_many_files_that_were_listed_since_are_put_in_order_once(monkeypatch) ->
     monkeypatch.setattr(log, "in_order", lambda kind, parts: (ordered.append(kind), in_order(kind, parts))[1])
     assert [len(rows) for rows in log.remembered("click")] == [7]
     assert ordered == ["click"]
+    assert log.remembered("click") == (tuple(ParquetEventLog(store).read("click").to_pylist()),)
 
 
 def test_several_types_are_one_question_and_another_type_changes_none() -> None:

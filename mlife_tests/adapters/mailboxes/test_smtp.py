@@ -434,6 +434,7 @@ def test_a_network_that_leads_nowhere_is_named(monkeypatch: pytest.MonkeyPatch, 
 def test_a_relay_that_cannot_be_is_refused(other, words):
     with pytest.raises(errors.InvalidInputError, match=words):
         SmtpServer("mail.example.com", **other)
+    assert SmtpServer("localhost", security="plain").port == 587, "this machine may be spoken to in the clear"
 
 
 def test_asking_whether_anything_was_handed_over_makes_no_journal(tmp_path):

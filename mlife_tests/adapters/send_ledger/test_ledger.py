@@ -131,11 +131,11 @@ def test_moves_on_one_connection_are_each_committed_alone(ledger):
         with pytest.raises(PermanentError):
             ledger.transition_many([Transition(first, "accepted"), Transition(second, "delivered")], now=NOW)
         assert {r.message_id: r.state for r in ledger.rows()} == {first: "submitting", second: "leased"}
-        ledger.pause(actor="ops", reason="wait", now=NOW)
+        ledger.pause(actor="ops", reason="wait", now=NOW, campaign="c")
         assert submit(ledger, second) == "paused", "what another connection committed counts at once"
         ledger.transition_many([Transition(first, "accepted")], now=NOW)
     assert {r.message_id: r.state for r in ledger.rows()} == {first: "accepted", second: "leased"}
-    ledger.resume(actor="ops", reason="go on", now=NOW)
+    ledger.resume(actor="ops", reason="go on", now=NOW, campaign="c")
     assert submit(ledger, second) is None, "a connection is opened again"
 
 
@@ -204,7 +204,7 @@ def test_the_caps_of_an_application_count_it_alone(ledger, days_ago, reason, cam
     assert found == (reason if campaign == "c" else None)
 
 
-def test_recover_makes_submitting_ambiguous_and_frees_leases_of_the_same_worker_only(ledger):
+def test_recover_makes_submitting_ambiguous_and_frees_leases_of_the_same_worker_or_that_ran_out(ledger):
     ready(ledger, row("a"), row("b"))
     first, second = (r.message_id for r in lease(ledger))
     submit(ledger, first)
@@ -212,14 +212,8 @@ def test_recover_makes_submitting_ambiguous_and_frees_leases_of_the_same_worker_
     assert ledger.recover(worker="w", now=NOW) == 1
     assert state_of(ledger, first) == "ambiguous"
     assert [r.message_id for r in lease(ledger, worker="w2")] == [second]
-    assert ledger.recover(worker="w", now=LATER) == 0
-
-
-def test_recover_also_settles_others_whose_lease_ran_out(ledger):
-    ready(ledger, row("a"))
-    lease(ledger)
-    submit(ledger, row("a").message_id)
-    assert ledger.recover(worker="other", now=LATER) == 1
+    assert submit(ledger, second, worker="w2") is None
+    assert [ledger.recover(worker="w", now=now) for now in (NOW, LATER, LATER)] == [0, 1, 0], "its lease ran out"
 
 
 def test_recent_sends_hold_what_was_and_may_be_sent(ledger):
@@ -384,15 +378,12 @@ def test_a_number_that_was_written_by_hand_is_not_given_again(ledger, next_numbe
 
 
 @pytest.mark.parametrize(("is_safe", "level"), [(True, 2), (False, 1)])
-def test_sqlite_waits_for_the_disk_unless_asked_otherwise(tmp_path, is_safe, level):
+def test_sqlite_waits_for_the_disk_unless_asked_otherwise_and_another_database_is_refused(tmp_path, is_safe, level):
     engine = open_engine(f"sqlite:///{tmp_path}/l.sqlite", survives_power_cut=is_safe)
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == level
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
     engine.dispose()
-
-
-def test_another_database_is_refused():
     engine = sa.create_mock_engine("mysql://", lambda *_: None)
     with pytest.raises(InvalidInputError, match="sqlite or postgresql"):
         open_engine(engine)

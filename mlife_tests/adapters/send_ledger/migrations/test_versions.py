@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.adapters.send_ledger.migrations import HEAD, upgrade
-from mlife_assets.adapters.send_ledger.migrations.revisions import VERSION_TABLE, revision_of, versions
+from mlife_assets.adapters.send_ledger.migrations.revisions import REVISIONS, VERSION_TABLE, revision_of, versions
 from mlife_assets.adapters.send_ledger.schema import metadata, open_engine, write
 from mlife_assets.core.errors import UpstreamMismatchError
 from mlife_assets.recruiting.events import EARLIER
@@ -214,6 +214,7 @@ def test_the_first_revision_is_release_0_1_0(url: str) -> None:
     with engine.connect() as connection:
         assert shape(connection) == made
     engine.dispose()
+    assert [one.stem[4:8] for one in sorted(Path(first.__file__).parent.glob("rev_*.py"))] == [*REVISIONS]
 
 
 def test_a_ledger_that_was_opened_without_its_version_moves_on(tmp_path: Path) -> None:
