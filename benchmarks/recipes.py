@@ -43,8 +43,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from monitored_market.champion import WARM_UP_DAYS
-from monitored_market.marts import MonitoredMarket
+from monitored_market.market import LABELLED, WARM_UP_DAYS, MonitoredMarket
 
 from mlife_assets.adapters.example_files import read_examples
 from mlife_assets.core.errors import NotEnoughEvidenceError
@@ -271,7 +270,7 @@ def markets(users: int, is_wanted: Callable[[str], bool]) -> Iterator[Walk]:
         other = market.branch(*(Injection(kind, start, size=size) for kind, size in drift))
         for _ in range(MARKET_DAYS):
             other.live()
-        rows = other.mature_examples(first, other.day)
+        rows = other.read(LABELLED, start=first)
         refits = tuple(start + timedelta(days=7 * week) for week in range((MARKET_DAYS - 9) // 7))
         yield Walk(name, rows, AT_ONCE, job_applications(policies).training, "funnel", refits)
 
@@ -306,7 +305,7 @@ def fits(users: int) -> list[dict[str, Any]]:
     for _ in range(MARKET_HISTORY_DAYS):
         market.live()
     first, start = market.config.start_date + timedelta(days=7), market.day - timedelta(days=FIT_JUDGED_DAYS)
-    rows = market.mature_examples(first, market.day)
+    rows = market.read(LABELLED, start=first)
     cheap = replace(job_applications(Policies()).training, formulations=("funnel",), recipes=(PLAIN,))
     policies = {"small steps": replace(cheap, **SMALL_STEPS), "cheap": cheap}
     walk = Walk("fits", rows, AT_ONCE, cheap, "funnel", (start,))

@@ -1,217 +1,185 @@
-"""What the benchmark of monitoring declares and what it found, in tables.
+"""What the runs of recovery say: figures by kind of drift, claims, tables.
 
-Concept: a share is never told without its interval. A row that cannot be found is an expectation too.
+Concept: the claims are those of the issues that asked for them, and stood here before the first run. A market is the
+unit: days of one market share its people and jobs, so bounds are Student's over markets. What is won back is held
+against a weekly refit, drift by drift and market by market (a cell), small drifts included.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from statsmodels.stats.proportion import confint_proportions_2indep
+import numpy.typing as npt
 
-from mlife_assets.core.statistics import Interval, wilson_interval
-from monitored_market.rows import CONTROL, MATURE, QUIET_DAYS, ROWS, USERS, Row, Run
-from monitored_market.storm import FROZEN, GOVERNED, PHASE_DAYS, STORM_DAYS, STORM_USERS, StormRun
-from monitored_market.traffic import PAIRS_PER_DAY, TrafficRun
+from mlife_assets.core.monitoring.retrain_decisions import CONFIRMED_SUFFIX, KINDS
+from mlife_assets.core.statistics import student_lower_bound, wilson_interval
+from monitored_market.home import FAILED, INSTALLED, REFUSED
+from monitored_market.recovered import BORN, GOVERNED, NEVER, WEEKLY
 
-newcombe = partial(confint_proportions_2indep, method="newcomb", compare="diff")
-FALSE_RETRAINS_PER_100 = 1.0
-FOUND_SHARE = 19 / 20
-STORM, TRAFFIC = "storm", "traffic"
+MATERIAL_DAMAGE = 0.01
+"""Expected MAP@10 over the first days that a drift costs; smaller damage is immaterial."""
+FIRST_DAYS, LATE_DAY = 45, 28
+SHARE_CLAIM, LATE_SHARE_CLAIM = 0.75, 0.90
+BOUND_SHARE = 0.6
+CELL_DAMAGE, CELL_SHORTFALL_CLAIM = 0.002, 0.03
+"""MAP: what is won back of less damage is noise. Of more, governed may win back by so much a smaller share."""
+QUIET_MARKETS, FALSE_DRIFTS_CLAIM = 20, 1
+"""Of so many markets without a drift for 60 days, how many may be confirmed in all."""
+COST_CLAIM, COST_BOUND_CLAIM = 0.001, 0.003
+ALPHA = 0.025
 
-
-@dataclass(frozen=True)
-class Line:
-    """One row of the table; `share` is None where there is nothing to find."""
-
-    name: str
-    told: str
-    expected: str
-    found: int
-    of: int
-    share: Interval | None
-    delays: tuple[int, ...]
-    note: str
-    holds: bool
+Run = Mapping[str, Any]
+Values = npt.NDArray[np.float64]
 
 
-def line_of(row: Row, runs: Sequence[Run], control: dict[int, Run]) -> Line:
-    """Return what the seeds say of a row, and whether it is what was expected."""
-    letter = "b" if row.expected == "block" else "r"
-    delays = [run.delay(letter) for run in runs]
-    found = [delay for delay in delays if delay is not None and delay <= row.within]
-    retrains = sum("r" in run.verdicts for run in runs)
-    share = wilson_interval(len(found), len(runs))
-    most = {kind: max(day[kind] for run in runs for day in run.positives) for kind in ("apply", "click")}
-    if row.expected == "block":
-        mornings = sum(len(run.verdicts) for run in runs)
-        blocked = sum(run.verdicts.count("b") for run in runs)
-        note = f"{blocked} of {mornings} mornings blocked, {retrains} retrains"
-        holds = len(found) == len(runs) and not retrains
-    elif row.expected == "quiet":
-        other = sum(other_alarms(run, control[run.seed]) for run in runs)
-        judged = sum(run.mornings("c") for run in runs)
-        extra = sum(extra_retrains(run, control[run.seed]) for run in runs)
-        blocks = sum(run.verdicts.count("b") for run in runs)
-        note = f"input alarms unlike the quiet branch's on {other} mornings, outcomes alarm on {judged}, "
-        note += f"{extra} retrains more, {blocks} mornings blocked"
-        holds = not (other or judged or extra or blocks)
-        return Line(row.name, row.told, row.expected, 0, len(runs), None, (), note, holds)
-    else:
-        kinds = {kind: sum(bool(run.mornings(kind[0])) for run in runs) for kind in ("data", "latent", "concept")}
-        note = "alarmed in seeds: " + ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-        note += f"; windows of up to {most['apply']:,} applies, {most['click']:,} clicks" if row.days == MATURE else ""
-        is_found = share.estimate >= FOUND_SHARE
-        holds = is_found if row.expected == "retrain" else not is_found
-    return Line(row.name, row.told, row.expected, len(found), len(runs), share, tuple(sorted(found)), note, holds)
+def means(runs: Sequence[Run], name: str, first: int = 1, last: int = 10_000) -> Values:
+    """Return the mean expected MAP of a policy over the measured days of [first, last], one per market."""
+    days = [[first <= day <= last for day in run["days"]] for run in runs]
+    return np.array([np.mean(np.array(run["maps"][name])[own]) for run, own in zip(runs, days, strict=True)])
 
 
-def usual_mornings(control: Run) -> tuple[tuple[str, ...], str]:
-    """Return alarms and verdicts of the quiet branch from the first morning that a row watches."""
-    return control.alarms[QUIET_DAYS + 1 :], control.verdicts[QUIET_DAYS + 1 :]
+def bounds(values: Values) -> tuple[float, float] | None:
+    """Return the bounds of the mean of one value per market; None with fewer than two markets."""
+    if len(values) < 2:
+        return None
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    lower = student_lower_bound(mean, error, ALPHA, len(values))
+    return lower, -student_lower_bound(-mean, error, ALPHA, len(values))
 
 
-def other_alarms(run: Run, control: Run) -> int:
-    """Return on how many mornings data or latent drift, which read no outcomes, did not do as in the quiet branch."""
-    usual, _ = usual_mornings(control)
-    return sum(set(one) & set("dl") != set(other) & set("dl") for one, other in zip(run.alarms, usual, strict=False))
+def won_back(runs: Sequence[Run], name: str, first: int = 1, last: int = 10_000) -> tuple[Values, Values]:
+    """Return a policy's gain over never, and the damage of the drift over some days, one of each per market."""
+    never = means(runs, NEVER, first, last)
+    return means(runs, name, first, last) - never, means(runs, BORN, first, last) - never
 
 
-def extra_retrains(run: Run, control: Run) -> int:
-    """Return how many more retrains there were than in the quiet branch on the same mornings."""
-    _, usual = usual_mornings(control)
-    return max(0, run.verdicts.count("r") - usual[: len(run.verdicts)].count("r"))
+def share(gain: Values, damage: Values) -> float | None:
+    """Return the share of a damage that was won back, pooled over markets; None where there was none."""
+    return float(np.sum(gain) / np.sum(damage)) if np.sum(damage) > 0 else None
 
 
-def false_alarms(control: Sequence[Run]) -> tuple[Interval, Interval, dict[str, Interval]]:
-    """Return false retrains per drift-free morning, seeds with any, and alarms of each report per morning."""
-    mornings = sum(len(run.verdicts) for run in control)
-    retrains = wilson_interval(sum(run.verdicts.count("r") for run in control), mornings)
-    seeds = wilson_interval(sum("r" in run.verdicts for run in control), len(control))
-    reports = {
-        name: wilson_interval(sum(run.mornings(name[0]) for run in control), mornings)
-        for name in ("quality", "data", "latent", "concept")
+def confirmed_mornings(run: Run, kind: str) -> list[bool]:
+    """Return on which mornings a kind of drift was confirmed."""
+    return [kind + CONFIRMED_SUFFIX in codes for codes in run["codes"]]
+
+
+def cells_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Return the shares that governed and weekly won back in each market whose damage is more than noise."""
+    found = []
+    for run in runs:
+        won = {name: won_back([run], name, last=FIRST_DAYS) for name in (GOVERNED, WEEKLY)}
+        if won[GOVERNED][1][0] > CELL_DAMAGE:
+            found.append({"seed": run["seed"], **{name: share(*both) for name, both in won.items()}})
+    return found
+
+
+def figures_of(kind: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return what the markets of a kind say; without a model of the new world there is no damage."""
+    first = [day for run in runs if any(on := confirmed_mornings(run, "concept")) for day in [on.index(True) + 1]]
+    cost = means(runs, NEVER) - means(runs, GOVERNED)
+    early = [fit["outcome"] for run in runs for fit in run["fits"] if fit["day"] <= FIRST_DAYS]
+    found: dict[str, Any] = {
+        "kind": kind,
+        "markets": len(runs),
+        "maps": {name: float(np.mean(means(runs, name, last=FIRST_DAYS))) for name in runs[0]["maps"]},
+        "fits": {one: early.count(one) / len(runs) for one in (INSTALLED, REFUSED, FAILED)},
+        "concept_confirmed": {"markets": len(first), "median_day": float(np.median(first)) if first else None},
+        "cost": {"mean": float(np.mean(cost)), "bounds": bounds(cost)},
     }
-    return retrains, seeds, reports
+    if BORN not in runs[0]["maps"]:
+        return found
+    _, damage = won_back(runs, NEVER, last=FIRST_DAYS)
+    found["damage"] = {"mean": float(np.mean(damage)), "bounds": bounds(damage), "by_market": damage.tolist()}
+    found["cells"] = cells_of(runs)
+    for name in (GOVERNED, WEEKLY):
+        gain, _ = won_back(runs, name, last=FIRST_DAYS)
+        over = bounds(gain - BOUND_SHARE * damage)
+        has_late_days = max(runs[0]["days"]) >= LATE_DAY
+        found[name] = {
+            "share": share(gain, damage),
+            "late_share": share(*won_back(runs, name, LATE_DAY)) if has_late_days else None,
+            "gain_over_part_of_damage": None if over is None else over[0],
+        }
+    return found
 
 
-def told_interval(share: Interval, scale: float = 100.0, unit: str = "%") -> str:
-    """Return an interval in words."""
-    return f"{scale * share.estimate:.1f}{unit} [{scale * share.lower:.1f}, {scale * share.upper:.1f}]"
+def false_alarms(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return how often markets without drift cried wolf: drifts, and by report markets and mornings with an alarm.
+
+    A drift that is confirmed on mornings in a row is one.
+    """
+    each = [confirmed_mornings(run, kind) for kind in KINDS for run in runs]
+    began = [now and not before for days in each for before, now in pairwise([False, *days])]
+    counts = {kind: [sum(kind[0] in one for one in run["alarms"]) for run in runs] for kind in KINDS}
+    alarms = {kind: {"markets": sum(map(bool, of)), "mornings": sum(of)} for kind, of in counts.items()}
+    mornings = sum(len(run["codes"]) for run in runs)
+    return {"markets": len(runs), "mornings": mornings, "false_drifts": sum(began), "alarms": alarms}
 
 
-def print_rows(lines: Sequence[Line]) -> None:
-    """Print the table of injections."""
-    print(f"\n{'injection':20}{'expected':14}{'found':8}{'share, 95 %':24}{'delay, days':16}note")
-    for line in lines:
-        delay = f"{int(np.median(line.delays))} ({line.delays[0]}-{line.delays[-1]})" if line.delays else "-"
-        share = "-" if line.share is None else told_interval(line.share)
-        found = "-" if line.share is None else f"{line.found}/{line.of}"
-        mark = "" if line.holds else "  BROKEN"
-        print(f"{line.name:20}{line.expected:14}{found:8}{share:24}{delay:16}{line.note}{mark}")
-        print(f"{'':20}{line.told}")
+def claims_of(figures: Sequence[Run], none: str, quiet: Run | None = None) -> list[dict[str, Any]]:
+    """Return each claim in words and whether it holds; a bound that there is not holds nothing.
 
-
-def print_declared(rows: Sequence[str], wanted: Sequence[str]) -> None:
-    """Print what is expected, before anything is measured."""
-    words = {
-        "retrain": f"retrain within {{}} days in at least {FOUND_SHARE:.0%} of markets",
-        "block": "block within {} days in every market, no retrain",
-        "quiet": "data and latent alarms those of the quiet branch, no concept alarm, no block, no retrain more",
-        "undetectable": f"not claimed: retrain within {{}} days in less than {FOUND_SHARE:.0%} of markets",
-    }
-    print("declared:")
-    print(f"  {CONTROL}: at most {FALSE_RETRAINS_PER_100:g} false retrains per 100 mornings")
-    for row in (row for row in ROWS if row.name in rows):
-        print(f"  {row.name} ({row.told}): {words[row.expected].format(row.within)}")
-    if STORM in wanted:
-        print(f"  {STORM}: in every market the governor trains less often than policies without memory, and on average")
-        print(f"  {'':{len(STORM)}}  it loses less MAP than without any training")
-    if TRAFFIC in wanted:
-        sizes = " to ".join(f"{pairs:,}" for pairs in (min(PAIRS_PER_DAY), max(PAIRS_PER_DAY)))
-        print(f"  {TRAFFIC}: the share of weeks with an alarm does not grow from {sizes} pairs a day")
-    print(flush=True)
-
-
-def report_rows(rows: Sequence[str], runs: Sequence[Run]) -> list[str]:
-    """Print quiet days and injections; return what is broken."""
-    control = {run.seed: run for run in runs if run.row == CONTROL}
-    if not control:
-        return []
-    retrains, seeds, reports = false_alarms(list(control.values()))
-    print(f"{len(control)} markets, {USERS:,} users; {retrains.n} drift-free mornings")
-    print(f"  false retrains per 100 mornings: {told_interval(retrains, unit='')} (goal: at most 1)")
-    print(f"  markets with a false retrain: {told_interval(seeds)}")
-    for name, share in reports.items():
-        print(f"  {name} report alarms on {told_interval(share)} of mornings")
-    chosen = [row for row in ROWS if row.name in rows]
-    of = {row.name: [run for run in runs if run.row == row.name and run.seed in control] for row in chosen}
-    lines = [line_of(row, of[row.name], control) for row in chosen if of[row.name]]
-    print_rows(lines)
-    broken = [line.name for line in lines if not line.holds]
-    return broken + (["false retrains"] if 100 * retrains.estimate > FALSE_RETRAINS_PER_100 else [])
-
-
-def report_storm(runs: Sequence[StormRun]) -> list[str]:
-    """Print what each policy did in the storm; the governor must train less than both others, and to some effect."""
-    if not runs:
-        return []
-    markets = sorted({run.seed for run in runs})
-    print(f"\nstorm of {STORM_DAYS} days, {PHASE_DAYS} on and {PHASE_DAYS} off; ", end="")
-    print(f"{len(markets)} markets of {STORM_USERS:,} users, mean (least to most)")
-    print(f"{'policy':8}{'trainings':>18}{'true MAP@10':>28}{'lost to the oracle':>28}{'training, s':>20}")
-    of = {name: [run for run in runs if run.policy == name] for name in dict.fromkeys(run.policy for run in runs)}
-    frozen = {run.seed: run.map_lost for run in of.get(FROZEN, ())}
-    for name, ours in of.items():
-        told = [
-            told_range([run.trainings for run in ours], ".1f", "d"),
-            *(told_range([getattr(run, field) for run in ours], ".4f") for field in ("true_map", "map_lost")),
-            told_range([run.seconds for run in ours], ".0f"),
+    `none` is the kind without a drift, and `quiet` what `false_alarms` says of its markets.
+    """
+    found: list[tuple[str, bool]] = []
+    for one in figures:
+        kind, limits = one["kind"], one["cost"]["bounds"]
+        if kind == none:
+            found += [
+                (f"{kind}: costs at most {COST_CLAIM:g} MAP", one["cost"]["mean"] <= COST_CLAIM),
+                (
+                    f"{kind}: upper bound of the cost at most {COST_BOUND_CLAIM:g}",
+                    limits is not None and limits[1] <= COST_BOUND_CLAIM,
+                ),
+            ]
+        if "damage" in one and one["damage"]["mean"] > MATERIAL_DAMAGE:
+            ours = {name: -np.inf if value is None else value for name, value in one[GOVERNED].items()}
+            found += [
+                (f"{kind}: {SHARE_CLAIM:.0%} won back over days 1-{FIRST_DAYS}", ours["share"] >= SHARE_CLAIM),
+                (
+                    f"{kind}: lower bound of gain - {BOUND_SHARE:g} x damage above 0",
+                    ours["gain_over_part_of_damage"] > 0,
+                ),
+                (
+                    f"{kind}: {LATE_SHARE_CLAIM:.0%} won back from day {LATE_DAY} on",
+                    ours["late_share"] >= LATE_SHARE_CLAIM,
+                ),
+            ]
+    if ahead := [cell[GOVERNED] - cell[WEEKLY] for one in figures for cell in one.get("cells", ())]:
+        text = f"in no market and drift more than {100 * CELL_SHORTFALL_CLAIM:g} points less won back than by weekly"
+        found += [
+            ("mean share won back not below weekly's", float(np.mean(ahead)) >= 0),
+            (text, min(ahead) >= -CELL_SHORTFALL_CLAIM),
         ]
-        print(f"{name:8}{told[0]:>18}{told[1]:>28}{told[2]:>28}{told[3]:>20}")
-        if name != FROZEN and frozen:
-            saved = [frozen[run.seed] - run.map_lost for run in ours if run.seed in frozen]
-            print(f"{'':8}MAP won against {FROZEN} training: {told_range(saved, '+.4f')}")
-    trainings = {(run.policy, run.seed): run.trainings for run in runs}
-    others = [name for name in of if name not in (GOVERNED, FROZEN)]
-    often = [seed for seed in markets for one in others if trainings[GOVERNED, seed] >= trainings[one, seed]]
-    broken = [f"storm: the governor trains as often as a policy without memory in market {one}" for one in set(often)]
-    won = [frozen[run.seed] - run.map_lost for run in of[GOVERNED] if run.seed in frozen]
-    return broken + (["storm: the governor's trainings win nothing"] if won and np.mean(won) <= 0 else [])
+    if quiet is not None:
+        text = f"at most {FALSE_DRIFTS_CLAIM} confirmed drift in {QUIET_MARKETS} markets without one"
+        found.append((text, quiet["markets"] >= QUIET_MARKETS and quiet["false_drifts"] <= FALSE_DRIFTS_CLAIM))
+    return [{"claim": text, "holds": bool(holds)} for text, holds in found]
 
 
-def told_range(values: Sequence[float], form: str, bound: str = "") -> str:
-    """Return the mean of some values with the least and the most of them."""
-    return f"{np.mean(values):{form}} ({min(values):{bound or form}} to {max(values):{bound or form}})"
+def print_figures(figures: Sequence[Run], quiet: Run | None) -> None:
+    """Print what was won back of the damage, what it took, when it was confirmed, and how often quiet markets cried."""
+    print(f"\n{'drift':12}{'damage':>8}", end="")
+    print("".join(f"{f'{name} 1-{FIRST_DAYS}':>15}{f'from {LATE_DAY}':>9}" for name in (GOVERNED, WEEKLY)), end="")
+    print(f"{'installed':>11}{REFUSED:>9}{FAILED:>8}   concept drift confirmed, 95 %, median day")
+    for one in figures:
+        shares = [one.get(name, {}).get(of) for name in (GOVERNED, WEEKLY) for of in ("share", "late_share")]
+        told = "".join(f"{'-' if value is None else f'{value:.0%}':>{12}}" for value in shares)
+        fits = "".join(f"{value:>9.1f}" for value in one["fits"].values())
+        seen, day = one["concept_confirmed"]["markets"], one["concept_confirmed"]["median_day"]
+        power = f"{seen}/{one['markets']} {_share(seen, one['markets'])} {'-' if day is None else f'{day:g}'}"
+        print(f"{one['kind']:12}{one['damage']['mean'] if 'damage' in one else 0:>8.4f}{told}{fits}   {power}")
+    if quiet is not None:
+        markets, mornings = quiet["markets"], quiet["mornings"]
+        print(f"\nwithout drift: {markets} markets, {mornings} mornings, {quiet['false_drifts']} drifts confirmed")
+        for kind, count in quiet["alarms"].items():
+            told = f"{count['markets']} markets, {count['mornings']} mornings {_share(count['mornings'], mornings)}"
+            print(f"  the {kind} report alarmed in {told}")
 
 
-def report_traffic(runs: Sequence[TrafficRun]) -> list[str]:
-    """Print alarm rates by traffic; the largest may not alarm more than the smallest beyond chance."""
-    if not runs:
-        return []
-    markets = len({run.seed for run in runs})
-    print(f"\ntraffic: {markets} markets, all sizes of a market with the same champion")
-    print(f"{'pairs a day':>12}{'mornings':>10}{'weeks':>7}{'weeks with an alarm, 95 %':>28}   mornings by report")
-    counted = {}
-    for size in sorted({run.nominal_pairs for run in runs}):
-        ours = [run for run in runs if run.nominal_pairs == size]
-        counted[size] = (sum(run.alarm_weeks for run in ours), sum(run.weeks for run in ours))
-        kinds = ", ".join(f"{kind} {sum(run.alarms[kind] for run in ours)}" for kind in ours[0].alarms)
-        pairs, days = sum(run.pairs for run in ours) // len(ours), sum(run.days for run in ours)
-        share = told_interval(wilson_interval(*counted[size]))
-        print(f"{pairs:>12,}{days:>10}{counted[size][1]:>7}{share:>28}   {kinds}")
-    low, high = newcombe(*counted[max(counted)], *counted[min(counted)])
-    told = f"{100 * low:+.1f} to {100 * high:+.1f} of 100 weeks"
-    print(f"largest minus smallest: {told}; told from chance would be {_seen_growth(counted)}")
-    return ["traffic: alarms grow with n"] if low > 0 else []
-
-
-def _seen_growth(counted: Mapping[int, tuple[int, int]]) -> str:
-    """Return how many weeks with an alarm the largest traffic needs for growth to be told from chance."""
-    few, weeks = counted[min(counted)], counted[max(counted)][1]
-    enough = (more for more in range(weeks + 1) if newcombe(more, weeks, *few)[0] > 0)
-    least = next(enough, None)
-    return "none" if least is None else f"{least} of {weeks} and more"
+def _share(count: int, of: int) -> str:
+    found = wilson_interval(count, of)
+    return f"[{found.lower:.1%}, {found.upper:.1%}]"

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError
+from mlife_assets.components.model.out_of_sample import folds_of
+from mlife_assets.components.monitoring.inputs import read_reference
+from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring.columns import LABEL
-from mlife_assets.core.training.fold_scores import itself
-from mlife_assets.core.training.folds import fold_starts
-from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.manifest_facts import last_trained_day
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.recruiting.features import feature_matrix
-from mlife_assets.recruiting.job_applications import job_applications
+from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.policies import CandidatePolicy
 
 SEED = 1
@@ -34,168 +30,79 @@ def plan(recovery_bench: ModuleType) -> Any:
 
 
 @pytest.fixture(scope="module")
-def history(recovery_bench: ModuleType, plan: Any) -> Any:
-    return recovery_bench.lived(SEED, plan)
+def begun(recovery_bench: ModuleType, plan: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return recovery_bench.begun(SEED, plan, tmp_path_factory.mktemp("recovery") / "begun")
 
 
 @pytest.fixture(scope="module")
-def runs(recovery_bench: ModuleType, history: Any, plan: Any) -> dict[str, Any]:
-    kinds = {kind.name: kind for kind in recovery_bench.KINDS}
-    return {
-        name: recovery_bench.recovered(history, kinds[name], plan, SEED, has_daily=True)
-        for name in recovery_bench.QUICK_KINDS
-    }
+def recovered(
+    recovery_bench: ModuleType, begun: Any, plan: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], dict[str, Any]]:
+    """Return the run of a kind by its name."""
+
+    def of_kind(name: str) -> dict[str, Any]:
+        kind = next(one for one in recovery_bench.KINDS if one.name == name)
+        return recovery_bench.recovered(begun, kind, plan, tmp_path_factory.mktemp("runs") / "home")
+
+    return of_kind
 
 
 def tables() -> ModuleType:
-    return sys.modules["monitored_market.recovery_tables"]
+    return sys.modules["monitored_market.tables"]
 
 
-def test_folds_of_the_first_champion_know_nothing_of_their_weeks(history: Any, plan: Any) -> None:
-    market, models = history.market, history.models
-    *folds, (serves, first) = history.served
-    starts = fold_starts(market.day, 7, plan.policies.promotion.gate_weeks)
-    assert [day for day, _ in folds] == starts[-len(folds) :]
+def test_the_first_champion_serves_on_the_day_of_the_drift_and_its_folds_score_its_reference(begun: Any) -> None:
+    ports, day = begun.of_model(), begun.market.day
+    [reign] = ports.registry.history()
+    assert (begun.serving(), reign.since.date()) == (reign.model_version, add_days(day, -1))
+    *folds, champion = folds_of(ports, reign.model_version)
     assert len(folds) >= 2
-    assert all(last_trained_day(one.manifest) < day for day, one in history.served)
-    assert (serves, itself(first, job_applications(plan.policies)).first_day) == (market.day, market.day)
-    reference = history.watch.champion.reference
-    assert pc.min(reference.examples["exposure_date"]).as_py() == folds[0][0]
-    scored = reference.examples.filter(pc.less(reference.examples["exposure_date"], pa.scalar(folds[1][0])))
-    rows = pa.concat_tables([rows for day, rows in sorted(market.examples[LABEL].items()) if day < folds[1][0]])
-    said = {}
-    for one in (folds[0][1].model_version, first.model_version):
-        scorer = models.scorer(one)
-        said[one] = scorer.score(feature_matrix(rows, scorer.feature_spec)).probability
-    known = scored["probability"].to_numpy()
-    assert len(known)
-    assert np.isin(known, said[folds[0][1].model_version]).all()
-    assert not np.isin(known, said[first.model_version]).any()
-    asked = history.watch.champion.scored_by[LABEL]
-    by_fold = {one.scorer.model_version: one.rows for one in asked}
-    assert set(by_fold) <= {one.model_version for _, one in folds}, "windows are scored by who scored the reference"
-    assert by_fold[folds[0][1].model_version] == scored.num_rows
-
-
-def test_what_was_known_before_the_branch_is_fitted_once_and_what_comes_after_is_not_shared(
-    history: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    governed, market = sys.modules["monitored_market.governed"], history.market
-    first, asked = history.served[-1][1], []
-
-    def learned(*given: Any, **others: Any) -> None:
-        asked.append((given[2], others["faulty"]))
-        raise RuntimeError("fitted")
-
-    monkeypatch.setattr(governed, "learned_from", learned)
-    one, other = history.models.branch(market.day), history.models.branch(market.day)
-    assert one.fitted(market, market.day) is other.fitted(market, market.day) is first
-    usual = history.models.policies.training.half_life_days
-    one._own[add_days(market.day, 7), frozenset(), usual] = first.model_version
-    assert one.fitted(market, add_days(market.day, 7)) is first
-    with pytest.raises(RuntimeError, match="fitted"):
-        other.fitted(market, add_days(market.day, 7))
-    faulty = add_days(market.day, -3)
-    with pytest.raises(RuntimeError, match="fitted"):
-        one.fitted(market, market.day, [faulty, add_days(market.day, 1)])
-    assert asked == [(add_days(market.day, 7), frozenset()), (market.day, frozenset({faulty}))]
-
-
-def at_work(history: Any, monkeypatch: pytest.MonkeyPatch, faults: tuple[str, ...] = ()) -> tuple[Any, Any]:
-    """Return the product on a morning on which a fit is due, and what it fits; `faults` keep that from serving."""
-    governed, market = sys.modules["monitored_market.governed"], history.market
-    other, decision = history.served[0][1], SimpleNamespace(verdict="retrain")
-    monkeypatch.setattr(governed, "looked", lambda *_: None)
-    monkeypatch.setattr(governed, "decided", lambda *_: SimpleNamespace(alarms=("data", "concept"), decision=decision))
-    monkeypatch.setattr(governed, "vetoes", lambda *_: [Condition(name, False, "no") for name in faults])
-    models = history.models.branch(market.day)
-    monkeypatch.setattr(models, "fitted", lambda *_, **__: other)
-    return governed.Governed(history.watch.branch(), models, list(history.served)), other
-
-
-def test_what_is_fitted_serves_from_the_next_day_on_and_what_was_served_scores_its_reference(
-    history: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    market, first = history.market, history.served[-1][1]
-    product, other = at_work(history, monkeypatch)
-    asked: list[Any] = []
-    monkeypatch.setattr(sys.modules["monitored_market.governed"], "promote", lambda *given: asked.append(given[2:]))
-    facts = product.facts(market)
-    assert (facts.new_mature_positives, facts.fit_dates) == (0, (market.day,))
-    product.evening(market)
-    assert not asked, "nothing was fitted"
-    product.morning(market)
-    assert (product.serving, product.alarms) == (first.model_version, ["dc"])
-    assert product.fits == {market.day: ("installed", [])}
-    product.evening(market)
-    [(fit, until, judged_by)] = asked
-    assert (fit, until) == (other, last_trained_day(other.manifest))
-    last = last_mature_exposure_day(market.day, 7)
-    weeks = product.models.policies.promotion.gate_weeks
-    assert judged_by[0] == (max(history.served[0][0], add_days(last, 1 - 7 * weeks)), history.served[0][1])
-    assert judged_by[1:] == history.served[1:]
-    assert product.served == [*history.served, (add_days(market.day, 1), other)]
-    assert product.facts(market).new_mature_positives > 0, "the newest fit knew less than the first"
-
-
-def test_what_something_speaks_against_does_not_serve(history: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    product, _ = at_work(history, monkeypatch, ("serving_probabilities_vary",))
-    product.morning(history.market)
-    product.evening(history.market)
-    assert product.fits == {history.market.day: ("refused", ["serving_probabilities_vary"])}
-    assert product.served == history.served
-    assert product.serving == history.served[-1][1].model_version
-
-    def too_little(*_: Any, **__: Any) -> None:
-        raise NotEnoughEvidenceError("too little")
-
-    monkeypatch.setattr(product.models, "fitted", too_little)
-    product.morning(history.market)
-    assert product.fits == {history.market.day: ("not_enough_evidence", [])}
+    assert champion.first_day == add_days(day, -1), "it learned what was known then"
+    reference = read_reference(ports, day)
+    assert set(reference.scored_by[LABEL]) <= {fold.model_version for fold in folds}
+    assert pc.min(reference.examples["exposure_date"]).as_py() >= folds[0].first_day
 
 
 @pytest.mark.proof
-def test_policies_start_alike_and_the_new_world_is_worth_knowing(runs: dict[str, Any], plan: Any) -> None:
-    drifted, quiet = runs["pay 5"], runs["none"]
-    assert drifted["days"] == [1, 4, 7, 10]
-    for run in (drifted, quiet):
-        maps = run["maps"]
-        assert maps["never"][:3] == maps["weekly"][:3]
-        assert maps["never"][3] != maps["weekly"][3]
-        assert all(maps[name][0] < maps["oracle"][0] for name in ("never", "human", "simple"))
-        assert len(run["alarms"]) == len(run["codes"]) == plan.days
-    assert np.mean(drifted["maps"]["born"]) > np.mean(drifted["maps"]["never"]) + 0.01
-    assert drifted["maps"]["daily"][0] == drifted["maps"]["never"][0], "nobody learned anything yet"
-    assert drifted["maps"]["daily"][1] != drifted["maps"]["weekly"][1]
-    assert not {"born", "daily"} & set(quiet["maps"])
+def test_policies_start_alike_and_the_new_world_is_worth_knowing(recovered: Any, plan: Any) -> None:
+    run = recovered("pay 5")
+    maps = run["maps"]
+    assert run["days"] == [1, 4, 7]
+    assert maps["never"] == maps["weekly"], "the first refit serves on day 8"
+    assert all(of < best for of, best in zip(maps["never"], maps["oracle"], strict=True))
+    assert len(run["alarms"]) == len(run["codes"]) == plan.days
+    assert np.mean(maps["born"]) > np.mean(maps["never"]) + 0.01
 
 
 @pytest.mark.proof
-def test_fits_are_those_that_the_governor_asked_for(recovery_bench: ModuleType, runs: dict[str, Any]) -> None:
-    for run in runs.values():
-        asked = {day for day, verdict in enumerate(run["verdicts"], 1) if verdict == "retrain"}
-        assert {fit["day"] for fit in run["fits"]} == asked
-        assert min(asked) <= 8, "a week after the first, or sooner in a drift"
-        assert run["fits"][-1] == {"day": max(asked), "outcome": "installed", "unmet": []}
-    assert [fit["day"] for fit in runs["none"]["fits"]] == [8], "a week after the first"
-    assert runs["none"]["maps"]["governed"] == runs["none"]["maps"]["weekly"], "fitted on the same days"
-    kept = json.loads(json.dumps(list(runs.values())))
-    assert recovery_bench.report(kept, recovery_bench.KINDS) == recovery_bench.report(
-        [*runs.values()], recovery_bench.KINDS
-    )
+def test_fits_are_those_that_the_governor_asked_for(
+    recovery_bench: ModuleType, begun: Any, plan: Any, tmp_path: Path
+) -> None:
+    """A week after the first, as weekly: both serve the same, unless the gate has something against it."""
+    none = next(one for one in recovery_bench.KINDS if one.name == "none")
+    run = recovery_bench.recovered(begun, none, replace(plan, days=8, judged_every=7), tmp_path / "home")
+    asked = [day for day, verdict in enumerate(run["verdicts"], 1) if verdict == "retrain"]
+    assert [fit["day"] for fit in run["fits"]] == asked == [7]
+    is_installed = run["fits"][0] == {"day": 7, "outcome": "promoted", "unmet": []}
+    assert is_installed or run["fits"][0]["unmet"]
+    assert run["maps"]["weekly"] != run["maps"]["never"]
+    assert run["maps"]["governed"] == run["maps"]["weekly" if is_installed else "never"]
+    assert "born" not in run["maps"]
+    kept = json.loads(json.dumps([run]))
+    assert recovery_bench.report(kept, recovery_bench.KINDS) == recovery_bench.report([run], recovery_bench.KINDS)
 
 
 def made_up(kind: str, never: float, **others: Any) -> dict[str, Any]:
     """Return a run of 60 days in which each policy keeps one value; `governed` and `born` may be given."""
     days = list(range(1, 61, 3))
     maps = {"never": [never] * 20, "weekly": [never] * 20, "governed": [never] * 20}
-    maps |= {name: [value] * 20 for name, value in others.items() if name in ("governed", "born", "weekly", "daily")}
+    maps |= {name: [value] * 20 for name, value in others.items() if name in ("governed", "born", "weekly")}
     run = {"seed": 1, "kind": kind, "days": days, "maps": maps, "fits": [], "alarms": [""] * 60}
     run |= {"codes": [["no_drift"]] * 60, "verdicts": ["wait"] * 60}
     return run | {name: value for name, value in others.items() if name in run}
 
 
-def fit(day: int, outcome: str = "installed") -> dict[str, Any]:
+def fit(day: int, outcome: str = "promoted") -> dict[str, Any]:
     return {"day": day, "outcome": outcome, "unmet": []}
 
 
@@ -219,17 +126,6 @@ def test_shares_are_pooled_over_markets(recovery_bench: ModuleType) -> None:
     assert found["governed"]["gain_over_part_of_damage"] is None
 
 
-def test_the_most_that_refits_win_stands_beside_what_the_product_won_in_the_same_markets(
-    recovery_bench: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs = [made_up("pay 5", 0.3, governed=0.36, born=0.4, daily=0.38), made_up("pay 5", 0.3, governed=0.5, born=0.6)]
-    found = tables().figures_of("pay 5", runs)
-    assert found["daily"] == {"markets": 1, "daily": pytest.approx(0.8), "governed": pytest.approx(0.6)}
-    assert "daily" not in found["maps"], "no mean over other markets than the rest"
-    tables().print_figures([found])
-    assert "pay 5          1 of 2 markets     daily 80%  governed 60%" in capsys.readouterr().out
-
-
 def test_a_material_damage_has_to_be_won_back(recovery_bench: ModuleType) -> None:
     good = [made_up("pay 5", 0.3 + shift, governed=0.395 + shift, born=0.4 + shift) for shift in (0, 0.01, 0.02)]
     assert unmet(good) == []
@@ -241,7 +137,7 @@ def test_a_material_damage_has_to_be_won_back(recovery_bench: ModuleType) -> Non
     assert "pay 5: lower bound of gain - 0.6 x damage above 0" in unmet(uneven)
     spent = [{**one, "fits": [fit(8), fit(15, "refused"), fit(46)]} for one in good]
     found = tables().figures_of("pay 5", spent)
-    assert found["fits"] == {"all": 2.0, "installed": 1.0, "refused": 1.0}
+    assert found["fits"] == {"promoted": 1.0, "refused": 1.0, "failed": 0.0}
 
 
 def test_shares_are_held_against_weekly_in_each_market_and_drift(recovery_bench: ModuleType) -> None:
@@ -277,29 +173,25 @@ def test_false_alarms_count_by_market_and_by_morning(recovery_bench, capsys) -> 
     runs = [made_up("none", 0.4, codes=codes, alarms=alarms), made_up("none", 0.4)]
     found = tables().false_alarms(runs)
     assert found["false_drifts"] == 2, "on mornings in a row it is one"
-    assert found["counts"]["concept drift confirmed"] == {"markets": 1, "mornings": 3}
-    assert found["counts"]["data drift confirmed"] == {"markets": 0, "mornings": 0}
-    assert found["counts"]["alarm of the concept report"] == {"markets": 1, "mornings": 2}
-    assert found["counts"]["alarm of the data report"] == {"markets": 1, "mornings": 1}
-    assert tables().confirmed_on(runs[0]) == 11
-    assert tables().confirmed_on(runs[1]) is None
+    assert found["alarms"]["concept"] == {"markets": 1, "mornings": 2}
+    assert found["alarms"]["data"] == {"markets": 1, "mornings": 1}
     recovery_bench.report([*runs, made_up("pay 5", 0.3, born=0.4, codes=codes)], recovery_bench.KINDS)
     told = capsys.readouterr().out
     assert "2 markets, 120 mornings, 2 drifts confirmed" in told
-    assert "concept drift confirmed              1 of 2 markets" in told
+    assert "the concept report alarmed in 1 markets, 2 mornings" in told
+    assert ("1/2 [" in told, "1/1 [" in told) == (True, True)
     claims = {
         count: tables().claims_of([], "none", {"markets": count, "false_drifts": 1})[-1]["holds"] for count in (19, 20)
     }
     assert claims == {19: False, 20: True}
     assert not tables().claims_of([], "none", {"markets": 20, "false_drifts": 2})[-1]["holds"]
-    assert told.index("0.8     1/2") < told.index("     5     1/1")
 
 
 def test_a_finished_run_is_kept_and_never_run_again(recovery_bench, plan, tmp_path, monkeypatch, capsys) -> None:
     lived: list[str] = []
-    monkeypatch.setattr(recovery_bench, "lived", lambda *_: lived.append("history"))
+    monkeypatch.setattr(recovery_bench, "begun", lambda *_: lived.append("history"))
     monkeypatch.setattr(
-        recovery_bench, "recovered", lambda _, kind, *__, **___: (lived.append(kind.name), made_up(kind.name, 0.3))[1]
+        recovery_bench, "recovered", lambda _, kind, *__: (lived.append(kind.name), made_up(kind.name, 0.3))[1]
     )
     monkeypatch.setattr(sys, "argv", ["recovery", "--quick", "--work", str(tmp_path)])
     assert recovery_bench.main() == 0

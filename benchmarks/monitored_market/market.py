@@ -1,15 +1,15 @@
 """The simulated market with its marts in memory: what the daily graph would know each morning, without files.
 
-Concept: real are the market, its exporters with their faults, `candidate_pairs`, `pair_features` and `sample_pairs`.
-Bypassed are landing files, the event log and dbt: their windows are counted here from the same exports (features of
-day D know exports until D - 1; a click is mature 3 days after its exposure, an application 8). A market can branch:
-random draws are named by day and purpose, so a branch lives the same days but for what is injected into it.
+Concept: real are the market and its exporters with their faults. Bypassed are landing files, the event log and dbt:
+their windows are counted here from the same exports (features of day D know exports until D - 1; a click is mature 3
+days after its exposure, an application 8). A market can branch: random draws are named by day and purpose, so a branch
+lives the same days but for what is injected into it.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -17,32 +17,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.lateness import FRESH_DAYS, Arrivals
-from mlife_assets.core.monitoring.sampling import DaySample, sample_pairs
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, Outcomes, joined
+from mlife_assets.market.behaviour import APPLY, CLICK, HIRE, Outcomes, joined, mood_of_day, respond
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, epoch_us, published_taste
 from mlife_assets.market.simulation import DayRecord, Market
 from mlife_assets.market.source import World, exported_tables, honest_tables
 from mlife_assets.market.world import Injection, MarketConfig
-from mlife_assets.recruiting.candidates import candidate_pairs
 from mlife_assets.recruiting.events import EMBEDDING_SIZE
-from mlife_assets.recruiting.features import (
-    CATEGORICAL_FEATURES,
-    DERIVED_FEATURES,
-    PASSED_FEATURES,
-    pair_features,
-)
-from mlife_assets.recruiting.policies import CandidatePolicy, LabelPolicy
+from mlife_assets.recruiting.features import CATEGORICAL_FEATURES, DERIVED_FEATURES, PASSED_FEATURES, pair_features
+from mlife_assets.recruiting.policies import LabelPolicy
 
 IMPRESSION, MESSAGE, CLICKED, APPLIED = range(4)
-LABELS = LabelPolicy()
-WINDOW_DAYS = {"click": LABELS.click_window_days, LABEL: LABELS.apply_window_days}
+USERS, JOBS = "user_features", "job_features"
+LABELLED, CLICKS = "labelled_examples", "click_examples"
+WINDOW_DAYS = {CLICKS: LabelPolicy().click_window_days, LABELLED: LabelPolicy().apply_window_days}
 EXAMPLE_FEATURES = (*DERIVED_FEATURES, *PASSED_FEATURES, *CATEGORICAL_FEATURES)
 EXAMPLE_KEYS = ("exposure_id", "user_id", "job_id", "slice", "exposure_date")
+WARM_UP_DAYS = 28
+"""Days after which all windows of features are full; a market that has just opened is not what is monitored."""
+REMEMBERED_DAYS = 60
+"""Days that a reference, a late label or a night may still look back; examples stay, since models learn from them."""
 ENDLESS_HISTORY_DAYS = 2_000
 """The recruiters' own tool texts throughout: the benchmark has no sending platform."""
+
+Day = date | None
 
 
 @dataclass(frozen=True)
@@ -55,34 +54,39 @@ class Exposures:
 
 
 class MonitoredMarket:
-    """A market and what is known of it each morning. `day` is the next day to live."""
+    """A market and what is known of it each morning.
+
+    Attributes:
+        day: the next day to live.
+        landed, arrivals: by day, rows that it exported, by type, and its clicks.
+        examples: mart -> exposure day -> labelled exposures with derived features.
+    """
 
     def __init__(self, config: MarketConfig) -> None:
         """Start before the first day."""
         self.config = replace(config, history_days=ENDLESS_HISTORY_DAYS)
         self.market = Market(self.config, _is_never_texted)
-        people = len(self.market.people)
         self.day = config.start_date
-        self.snapshots: dict[date, pa.Table] = {}
         self.landed: dict[date, dict[str, int]] = {}
-        self.exposures: dict[date, Exposures] = {}
-        self.outcomes: dict[date, Outcomes] = {}
         self.arrivals: dict[date, Arrivals] = {}
-        self.examples: dict[str, dict[date, pa.Table]] = {LABEL: {}, "click": {}}
-        self._features: dict[str, tuple[date, pa.Table]] = {}
+        self.examples: dict[str, dict[date, pa.Table]] = {LABELLED: {}, CLICKS: {}}
+        self._exposures: dict[date, Exposures] = {}
+        self._outcomes: dict[date, Outcomes] = {}
+        self._mornings: dict[date, dict[str, pa.Table]] = {}
+        self._snapshot: pa.Table | None = None
         self._job_parts: list[pa.Table] = []
         self._expires_us = self._closed = self._hires = np.zeros(0, dtype=np.int64)
         self._counts: dict[date, list[tuple[np.ndarray, np.ndarray]]] = {}
-        self._last_click = np.full(people, -1, dtype=np.int64)
+        self._last_click = np.full(len(self.market.people), -1, dtype=np.int64)
 
     def branch(self, *injections: Injection) -> MonitoredMarket:
         """Return a market with the same past that has `injections` in its future."""
         other = copy.copy(self)
         other.config = replace(self.config, injections=injections)
         other.market = Market(other.config, _is_never_texted, self.market.state)
-        for name in ("snapshots", "landed", "exposures", "outcomes", "arrivals", "_counts", "_features"):
+        for name in ("landed", "arrivals", "_exposures", "_outcomes", "_mornings", "_counts"):
             setattr(other, name, dict(getattr(self, name)))
-        other.examples = {outcome: dict(known) for outcome, known in self.examples.items()}
+        other.examples = {mart: dict(known) for mart, known in self.examples.items()}
         other._job_parts = list(self._job_parts)
         return other
 
@@ -90,39 +94,62 @@ class MonitoredMarket:
         """Live through `day`: label what matures this morning, advance the market, take in what it exports."""
         day = self.day
         self.label_what_matures()
-        morning = (self.user_features(), self.job_features()) if self.snapshots else None
+        known = None if self._snapshot is None else (self.read(USERS, as_of=day), self.read(JOBS, as_of=day))
         record = self.market.advance(day)
         people = self.market.people
         world = World(self.config, self.market.catalogue, people, published_taste(self.config, people, day))
         tables = exported_tables(world, record, honest_tables(world, record))
-        if morning is not None:
-            self.exposures[day] = self._shown(record, *morning)
+        if known is not None:
+            self._exposures[day] = self._shown(record, *known)
         self._take_in(record, tables)
-        self.day = add_days(day, 1)
+        self.day, oldest = add_days(day, 1), add_days(day, -REMEMBERED_DAYS)
+        for held in (self.landed, self._exposures, self._outcomes, self._mornings, self._counts):
+            for old in [one for one in held if one < oldest]:
+                del held[old]
         return record
 
-    def sample(self, *, rows: int, seed: int, policy: CandidatePolicy, users: int | None = None) -> DaySample:
-        """Return the sample of this morning's candidate pairs, as monitoring draws it; of the first `users` only."""
-        asked = self.user_features() if users is None else self.user_features().slice(0, users)
-        pairs = candidate_pairs(asked, self.job_features(), self.day, policy)
-        places = sample_pairs(pairs["user_id"], pairs["job_id"], as_of=self.day, seed=seed, rows=rows)
-        return DaySample(pair_features(pairs.take(pa.array(places))), pairs.num_rows)
+    def read(
+        self, mart: str, *, start: Day = None, end: Day = None, as_of: Day = None, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return rows of a mart by day and id: those of a morning, or mature examples of [start, end].
 
-    def user_features(self) -> pa.Table:
-        """Return the users that were exported by the eve, in order of id, with what they did."""
-        return self._once_a_morning("users", self._user_features)
+        Users have what they did as exported by the eve; jobs are those that were open. A forgotten morning is empty.
+        """
+        found, parts = self.examples.get(mart, {}), self._mornings
+        if as_of is not None:
+            if self.day not in parts:
+                parts[self.day] = {USERS: self._user_features(), JOBS: self._job_features()}
+            rows = parts[as_of][mart] if as_of in parts else parts[self.day][mart].slice(0, 0)
+        else:
+            self.label_what_matures()
+            days = [day for day in sorted(found) if (start or day) <= day <= (end or day)]
+            rows = pa.concat_tables([found[day] for day in days] or [next(iter(found.values())).slice(0, 0)])
+        return rows if columns is None else rows.select(list(columns))
 
-    def job_features(self) -> pa.Table:
-        """Return the jobs that were open as far as was known by the eve, in order of id."""
-        return self._once_a_morning("jobs", self._job_features)
+    def leading_day(self, mart: str) -> str | None:
+        """Return the date column that orders a mart."""
+        return "exposure_date" if mart in self.examples else "as_of_date"
 
-    def _once_a_morning(self, name: str, derive: Callable[[], pa.Table]) -> pa.Table:
-        if name not in self._features or self._features[name][0] != self.day:
-            self._features[name] = self.day, derive()
-        return self._features[name][1]
+    def spread_days(self, mart: str) -> int:  # noqa: ARG002
+        """Return 0: a day's rows are in that day."""
+        return 0
+
+    def label_what_matures(self) -> None:
+        """Label the exposures whose window was observed by this morning; again is a no-op."""
+        for mart, days in WINDOW_DAYS.items():
+            self._mature(mart, last_mature_exposure_day(self.day, days))
+
+    def true_probability(self, pairs: pa.Table) -> np.ndarray:
+        """Return the true probability of an application to each pair if it is shown first today, float64 (n,)."""
+        person, job = (np.array([int(one[4:]) for one in pairs[name].to_pylist()]) for name in ("user_id", "job_id"))
+        people, jobs = self.market.people, self.market.state.vacancies
+        mood = mood_of_day(self.config, people, self.day)
+        response = respond(self.config.calibration, people, jobs, mood, person, job, epoch_us(self.day))
+        return response.click * response.apply
 
     def _user_features(self) -> pa.Table:
-        snapshot = self.snapshots[add_days(self.day, -1)]
+        snapshot = self._snapshot
+        assert snapshot is not None, "nothing was exported yet"
         person = np.array([int(user[4:]) for user in snapshot["user_id"].to_pylist()])
         today = epoch_us(self.day) // MICROSECONDS_PER_DAY
         signed_up = snapshot["signed_up_at"].cast(pa.int64()).to_numpy() // MICROSECONDS_PER_DAY
@@ -163,24 +190,6 @@ class MonitoredMarket:
         }
         return pa.table(columns)
 
-    def label_what_matures(self) -> None:
-        """Label the exposures whose window was observed by this morning; again is a no-op."""
-        for outcome, days in WINDOW_DAYS.items():
-            self._mature(outcome, last_mature_exposure_day(self.day, days))
-
-    def mature_examples(self, first: date, last: date, outcome: str = LABEL) -> pa.Table:
-        """Return exposures of [first, last] whose labels are mature this morning; clicks are sooner than applies."""
-        self.label_what_matures()
-        known = self.examples[outcome]
-        return pa.concat_tables([known[day] for day in sorted(known) if first <= day <= last])
-
-    def forget_before(self, day: date) -> None:
-        """Drop what only training on days before `day` would need."""
-        by_day = (self.snapshots, self.landed, self.exposures, self.outcomes, self._counts)
-        for held in (*by_day, *self.examples.values()):
-            for old in [one for one in held if one < day]:
-                del held[old]
-
     def _window(self, side: int, kind: int, days: int) -> np.ndarray:
         """Return events of a kind exported on the last `days` days, by person (side 0) or by job (side 1)."""
         size = len(self._expires_us) if side else len(self._last_click)
@@ -194,9 +203,9 @@ class MonitoredMarket:
 
     def _take_in(self, record: DayRecord, tables: dict[str, pa.Table]) -> None:
         day = record.day
-        self.snapshots[day] = tables["user_snapshot"]
+        self._snapshot = tables["user_snapshot"]
         self.landed[day] = {name: table.num_rows for name, table in tables.items()}
-        self.outcomes[day] = record.outcomes
+        self._outcomes[day] = record.outcomes
         clicked_us = record.outcomes.moment_us[record.outcomes.kind == CLICK]
         oldest_us = epoch_us(add_days(day, 1 - FRESH_DAYS))
         self.arrivals[day] = Arrivals(len(clicked_us), int(np.count_nonzero(clicked_us >= oldest_us)))
@@ -249,17 +258,17 @@ class MonitoredMarket:
             rows = rows.append_column(name, pa.array(values))
         return Exposures(rows.select([*EXAMPLE_KEYS, *EXAMPLE_FEATURES]), ids[kept], moment[kept])
 
-    def _mature(self, outcome: str, day: date) -> None:
+    def _mature(self, mart: str, day: date) -> None:
         """Label the exposures of `day` with what was exported until the eve of their maturity."""
-        exposures = self.exposures.get(day)
-        if exposures is None or day in self.examples[outcome]:
+        exposures = self._exposures.get(day)
+        if exposures is None or day in self.examples[mart]:
             return
-        waited, early = WINDOW_DAYS[outcome] + 1, WINDOW_DAYS["click"] + 1
-        labels = [("is_clicked", CLICK, "click", waited), ("is_applied_early", APPLY, "click", early)]
-        if outcome == LABEL:
-            labels.append(("is_applied", APPLY, LABEL, waited))
+        waited, early = WINDOW_DAYS[mart] + 1, WINDOW_DAYS[CLICKS] + 1
+        labels = [("is_clicked", CLICK, CLICKS, waited), ("is_applied_early", APPLY, CLICKS, early)]
+        if mart == LABELLED:
+            labels.append(("is_applied", APPLY, LABELLED, waited))
         table = exposures.table
-        happened = {n: joined([self.outcomes[add_days(day, ahead)] for ahead in range(n)]) for n in {waited, early}}
+        happened = {n: joined([self._outcomes[add_days(day, ahead)] for ahead in range(n)]) for n in {waited, early}}
         for name, kind, window, days in labels:
             of_kind = happened[days].take(happened[days].kind == kind)
             place = np.minimum(np.searchsorted(exposures.ids, of_kind.exposure_id), len(exposures.ids) - 1)
@@ -270,7 +279,7 @@ class MonitoredMarket:
             flags[place[is_ours & in_time]] = True
             table = table.append_column(name, pa.array(flags))
         mature = pa.array([add_days(day, waited)] * table.num_rows, pa.date32())
-        self.examples[outcome][day] = table.append_column("label_mature_date", mature)
+        self.examples[mart][day] = table.append_column("label_mature_date", mature)
 
 
 def _is_never_texted(user_id: str) -> bool:
