@@ -11,8 +11,7 @@ SETUP := .venv/.mlife-setup
 INFRA := .venv-infra
 EMULATOR := .venv-emulator
 AWS_SETUP := .venv-aws/.mlife-setup
-# One process more than cores: tests wait for disks, for other processes, and for what one of them makes for all.
-CORES := $(shell "$(PYTHON)" -c 'import os; print(min(os.cpu_count() or 1, 8) + 1)')
+CORES := $(shell "$(PYTHON)" -c 'import os; print(min(os.cpu_count() or 1, 8))')
 XDIST := -n $(CORES) --dist loadfile --no-loadscope-reorder
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mlife_assets.serving.connections import ConnectionLimits
 
 START_SECONDS = 20.0
+MEMORY, ROOM = Path("/dev/shm"), 8 << 30
 CHROMIUM = Path("/usr/bin/chromium")
 _WORLDS = pytest.StashKey[Any]()
 _NUMBERS = itertools.count()
@@ -49,8 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Open the worlds of this checkout, and measure."""
+    """Open the worlds of this checkout, and measure. Folders of tests lie in memory where it has room."""
     root = config.rootpath
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:  # tests write 12 GB, and a disk makes them wait
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     worlds = _loaded("mlife_worlds", "worlds.py")
     config.stash[_WORLDS] = worlds.Worlds(root, root / ".pytest_cache" / "worlds")
     record = _loaded("mlife_run_record", "run_record.py").RunRecord(

@@ -9,6 +9,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
+from threading import Barrier
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -201,21 +202,32 @@ def test_numbers_of_another_commit_are_kept_and_not_used(age_bench: ModuleType, 
     assert age_bench.kept_numbers(path, "c2") == {}
 
 
-def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any) -> None:
+def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Near:
         root = None
 
         def get(self, key: str) -> str:
             return key
 
-    far = aged.acts.FarStore(Near())
-    with ThreadPoolExecutor(8) as pool:
+    class Clock:
+        now = 0.0
+
+        def sleep(self, seconds: float) -> None:
+            self.now += seconds
+
+        def perf_counter(self) -> float:
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(aged.acts, "time", clock)
+    far, all_wait = aged.acts.FarStore(Near()), Barrier(8, lambda: Clock.sleep(clock, far.SECONDS), timeout=60)
+    with monkeypatch.context() as patch, ThreadPoolExecutor(8) as pool:
+        patch.setattr(clock, "sleep", lambda _: all_wait.wait())
         assert list(pool.map(far.get, "abcdefgh")) == list("abcdefgh")
-    together = far.sequential
+    assert (far.sequential, far.root) == (1, None)
     for key in "abcdefgh":
         far.get(key)
-    assert far.root is None
-    assert together < 8 <= far.sequential - together + 1
+    assert far.sequential == 9
 
 
 def test_a_measure_that_does_not_exist_at_one_age_is_shown_without_growth(age_bench, capsys) -> None:
