@@ -121,34 +121,6 @@ def test_a_claim_is_made_for_many_rows_of_integer_ids(
     assert ranking_bench.is_claim_broken(kind, order, rows, ratio) is is_broken
 
 
-def test_the_claim_is_on_the_median_ratio(monitoring_cost_bench, capsys) -> None:
-    fits = ({"columns": 10.0, "domain classifier": 20.0},) * 3
-    held = monitoring_cost_bench.Cost(
-        25, 20_000, 280_000, (1.0, 1.1, 9.0), (2.0, 2.0, 2.0), fits, 0.1, {"columns": 0.5}
-    )
-    assert monitoring_cost_bench.report_cost(held) == []
-    out = capsys.readouterr().out
-    assert "a day / refit: 0.0367 (0.0333-0.3), at most 0.05 claimed" in out
-    assert "without the domain classifier: 0.11 (0.1-0.9)" in out
-    broken = monitoring_cost_bench.Cost(25, 20_000, 280_000, (2.0, 2.0, 2.0), (2.0, 2.0, 2.0), fits, 0.1, {})
-    assert monitoring_cost_bench.report_cost(broken) == ["a day costs 0.067 of a refit"]
-
-
-def test_memory_may_not_grow(monitoring_cost_bench: ModuleType) -> None:
-    assert monitoring_cost_bench.report_memory({5: 500.0, 50: 510.0}) == []
-    assert monitoring_cost_bench.report_memory({5: 500.0, 50: 600.0}) == ["memory grew by 20%"]
-
-
-def test_power_is_pooled_over_markets(monitoring_cost_bench: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    found = dict.fromkeys(monitoring_cost_bench.CURVE_DRIFTS, 0) | {"new city, 8 %": 5}
-    missed = dict.fromkeys(monitoring_cost_bench.CURVE_DRIFTS, 0)
-    point, asked = monitoring_cost_bench.CurvePoint, monitoring_cost_bench.CURVE_ROWS
-    monitoring_cost_bench.report_curve([point(rows, 0.2, {}, one, 5) for rows in asked for one in (found, missed)])
-    out = capsys.readouterr().out
-    assert "50% [24%, 76%]" in out
-    assert out.count("(default)") == 1
-
-
 def test_a_process_is_measured_with_its_children(waiting_bench: ModuleType, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(waiting_bench, "WORK", tmp_path)
     spin = "import time\nwhile time.process_time() < .2: pass"
