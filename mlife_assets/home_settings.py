@@ -61,7 +61,7 @@ class Group(BaseModel):
     model_config = CONFIG
 
 
-def groups_of(kind: type[BaseModel]) -> dict[str, type[Group]]:
+def settings_groups(kind: type[BaseModel]) -> dict[str, type[Group]]:
     """Return the groups of settings by name."""
     fields = {name: field.annotation for name, field in kind.model_fields.items()}
     return {name: one for name, one in fields.items() if isinstance(one, type) and issubclass(one, Group)}
@@ -69,14 +69,14 @@ def groups_of(kind: type[BaseModel]) -> dict[str, type[Group]]:
 
 def variables_of(kind: type[BaseModel]) -> set[str]:
     """Return the fields that have a variable, those of groups too."""
-    groups = groups_of(kind)
+    groups = settings_groups(kind)
     return (kind.model_fields.keys() - groups.keys()).union(*(one.model_fields for one in groups.values()))
 
 
 def grouped(kind: type[BaseModel], said: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by field, those of groups put into their groups."""
     found = dict(said)
-    for name, group in groups_of(kind).items():
+    for name, group in settings_groups(kind).items():
         if own := {one: found.pop(one) for one in group.model_fields if one in found}:
             found[name] = InitSettingsSource(cast("type[BaseSettings]", group), own)()
     return found
@@ -94,11 +94,11 @@ class Variables(EnvSettingsSource):
     """The environment: a field of a group has a variable, and the group has none."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        group: Any = groups_of(self.settings_cls).get(field_name)
+        group: Any = settings_groups(self.settings_cls).get(field_name)
         return (Variables(group)() or None, field_name, False) if group else super().get_field_value(field, field_name)
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
-        is_group = field_name in groups_of(self.settings_cls)
+        is_group = field_name in settings_groups(self.settings_cls)
         return value if is_group else super().prepare_field_value(field_name, field, value, value_is_complex)
 
 
