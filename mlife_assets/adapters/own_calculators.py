@@ -231,14 +231,14 @@ def _calibration_error(truth: npt.NDArray[Any], scores: Floats) -> float:
 
 
 def _expected(probabilities: Floats, scores: Floats) -> tuple[float, float]:
-    """Return ROC AUC and average precision as they are to be expected if `probabilities` are true."""
+    """Return ROC AUC and average precision to be expected if `probabilities` are true; NaN if one class is sure."""
     from sklearn.metrics import auc
 
     probabilities = probabilities[np.argsort(scores)[::-1]]
-    counted = np.arange(1, len(scores) + 1)
-    hits = np.cumsum(probabilities)
-    misses = counted - hits
-    hits, misses = np.round(hits, 5), np.round(misses, 5)
+    counted, hits = np.arange(1, len(scores) + 1), np.cumsum(probabilities)
+    hits, misses = np.round(hits, 5), np.round(counted - hits, 5)
+    if not (hits[-1] and misses[-1]):
+        return math.nan, math.nan
     area = auc(np.append(0, misses) / misses[-1], np.append(0, hits) / hits[-1])
     recall, precision = np.append(0, hits)[::-1] / hits[-1], np.append(1, hits / counted)[::-1]
     return float(area), float(-np.sum(np.diff(recall) * precision[:-1]))

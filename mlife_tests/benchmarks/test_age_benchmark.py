@@ -203,12 +203,6 @@ def test_numbers_of_another_commit_are_kept_and_not_used(age_bench: ModuleType, 
 
 
 def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Near:
-        root = None
-
-        def get(self, key: str) -> str:
-            return key
-
     class Clock:
         now = 0.0
 
@@ -220,7 +214,8 @@ def test_requests_of_a_far_store_that_wait_together_count_as_one(aged: Any, monk
 
     clock = Clock()
     monkeypatch.setattr(aged.acts, "time", clock)
-    far, all_wait = aged.acts.FarStore(Near()), Barrier(8, lambda: Clock.sleep(clock, far.SECONDS), timeout=60)
+    far = aged.acts.FarStore(SimpleNamespace(root=None, get=str))
+    all_wait = Barrier(8, lambda: Clock.sleep(clock, far.SECONDS), timeout=60)
     with monkeypatch.context() as patch, ThreadPoolExecutor(8) as pool:
         patch.setattr(clock, "sleep", lambda _: all_wait.wait())
         assert list(pool.map(far.get, "abcdefgh")) == list("abcdefgh")

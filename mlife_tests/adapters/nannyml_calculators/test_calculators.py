@@ -22,7 +22,7 @@ from mlife_assets.adapters import nannyml_calculators as calculators
 from mlife_assets.adapters.nannyml_calculators import calculators as calculations
 from mlife_assets.adapters.nannyml_calculators import engine
 from mlife_assets.adapters.nannyml_calculators.calculators import CLASSIFIER_SETTINGS, most_moved
-from mlife_assets.adapters.own_calculators import OwnEngine
+from mlife_assets.adapters.own_calculators import OwnEngine, _expected
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import latent
 from mlife_assets.core.monitoring.columns import LABEL
@@ -287,6 +287,11 @@ def test_one_class_is_refused(reference, window, pairs_world) -> None:
     nothing = pairs_world.replaced(examples, is_positive=np.zeros(examples.num_rows, dtype=bool))
     with pytest.raises(InvalidInputError, match="the analysed examples have 0 positives in 7000 rows"):
         calculators.performance_statistics(reference, nothing)
+
+
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_nothing_is_estimated_where_one_class_is_expected_for_sure(sure: float) -> None:
+    assert np.isnan(_expected(np.full(3, sure), np.array([0.1, 0.3, 0.2]))).all()
 
 
 def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, pairs_world) -> None:
