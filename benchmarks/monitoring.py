@@ -21,10 +21,10 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -224,8 +224,12 @@ def main() -> int:
         return 0
     with ProcessPoolExecutor(asked.processes, mp_context=get_context("spawn")) as pool:
         seeds = range(FIRST_SEED, FIRST_SEED + asked.seeds)
-        runs = [run for found in pool.map(partial(seed_runs, wanted=rows), seeds) for run in found]
-    broken = report(rows, runs)
+        markets = {seed: pool.submit(seed_runs, seed, rows) for seed in seeds}
+    failed = {seed: error for seed, one in markets.items() if (error := one.exception()) is not None}
+    for error in failed.values():
+        traceback.print_exception(error)
+    runs = [run for seed, one in markets.items() if seed not in failed for run in one.result()]
+    broken = [*report(rows, runs), *(f"runs of seed {seed} failed" for seed in failed)]
     if asked.json:
         asked.json.write_text(json.dumps({"runs": [asdict(run) for run in runs], "broken": broken}, indent=1))
     if broken:

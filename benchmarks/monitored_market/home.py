@@ -191,7 +191,8 @@ class MarketHome(ProjectHome):
 
     def morning(self) -> tuple[RetrainDecision, str]:
         """Watch and decide; returns the governor's verdict and the letters of the reports that alarmed."""
-        self.run("monitoring", [*MONITORING_REPORTS, "retrain_decision"])
+        if missing := self.run("monitoring", [*MONITORING_REPORTS, "retrain_decision"]):
+            raise RuntimeError(f"nothing was decided on {self.market.day}: {missing}")
         reports = self.of_model().reports.of_day(self.market.day)
         alarms = "".join(LETTERS[name] for name, one in reports.items() if one.status == "alarm")
         return decisions_until(self.of_model(), self.market.day)[-1], alarms

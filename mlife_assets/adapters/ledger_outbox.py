@@ -131,7 +131,8 @@ class LedgerOutbox:
         for rows in fresh:
             left = self.event_log.restore(event_type, rows, left)
         for file in left:
-            first = [_of_hour(rows, file).slice(0, _rows_named(file)) for rows in fresh]
+            named = min(int(file.batch), ROWS_NAMED_MAXIMUM) if file.batch.isdecimal() else 0  # rows, by its name
+            first = [_of_hour(rows, file).slice(0, named) for rows in fresh]
             if all(self.event_log.restore(event_type, rows, [file]) for rows in first):
                 raise IntegrityError(
                     f"{file.key} is damaged and the ledger no longer gives its rows; restore it from a copy, or remove "
@@ -206,11 +207,6 @@ class LedgerOutbox:
 
 def _without(rows: pa.Table, event_ids: pa.Array) -> pa.Table:
     return rows.filter(pc.invert(pc.is_in(rows["event_id"], value_set=event_ids)))
-
-
-def _rows_named(file: LogFile) -> int:
-    """Return how many rows a file was written with, as its name says; 0 when it does not."""
-    return min(int(file.batch), ROWS_NAMED_MAXIMUM) if file.batch.isdecimal() else 0
 
 
 def _of_hour(rows: pa.Table, file: LogFile) -> pa.Table:

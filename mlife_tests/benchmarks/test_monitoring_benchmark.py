@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,6 +145,28 @@ def test_what_is_expected_of_a_row_is_judged_as_it_is_worded(monitoring_bench: M
         ("wrr", ("d", "", "l"), False),
     ):
         assert holds(bench.QUIET, run(verdicts, *alarms), control=control) is is_met, (verdicts, alarms)
+
+
+def test_a_market_that_fails_is_named_and_does_not_hide_the_others(
+    monitoring_bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys, tmp_path: Path
+) -> None:
+    bench, failing = monitoring_bench, monitoring_bench.FIRST_SEED + 1
+
+    def one_market(seed: int, wanted: tuple[str, ...]) -> list[Any]:
+        if seed == failing:
+            raise ValueError("no jobs")
+        return [bench.Run(bench.CONTROL, seed, "w" * 20, ("",) * 20), bench.Run(*wanted, seed, "wr", ("", ""))]
+
+    monkeypatch.setattr(bench, "ProcessPoolExecutor", lambda *_, **__: ThreadPoolExecutor(1))
+    monkeypatch.setattr(bench, "seed_runs", one_market)
+    given = ["monitoring", "--seeds", "3", "--only", "new city", "--json", str(tmp_path / "out.json")]
+    monkeypatch.setattr(sys, "argv", given)
+    assert bench.main() == 1
+    told, error = capsys.readouterr()
+    assert f"runs of seed {failing} failed" in told
+    assert "no jobs" in error
+    written = json.loads((tmp_path / "out.json").read_text())
+    assert [one["seed"] for one in written["runs"]] == [bench.FIRST_SEED] * 2 + [bench.FIRST_SEED + 2] * 2
 
 
 def test_false_retrains_are_counted_per_morning(monitoring_bench: ModuleType, capsys) -> None:

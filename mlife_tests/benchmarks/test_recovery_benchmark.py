@@ -21,7 +21,7 @@ from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.windows import add_days
 from mlife_assets.recruiting.policies import CandidatePolicy
 
-SEED = 1
+SEED = 2
 
 
 @pytest.fixture(scope="module")
@@ -78,15 +78,13 @@ def test_policies_start_alike_and_the_new_world_is_worth_knowing(recovered: Any,
 def test_fits_are_those_that_the_governor_asked_for(
     recovery_bench: ModuleType, begun: Any, plan: Any, tmp_path: Path
 ) -> None:
-    """A week after the first, as weekly: both serve the same, unless the gate has something against it."""
+    """A week after the first, as weekly: both serve the same."""
     none = next(one for one in recovery_bench.KINDS if one.name == "none")
     run = recovery_bench.recovered(begun, none, replace(plan, days=8, judged_every=7), tmp_path / "home")
     asked = [day for day, verdict in enumerate(run["verdicts"], 1) if verdict == "retrain"]
     assert [fit["day"] for fit in run["fits"]] == asked == [7]
-    is_installed = run["fits"][0] == {"day": 7, "outcome": "promoted", "unmet": []}
-    assert is_installed or run["fits"][0]["unmet"]
-    assert run["maps"]["weekly"] != run["maps"]["never"]
-    assert run["maps"]["governed"] == run["maps"]["weekly" if is_installed else "never"]
+    assert run["fits"] == [{"day": 7, "outcome": "promoted", "unmet": []}]
+    assert run["maps"]["governed"] == run["maps"]["weekly"] != run["maps"]["never"]
     assert "born" not in run["maps"]
     kept = json.loads(json.dumps([run]))
     assert recovery_bench.report(kept, recovery_bench.KINDS) == recovery_bench.report([run], recovery_bench.KINDS)
@@ -205,7 +203,7 @@ def test_a_finished_run_is_kept_and_never_run_again(recovery_bench, plan, tmp_pa
     assert not list(tmp_path.glob("*.part"))
     other = replace(plan, policies=replace(plan.policies, candidates=CandidatePolicy(candidates_per_user=20)))
     with pytest.raises(InvalidInputError, match="is of another plan"):
-        recovery_bench.run_market(SEED, [kind for kind in recovery_bench.KINDS if kind.name == "none"], other, tmp_path)
+        recovery_bench.run_market(1, [kind for kind in recovery_bench.KINDS if kind.name == "none"], other, tmp_path)
 
 
 def test_results_name_what_they_come_from(recovery_bench: ModuleType, plan: Any, tmp_path: Path) -> None:

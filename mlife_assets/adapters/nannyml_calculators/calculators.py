@@ -285,7 +285,8 @@ def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, 
     """Return metric -> estimated minus realised performance where nothing changed, the mean of two halves.
 
     CBPE is fitted on the earlier half of the reference's exposure days and asked about the later one, and the reverse:
-    what it promises of its own days says nothing of others. Nothing is returned where a half has one class only.
+    what it promises of its own days says nothing of others. Nothing is returned where a half has one class only, or
+    where both are expected to.
     """
     examples = reference.scored(outcome)
     days = sorted(set(examples["exposure_date"].to_pylist()))
@@ -298,7 +299,8 @@ def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, 
         found = OwnEngine().performance(_frame(known))(_frame(asked))
         for metric in METRICS:
             gaps[metric].append(found["estimated", metric] - found["realised", metric])
-    return {metric: float(np.mean(values)) for metric, values in gaps.items()}
+    known = {metric: [gap for gap in values if np.isfinite(gap)] for metric, values in gaps.items()}
+    return {metric: float(np.mean(values)) for metric, values in known.items() if values}
 
 
 def _frame(examples: pa.Table) -> pd.DataFrame:

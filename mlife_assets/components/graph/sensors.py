@@ -98,10 +98,6 @@ class LandedCursor:
     older: IngestedFiles = NOTHING
     older_looked_at: datetime = NEVER
 
-    def is_older_due(self, now: datetime) -> bool:
-        """Return whether to check the older days; also true if the clock was set back."""
-        return not timedelta(0) <= now - self.older_looked_at < OLDER_LOOKED_AT_EVERY
-
     def to_text(self) -> str:
         """Return the text for `from_cursor`."""
         at = self.older_looked_at.isoformat()
@@ -190,7 +186,7 @@ def landed_files_sensor(
     A late file of the newest days is seen at the next tick, one of an older day within an hour.
     """
     now, cursor, tables = platform.home.clock.now(), from_cursor(context.cursor), platform.tables
-    is_full = cursor.is_older_due(now)
+    is_full = not timedelta(0) <= now - cursor.older_looked_at < OLDER_LOOKED_AT_EVERY  # also if the clock went back
     days = tables.report_days(INGEST_REPORT) if is_full else tables.newest_report_days(INGEST_REPORT, RECENT_DAYS)
     older_days = days[:-RECENT_DAYS] if is_full else sorted(cursor.older.open_days - set(days))
     eves = {day: add_days(day, -1) for day in (*older_days, *days[-RECENT_DAYS:])}

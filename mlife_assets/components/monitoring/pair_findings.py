@@ -31,7 +31,6 @@ from mlife_assets.core.scoring.feature_spec import feature_hashes
 from mlife_assets.core.windows import add_days, day_start
 from mlife_assets.deployments.board_ports import BoardPorts
 from mlife_assets.recruiting.features import DERIVED_FEATURES
-from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 from mlife_assets.recruiting.overnight import CHANGED_METHOD, SNAPSHOT_COLUMNS, changed_shares, overnight_findings
 from mlife_assets.recruiting.recompute.compare import (
     Mismatch,
@@ -102,11 +101,6 @@ def _night(platform: BoardPorts, previous: date, night: date) -> dict[str, float
     return changed_shares(before, after) if before.num_rows and after.num_rows else {}
 
 
-def settled_days(policy: MessagingPolicy) -> int:
-    """Return the days within which a text is planned, delivered or closed, and final."""
-    return math.ceil(policy.ambiguous_close_hours / 24) + DELIVERY_DAYS
-
-
 def read_source(
     platform: BoardPorts,
     days: Sequence[date],
@@ -125,7 +119,8 @@ def read_source(
     history = EventHistory(platform.event_log, {"user_id": users, "job_id": jobs}, thorough)
     first, yesterday = min(days), add_days(max(days), -1)
     start = add_days(first, -SHOWN_DAYS)
-    planned = add_days(start, -settled_days(platform.application.policy))
+    settled_days = math.ceil(platform.application.policy.ambiguous_close_hours / 24) + DELIVERY_DAYS
+    planned = add_days(start, -settled_days)
 
     def of_texts(known: EventHistory, event_type: str) -> pa.Table:
         return known.between(event_type, None if thorough else planned, yesterday)

@@ -216,6 +216,10 @@ def _judged(
         if not is_judged:
             thin["window"].append(key[1] or "the score")
             continue
+        is_shortfall = key[0].endswith(SHORTFALL)
+        if is_shortfall and np.isnan(performance.get(("estimated", key[1]), 0.0)):  # one class is expected for sure
+            thin["window"].append(METRICS[key[1]])
+            continue
         mean, deviation = limits[key].mean, limits[key].standard_deviation
         limit, _ = limit_for(
             key[0],
@@ -226,7 +230,7 @@ def _judged(
             reference_positives=reference_positives,
             least_deviation=float(least),
         )
-        if key[0].endswith(SHORTFALL):
+        if is_shortfall:
             findings.append(_shortfall(window, key[1], performance, mean + limit))
         else:
             findings.append(_residual(window, key, float(value), mean, limit))

@@ -256,11 +256,12 @@ def choose(formulations: list[Formulation]) -> Formulation:
 def choose_recipe(recipes: Sequence[Formulation]) -> Formulation:
     """Return the recipe with the best objective; among recipes not shown to be worse, the lowest log loss.
 
-    One of the newest rows alone must be better than the best of the others by more than one standard error.
+    One of the newest rows alone must be better than the best of the others by more than one standard error, known.
     """
     of_all = [one for one in recipes if not one.recipe.is_newest] or recipes
     best = of_all[best_of([one.ranked for one in of_all], lambda place: of_all[place].log_loss)]
-    return next((one for one in recipes if one.recipe.is_newest and one.ranked.is_above(best.ranked)), best)
+    shown = (one for one in recipes if one.recipe.is_newest and one.ranked.has_error)
+    return next((one for one in shown if one.ranked.is_above(best.ranked)), best)
 
 
 def _probability(steps: list[TunedStep], entity: Codes, isotonic_minimum_positives: int) -> Array:

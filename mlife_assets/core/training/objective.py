@@ -34,11 +34,13 @@ class Ranked:
         value: higher is better; 0 if no row can be ranked.
         influence: of each cluster on it, float64 (clusters,); sums to 0.
         weight: positives behind it.
+        has_error: whether each fold has two clusters or more; one alone shows no error.
     """
 
     value: float
     influence: Array
     weight: float
+    has_error: bool = True
 
     def is_above(self, other: Ranked) -> bool:
         """Return whether another ranking of the same rows is worse by more than one standard error."""
@@ -50,7 +52,8 @@ class Ranked:
         total = sum(fold.weight for fold in folds) or 1.0
         shares = [fold.weight / total for fold in folds]
         influence = np.concatenate([share * fold.influence for share, fold in zip(shares, folds, strict=True)])
-        return cls(sum(share * fold.value for share, fold in zip(shares, folds, strict=True)), influence, total)
+        value = sum(share * fold.value for share, fold in zip(shares, folds, strict=True))
+        return cls(value, influence, total, all(fold.has_error for fold in folds))
 
 
 def measured(raw: Array, outcome: npt.NDArray[np.bool_], cluster: Codes, *, is_by_cluster: bool) -> Ranked:
@@ -89,7 +92,8 @@ def measured(raw: Array, outcome: npt.NDArray[np.bool_], cluster: Codes, *, is_b
     # Influence of a row's weight: its own precision, and that of the positives not above it.
     higher, lower = (_from(part, first) for part in (hit / rows, hit * found / rows**2))
     influence = (hit * (precision - value + higher) - lower) / total
-    return Ranked(value, np.bincount(of, weights=influence, minlength=clusters).astype(np.float64), total)
+    of_clusters = np.bincount(of, weights=influence, minlength=clusters).astype(np.float64)
+    return Ranked(value, of_clusters, total, clusters > 1)
 
 
 def recalibrated_loss(raw: Array, outcome: npt.NDArray[np.bool_]) -> float:

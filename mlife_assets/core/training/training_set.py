@@ -106,7 +106,7 @@ class TrainingSet:
         return np.asarray(entities.indices, dtype=np.int64)
 
     def by_weeks(self, weeks: int) -> TrainingSet:
-        """Return the same rows with the last label weeks as validation, each a fold if it has rows."""
+        """Return the same rows with the last label weeks as folds of validation, each with both classes."""
         start = add_days(self.trained_to[self.roles.label], 1 - 7 * weeks)
         return replace(self, validation_start=start, is_by_weeks=True)
 
@@ -118,15 +118,16 @@ class TrainingSet:
     def fold_starts(self) -> tuple[date, ...]:
         """First days of the folds of validation: two with equal numbers of positives, if each then has both classes."""
         days = self._days(self.roles.time)[self.is_validation]
-        if self.is_by_weeks:
-            weeks = np.unique((days - np.datetime64(self.validation_start, "D")).astype(np.int64) // 7)
-            return tuple(add_days(self.validation_start, 7 * int(week)) for week in weeks)
         flags = self.outcome(self.roles.label, self.is_validation)
-        happened = np.sort(days[flags])
-        for second in happened[len(happened) // 2 :][:1]:
-            if all(flags[part].any() and not flags[part].all() for part in (days < second, days >= second)):
-                return self.validation_start, second.item()
-        return (self.validation_start,)
+        happened, start = np.sort(days[flags]), np.datetime64(self.validation_start, "D")
+        found, seconds = [start], happened[len(happened) // 2 :][:1]
+        if self.is_by_weeks:
+            seconds = start + np.unique((days - start) // 7 * 7)
+        for second in seconds:
+            parts = ((days >= found[-1]) & (days < second), days >= second)
+            if all(flags[part].any() and not flags[part].all() for part in parts):
+                found.append(second)
+        return tuple(one.item() for one in found)
 
     def fitting(self, step: str, start: date | None = None) -> Mask:
         """Return the rows with a complete outcome of a step at the start of a fold, by default the first, bool (n,)."""

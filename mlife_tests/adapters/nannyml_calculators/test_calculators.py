@@ -19,6 +19,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mlife_assets.adapters import nannyml_calculators as calculators
+from mlife_assets.adapters import own_calculators
 from mlife_assets.adapters.nannyml_calculators import calculators as calculations
 from mlife_assets.adapters.nannyml_calculators import engine
 from mlife_assets.adapters.nannyml_calculators.calculators import CLASSIFIER_SETTINGS, most_moved
@@ -292,6 +293,17 @@ def test_one_class_is_refused(reference, window, pairs_world) -> None:
 @pytest.mark.parametrize("sure", [0.0, 1.0])
 def test_nothing_is_estimated_where_one_class_is_expected_for_sure(sure: float) -> None:
     assert np.isnan(_expected(np.full(3, sure), np.array([0.1, 0.3, 0.2]))).all()
+
+
+@pytest.mark.parametrize("sure", [1, 2])
+def test_a_half_of_which_nothing_is_estimated_leaves_the_usual_gap_to_the_other(
+    reference, monkeypatch: pytest.MonkeyPatch, sure: int
+) -> None:
+    answers = [(np.nan, np.nan)] * sure + [(0.9, 0.5)] * (2 - sure)
+    monkeypatch.setattr(own_calculators, "_expected", lambda *_: answers.pop())
+    found = calculations.usual_shortfalls(reference, LABEL)
+    assert sorted(found) == (["average_precision", "roc_auc"] if sure == 1 else [])
+    assert np.isfinite(list(found.values())).all()
 
 
 def test_clicks_are_estimated_by_what_was_learned_of_clicks(reference, window, pairs_world) -> None:

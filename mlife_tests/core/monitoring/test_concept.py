@@ -281,6 +281,15 @@ def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(reference, w
     assert alarms(-0.05, limit - 0.01) == set()
 
 
+def test_an_estimate_that_is_none_is_left_out_in_words_and_the_rest_is_judged(report) -> None:
+    nothing = [replace(one, value=np.nan) if one.method == "estimated" else one for one in AGREED]
+    found = report(statistics=nothing)
+    assert {(one.method, one.column) for one in report().findings} - {
+        (one.method, one.column) for one in found.findings
+    } == {(outcome_statistics.SHORTFALL, metric) for metric in METRICS}
+    assert all(words in found.sentence for words in METRICS.values())
+
+
 def test_the_statistics_are_those_of_scikit_learn() -> None:
     from sklearn.metrics import average_precision_score, roc_auc_score
 

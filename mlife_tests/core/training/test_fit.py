@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -287,6 +288,20 @@ def test_a_law_that_changed_within_the_rows_to_fit_on_is_followed_by_recent_rows
     assert compete(training_set, policy).chosen.recipe.name == "plain", "without a change noise does not choose"
 
 
+def test_the_gap_and_the_order_of_recipes_do_not_move_what_one_of_them_is_worth(
+    training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipes, "NEWEST_TRIED_FROM", 1)
+    names = (*COMPETING.recipes, "newest")
+    found = [
+        compete(training_set, replace(COMPETING, formulations=("binary",), recipes=order))
+        for order in (names, names[::-1])
+    ]
+    losses = [{one.recipe.name: one.log_loss for one in each_.recipes} for each_ in found]
+    assert losses[0] == losses[1]
+    assert set(losses[0]) == set(names)
+
+
 def test_the_newest_rows_win_only_where_they_are_shown_to_rank_better() -> None:
     """Of all rows `plain` has the higher value, and `logistic`, which ties with it, the lower loss."""
 
@@ -298,6 +313,8 @@ def test_the_newest_rows_win_only_where_they_are_shown_to_rank_better() -> None:
     tied, shown = of("newest", 0.34, 0.03, 0.1), of("newest", 0.36, 0.03, 0.9)
     assert choose_recipe([tied, *others]) is others[1], "a tie is of all rows"
     assert choose_recipe([shown, *others]) is choose_recipe([*others, shown]) is choose_recipe([shown]) is shown
+    unsure = replace(shown, ranked=replace(shown.ranked, has_error=False))
+    assert choose_recipe([unsure, *others]) is others[1], "folds of one day show no error"
 
 
 @pytest.mark.parametrize(
@@ -307,10 +324,11 @@ def test_the_newest_rows_must_win_over_the_last_label_weeks_too(
     training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch, weeks: int, said: list[str], chosen: str
 ) -> None:
     """Of 40 days eight weeks cannot be held out: nothing would be left to fit on."""
-    asked, answers = [], ["newest", "default", *said]
+    asked, rows, answers = [], [], ["newest", "default", *said]
 
     def choose_one(found: list[Formulation]) -> Formulation:
         asked.append([one.recipe.name for one in found])
+        rows.append(found[0].rows)
         return found[asked[-1].index(answers.pop(0))]
 
     monkeypatch.setattr(fit, "choose_recipe", choose_one)
@@ -320,15 +338,20 @@ def test_the_newest_rows_must_win_over_the_last_label_weeks_too(
     assert compete(training_set, policy).chosen.recipe.name == chosen
     assert asked == [["plain", "newest", "default"], ["plain", "default"], ["default", "newest"]][: len(asked)]
     assert not answers
+    assert not said or rows[2] == np.count_nonzero(training_set.by_weeks(weeks).is_validation) != rows[0]
 
 
-def test_each_label_week_of_validation_may_be_a_fold_if_it_has_rows(training_set: TrainingSet) -> None:
+def test_each_label_week_of_validation_may_be_a_fold_if_it_has_both_classes(training_set: TrainingSet) -> None:
     last = training_set.trained_to["is_applied"]
     days = np.asarray(training_set.examples["exposure_date"]).astype("datetime64[D]")
     gone = (days > np.datetime64(last - timedelta(days=14))) & (days <= np.datetime64(last - timedelta(days=7)))
     fewer = replace(training_set, examples=training_set.examples.filter(~gone))
     for rows, weeks in ((training_set, (3, 2, 1)), (fewer, (3, 1))):
         assert rows.by_weeks(3).fold_starts == tuple(last - timedelta(days=7 * week - 1) for week in weeks)
+    place, known = training_set.examples.column_names.index("is_applied"), training_set.examples["is_applied"]
+    none = pc.and_(known, pa.array(~gone))
+    quiet = replace(training_set, examples=training_set.examples.set_column(place, "is_applied", none))
+    assert quiet.by_weeks(3).fold_starts == (last - timedelta(days=20), last - timedelta(days=13)), "with the next"
 
 
 def test_the_newest_rows_are_not_tried_where_they_are_most(training_set: TrainingSet) -> None:

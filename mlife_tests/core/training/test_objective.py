@@ -70,6 +70,13 @@ def test_folds_weigh_as_much_as_they_have_positives() -> None:
     found = Ranked.of_folds(folds)
     assert found.value == pytest.approx(0.3)
     assert found.influence == pytest.approx([0.075, -0.075, 0.05, -0.05])
+    assert found.has_error
+
+
+def test_a_fold_of_one_day_shows_no_error() -> None:
+    raw, outcome, day = drawn(300, 1, days=3)
+    several, one = (measured(raw, outcome, of, is_by_cluster=False) for of in (day, np.zeros_like(day)))
+    assert [several.has_error, one.has_error, Ranked.of_folds([several, one]).has_error] == [True, False, False]
 
 
 @pytest.mark.parametrize(("gap", "chosen"), [(0.05, 1), (0.15, 0)])

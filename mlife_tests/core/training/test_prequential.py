@@ -140,7 +140,10 @@ def test_a_model_that_works_may_serve(prepared: Prepared) -> None:
         ("scoring_parity", "after a reload"),
     ],
 )
-def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatch, name: str, words: str) -> None:
+@pytest.mark.parametrize("is_refit", [False, True])
+def test_a_model_that_does_not_work_may_not_serve(
+    prepared: Prepared, monkeypatch, name: str, words: str, is_refit: bool
+) -> None:
     calls = iter(range(10))
 
     class Broken(LightGBMScorer):
@@ -159,7 +162,7 @@ def test_a_model_that_does_not_work_may_not_serve(prepared: Prepared, monkeypatc
 
     for module in (prequential, required):
         monkeypatch.setattr(module, "scorer_of", Broken)
-    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL, is_refit=False)
+    found = serving_conditions(prepared.artifacts[1], prepared.gate, MODEL, is_refit=is_refit)
     (unmet,) = [one for one in found if not one.is_met]
     assert unmet.name == name
     assert words in unmet.sentence
