@@ -10,7 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
@@ -100,6 +100,12 @@ class Variables(EnvSettingsSource):
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
         is_group = field_name in settings_groups(self.settings_cls)
         return value if is_group else super().prepare_field_value(field_name, field, value, value_is_complex)
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Return a value read as JSON, or as it is: then the field refuses it, with the name of its variable."""
+        with suppress(ValueError):
+            value = super().decode_complex_value(field_name, field, value)
+        return value
 
 
 class LogSettings(BaseSettings):

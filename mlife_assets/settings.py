@@ -414,10 +414,9 @@ class Memory:
 
     def keep_world(self) -> None:
         """Write down in the home which market it holds."""
-        said, home = flat(self.settings), self.settings.home
-        home.mkdir(parents=True, exist_ok=True)
-        world = {name: said[name] for name in WORLD}
-        (home / WORLD_FILE).write_text(json.dumps(world, indent=2) + "\n", encoding="utf-8")
+        said, path = flat(self.settings), self.settings.home / WORLD_FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({name: said[name] for name in WORLD}, indent=2) + "\n", encoding="utf-8")
 
     def keep_deployment(self) -> None:
         """Write down in the home, once, what a deployment of its owner's is begun with.

@@ -64,18 +64,14 @@ DOMAINS = ("home.example", "inbox.example", "post.example")
 MAIL_SCHEMA = pa.schema([pa.field("user_id", pa.string(), nullable=False), ("mail_address", pa.string())])
 
 
-def _numbers_of(codes: tuple[str, ...]) -> list[str]:
-    """Return all fictional numbers of area codes, spread over the codes: the first of each, the second of each."""
-    return [f"+1{code}555{100 + last:04d}" for last in range(NUMBERS_PER_AREA_CODE) for code in codes]
-
-
 def draw_contacts(config: MarketConfig) -> pa.Table:
     """Return user_id and E.164 phone_number (null where numbers ran out) of all people of a world."""
     catalogue = load_catalogue()
     people = draw_population(config, catalogue)
     rng = generator(config.seed, Stream.CONTACTS)
     order = rng.permutation(len(people))
-    pools = {zone: _numbers_of(codes) for zone, codes in area_codes().items()}
+    lasts = range(NUMBERS_PER_AREA_CODE)  # all fictional numbers: the first of each code, the second of each
+    pools = {zone: [f"+1{code}555{100 + n:04d}" for n in lasts for code in own] for zone, own in area_codes().items()}
     zones = np.array([metro.time_zone for metro in catalogue.metros])[people.metro[order]]
     numbers: np.ndarray = np.full(len(people), None, dtype=object)
     spare: list[str] = []

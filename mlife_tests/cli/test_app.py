@@ -149,6 +149,7 @@ def test_every_command_has_help_home_json_and_exit_codes_of_the_table(run):
         (("landing", "replay", "--home", "nowhere"), {}, "nothing has run in "),
         (("train", "--examples", "none.csv", "--spec", "none.json", "--out", "out"), {}, "none.json"),
         (("status",), {"MLIFE_CORES": "zero"}, "MLIFE_CORES: Input should be a valid integer"),
+        (("status",), {"MLIFE_DEMO_EVENT_DAYS": "[1,2"}, "MLIFE_DEMO_EVENT_DAYS: Input should be a valid tuple"),
     ],
 )
 def test_an_error_is_a_line_of_json_where_lines_are(tmp_path, words, variables, said):

@@ -213,12 +213,10 @@ def _judged(
         if key not in limits:
             thin["reference"].append(key[1] or "the score")
             continue
-        if not is_judged:
-            thin["window"].append(key[1] or "the score")
-            continue
         is_shortfall = key[0].endswith(SHORTFALL)
-        if is_shortfall and np.isnan(performance.get(("estimated", key[1]), 0.0)):  # one class is expected for sure
-            thin["window"].append(METRICS[key[1]])
+        is_none = is_shortfall and np.isnan(performance.get(("estimated", key[1]), 0.0))  # sure of one class
+        if is_none or not is_judged:
+            thin["window"].append(METRICS[key[1]] if is_none else key[1] or "the score")
             continue
         mean, deviation = limits[key].mean, limits[key].standard_deviation
         limit, _ = limit_for(

@@ -292,11 +292,8 @@ def test_the_gap_and_the_order_of_recipes_do_not_move_what_one_of_them_is_worth(
     training_set: TrainingSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recipes, "NEWEST_TRIED_FROM", 1)
-    names = (*COMPETING.recipes, "newest")
-    found = [
-        compete(training_set, replace(COMPETING, formulations=("binary",), recipes=order))
-        for order in (names, names[::-1])
-    ]
+    names, policy = (*COMPETING.recipes, "newest"), replace(COMPETING, formulations=("binary",))
+    found = [compete(training_set, replace(policy, recipes=order)) for order in (names, names[::-1])]
     losses = [{one.recipe.name: one.log_loss for one in each_.recipes} for each_ in found]
     assert losses[0] == losses[1]
     assert set(losses[0]) == set(names)
