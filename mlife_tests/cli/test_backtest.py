@@ -217,12 +217,14 @@ def test_half_a_year_of_flights_governed_by_default_settings(run, tmp_path):
 
 @pytest.mark.proof
 @pytest.mark.skipif(not BANK.is_file(), reason=f"the bank marketing data is not at {BANK}")
-def test_bank_marketing_governed_is_better_than_frozen_and_weekly_is_recommended(run, tmp_path):
-    spec = str(ROOT / "examples" / "bank_marketing_history.json")
-    result = run("backtest", "--examples", str(BANK), "--spec", spec, "--out", str(tmp_path))
+def test_bank_marketing_governed_is_better_than_frozen_and_keeps_up_with_weekly(run, tmp_path):
+    """The crisis is in these sixteen months: 5 calls in 100 succeeded before it, 14 after."""
+    spec = json.loads((ROOT / "examples" / "bank_marketing_history.json").read_bytes())
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec | {"where": "called_on < date '2009-09-01'"}))
+    result = run("backtest", "--examples", str(BANK), "--spec", str(path), "--out", str(tmp_path))
     assert result.exit_code == 0, result.stderr
     found, policies = found_in(tmp_path)
     assert found["differences"]["frozen"]["lower"] > 0
-    assert found["differences"]["naive"]["upper"] > 0, "governed is not shown to be worse than weekly"
-    assert found["recommendation"]["policy"] != "governed"
+    assert found["differences"]["naive"]["estimate"] > -found["margin"]
     assert np.median(require_fits_when_due(policies["governed"])) == 7, "weekly, but for weeks without calls"
