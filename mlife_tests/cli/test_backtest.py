@@ -183,9 +183,13 @@ def flights() -> Path:
     return Path(found.origin).parent / "data" / "flights.csv.zip"
 
 
-def found_in(out: Path) -> tuple[dict, dict[str, dict]]:
-    """Return a result and its policies by name."""
-    found = orjson.loads((out / "result.json").read_bytes())
+def replayed(run, tmp_path: Path, examples: Path, spec: str, where: str) -> tuple[dict, dict[str, dict]]:
+    """Replay the rows `where`; return the result and its policies by name."""
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(json.loads((ROOT / "examples" / spec).read_bytes()) | {"where": where}))
+    result = run("backtest", "--examples", str(examples), "--spec", str(path), "--out", str(tmp_path))
+    assert result.exit_code == 0, result.stderr
+    found = orjson.loads((tmp_path / "result.json").read_bytes())
     return found, {one["name"]: one for one in found["policies"]}
 
 
@@ -202,12 +206,7 @@ def require_fits_when_due(governed: dict) -> list[int]:
 @pytest.mark.proof
 def test_half_a_year_of_flights_governed_by_default_settings(run, tmp_path):
     """By estimates, governed loses no more than the margin; so few weeks prove nothing (`benchmarks/replays.py`)."""
-    spec = json.loads((ROOT / "examples" / "nycflights13.json").read_bytes())
-    path = tmp_path / "spec.json"
-    path.write_text(json.dumps(spec | {"where": f"{spec['where']} and month <= 6"}))
-    result = run("backtest", "--examples", str(flights()), "--spec", str(path), "--out", str(tmp_path))
-    assert result.exit_code == 0, result.stderr
-    found, policies = found_in(tmp_path)
+    found, policies = replayed(run, tmp_path, flights(), "nycflights13.json", "arr_delay is not null and month <= 6")
     assert found["margin"] == 0.01
     assert found["differences"]["constant"]["lower"] > 0.05
     for name in ("frozen", "naive"):
@@ -219,12 +218,8 @@ def test_half_a_year_of_flights_governed_by_default_settings(run, tmp_path):
 @pytest.mark.skipif(not BANK.is_file(), reason=f"the bank marketing data is not at {BANK}")
 def test_bank_marketing_governed_is_better_than_frozen_and_keeps_up_with_weekly(run, tmp_path):
     """The crisis is in these sixteen months: 5 calls in 100 succeeded before it, 14 after."""
-    spec = json.loads((ROOT / "examples" / "bank_marketing_history.json").read_bytes())
-    path = tmp_path / "spec.json"
-    path.write_text(json.dumps(spec | {"where": "called_on < date '2009-09-01'"}))
-    result = run("backtest", "--examples", str(BANK), "--spec", str(path), "--out", str(tmp_path))
-    assert result.exit_code == 0, result.stderr
-    found, policies = found_in(tmp_path)
+    where = "called_on < date '2009-09-01'"
+    found, policies = replayed(run, tmp_path, BANK, "bank_marketing_history.json", where)
     assert found["differences"]["frozen"]["lower"] > 0
     assert found["differences"]["naive"]["estimate"] > -found["margin"]
     assert np.median(require_fits_when_due(policies["governed"])) == 7, "weekly, but for weeks without calls"
