@@ -1,4 +1,4 @@
-"""Applications: what a model's scores are used for, and by what they reach people.
+"""Applications: the uses of a model's scores, and the channels through which they reach people.
 
 Concept: a score says how likely an outcome is, whoever asks. An application is a decision on top of it: whom, by which
 channel, what it offers, how often. It is data, so its assets, commands and checks follow from it.
@@ -21,7 +21,7 @@ EVERY_DAY = tuple(range(7))
 
 
 class Channel(StrEnum):
-    """By what an application reaches people. A call is made by a person: nothing is sent."""
+    """Channel through which an application reaches people. A person makes the calls: nothing is sent."""
 
     SMS = "sms"
     EMAIL = "email"
@@ -70,7 +70,7 @@ class Application:
         name: the campaign of its plans, messages and events.
         title: what people call it.
         model_name: the model whose scores it offers by.
-        channel: by what it reaches people.
+        channel: through which it reaches people.
         items: jobs in one message, best first; 1 to 10, and 1 in a text.
         weekdays: days on which it is planned, Monday is 0.
         audience: whom it chooses.

@@ -1,6 +1,6 @@
 """Candidates: which jobs are considered for which user on a day.
 
-Concept: recall is a fixed rule that no model touches, so a model change cannot change what it is compared on. Up to
+Concept: recall is a fixed rule that no model touches, so a new model is compared on the same candidates. Up to
 half of a user's candidates are the nearest jobs of their own occupation group, the rest the nearest of all others.
 Distances count in whole metres and ties go by job id, so a user's candidates depend on the user and the jobs, not on
 who else is asked for.
@@ -35,7 +35,7 @@ _NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """The pairs that are considered on a day, as places of rows: what is asked of some need not be made for all.
+    """The candidate pairs of a day, as row indices into users and jobs: tables of pairs are built only on request.
 
     Attributes:
         users: features, ordered by user.

@@ -1,8 +1,8 @@
 """The model of churn: who will not be seen for the next days.
 
 Concept: nothing is ranked for anybody, so there is no item, and all rows are judged as one pool. A person is seen on a
-day when an impression, a click or an application of theirs happens on it; a text that reaches them is no visit. Whoever
-was not seen for 28 days has left already and is no row.
+day when an impression, a click or an application of theirs happens on it; a delivered text is no visit. A user
+who was not seen for 28 days has already left and has no row.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CHURN_EXAMPLES = ExampleSpec(
     categoricals=("user_occupation_group", "user_shift"),
     vocabularies=(("user_occupation_group", OCCUPATION_GROUPS), ("user_shift", SHIFTS)),
 )
-"""What a model of churn learns from: one row per person and day."""
+"""Training data of a churn model: one row per person and day."""
 
 SIMPLE_COLUMNS = ("days_since_last_seen", "active_days_7d", "active_days_28d", "user_impressions_28d")
 """How lately and how often somebody came, by which customers have always been sorted."""
@@ -66,8 +66,8 @@ CHURN_WORDS = {
 CHURN_COLUMNS = MonitoringColumns(
     numeric=CHURN_EXAMPLES.features,
     categorical=CHURN_EXAMPLES.categoricals,
-    # Tenure grows by a day a day, and the first day seen runs away from the day until the log is 28 days old. Texts are
-    # what we do ourselves, and clicks and applications are what they and a better model of applications move.
+    # Tenure always grows, and so do days since first seen until the log is 28 days old. Texts are our own action;
+    # clicks and applications move with texts and with a better applications model.
     unalarmed=(
         "tenure_days",
         "days_since_first_seen_28d",

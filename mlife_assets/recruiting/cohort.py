@@ -1,10 +1,10 @@
 """The cohort on which rankers are compared: who applied to what of the jobs that they were shown.
 
-Concept: on day A a user's candidates are ranked with what was known then, as far as the user was shown them in the
+Concept: on day A a user's candidates are ranked from the data of that day, as far as the user was shown them in the
 attribution window: by the site, or by an explored text, whose job a draw chose. Relevant are those that the user
 applied to from there, as far as is known when the window is mature. A job that nobody was shown says nothing: counting
 it as unwanted would reward rankers that repeat the site. A job that a text showed because a model or a
-recruiter chose it is left out, whether the user applied or not, since it was chosen by what is judged; so is one that
+recruiter chose it is left out, whether the user applied or not, since a ranker under judgement chose it; so is one that
 the user applied to from elsewhere. Where all that is left is relevant, or nothing, there is no order to judge: such
 users are not ranked, and the size of the whole cohort is reported beside.
 """
@@ -71,7 +71,7 @@ def ranked_cohort(
         exposures: user_id, job_id, exposure_id, slice, exposure_date, observed_at; likewise. A slice is `organic`, or
             why the text was chosen; null where nobody knows.
         as_of: the day of the ranking.
-        window_days: attribution window; what was shown counts from `as_of` for this many days.
+        window_days: attribution window; exposures count from `as_of` for this many days.
         policy: which jobs are candidates.
     """
     mature = add_days(as_of, window_days + 1)

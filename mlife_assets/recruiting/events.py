@@ -1,8 +1,8 @@
 """Event types and their schemas: the contract between everything that writes and everything that reads the log.
 
 Concept: every event carries two times. `occurred_at` says when it happened, `observed_at` when we knew. Partitions,
-features and maturity follow `observed_at`; behaviour follows `occurred_at`. What a release changes in a type makes a
-new version of it; `mlife_tests/golden` holds what earlier releases wrote, and says what a change needs.
+features and maturity follow `observed_at`; behaviour follows `occurred_at`. A release that changes a type
+gives it a new version; `mlife_tests/golden` holds files of earlier releases and says which steps a change needs.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ _SCORED_PAIR = (
     identifier("exploration_salt"),
     identifier("candidate_set_hash"),
     identifier("policy_version"),
-    # Of what was planned. Empty for the other candidates: the logged features give their reasons at any time.
+    # Only planned candidates have reasons: those of the others can be computed from the logged features at any time.
     text_list("reasons"),
 )
 
@@ -257,7 +257,7 @@ _FIXED = (
     EventType(
         "employer_reviewed",
         "platform",
-        # Null covers no name: what was decided before names were recorded approves nobody.
+        # A null matches no name: verdicts from before names were recorded approve nobody.
         (identifier("employer_id"), choice("verdict", "approved", "refused"), *WHY, added(2, text("employer_name"))),
         version=2,
     ),
@@ -288,20 +288,20 @@ _FIXED = (
 _TYPES = with_added(_FIXED)
 EVENT_TYPES: dict[str, EventType] = {event_type.name: event_type for event_type in _TYPES}
 OWN_EVENT_TYPES: tuple[str, ...] = tuple(t.name for t in _TYPES if t.source == "platform")
-"""What the platform writes itself."""
+"""Types that the platform writes itself."""
 STRANGERS_WORDS = frozenset({("job_posted", "title"), ("job_posted", "employer_name")})
-"""Columns, by event type, that whoever posts a job writes."""
+"""Columns, by event type, that strangers who post a job write."""
 LABEL_EVENT_TYPES = ("click", "apply", "hire")
-"""What happens to an exposure, and may be learned of late."""
+"""Outcomes of an exposure; they may arrive late."""
 ON_RECORD = ("consent", "employer_reviewed")
-"""What allows to send something: the ledger knows each file of them, since who writes the lake could add one."""
+"""Types that permit sending: the ledger lists each of their files, since a writer to the lake could add one."""
 EARLIER, TAKEN_OVER = "*", "taken_over"
-"""What the ledger calls files that an earlier release wrote, before and after it knows which."""
+"""The ledger's names for files of an earlier release: before they are listed one by one, and after."""
 MARKET_EVENT_TYPES: tuple[str, ...] = (
     *(t.name for t in _TYPES if t.source == "market"),
     "message_planned",
     "message_submitted",
     "message_status",
 )
-"""What a landing exporter may deliver. The message types are in it because history before mlife was texted by the
-recruiters' own tool, whose export is landed like any other source."""
+"""Types that a landing exporter may deliver. Message types are among them because the recruiters' own tool sent texts
+before mlife, and its export is landed like any other source."""

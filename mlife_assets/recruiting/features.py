@@ -1,6 +1,6 @@
-"""Pair features: what a model sees of a (user, job) pair. One function for training, serving and monitoring.
+"""Pair features: the model's inputs for a (user, job) pair. One function for training, serving and monitoring.
 
-Concept: a pair is described the same way wherever it is looked at. Everything here is a pure function of the row, so
+Concept: the features of a pair are the same everywhere. Everything here is a pure function of the row, so
 one row alone is a batch.
 """
 
@@ -69,7 +69,7 @@ JOB_EXAMPLES = ExampleSpec(
         RateRole("job_apply_rate", "job_applies_7d", "job_clicks_7d"),
     ),
 )
-"""What a model of applications learns from: one row per exposure."""
+"""Training data of an applications model: one row per exposure."""
 
 PAIR_WORDS = {
     "same_occupation_group": "same occupation group",

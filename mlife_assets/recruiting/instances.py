@@ -1,4 +1,4 @@
-"""Models and applications as files declare them: what an instance states, checked and put onto a record.
+"""Models and applications as files declare them: the keys of an instance, checked and put onto a record.
 
 Concept: a model is Python that knows features, and policies that a person may want to change without Python. The second
 part stands in a `defs.yaml`. Dagster and the command line both hand the attributes of that file to this module as they
@@ -82,11 +82,11 @@ class Instance:
 class DeclaredModel:
     """A model as a file declares it.
 
-    Called with the policies of a deployment, it returns the model. Defaults give way to what the file states, and that
-    to what the deployment decides: a field of its policies that is no default, or that the environment set.
+    Called with the policies of a deployment, it returns the model. The file overrides defaults, and the deployment
+    overrides the file: by policy fields that differ from the default or that the environment set.
 
     Attributes:
-        instance: what is stated.
+        instance: the content of the file.
         declare: the Python that knows features and candidates.
     """
 
@@ -116,7 +116,7 @@ class DeclaredModel:
         return replace(declared, name=self.name, **stated)
 
     def _given(self, name: str, declared: object, policies: Policies) -> Any:
-        """Return what is stated of a policy, without what the deployment decides of the one that all models share."""
+        """Return the file's values of a policy, without those that the deployment overrides in a shared policy."""
         given = self.instance.attributes[name]
         return _undecided(name, given, policies) if declared is getattr(policies, name) else given
 
@@ -226,7 +226,7 @@ def _require_models(given: Mapping[str, Any], known: Sequence[str]) -> None:
 
 
 def _undecided(name: str, given: Any, policies: Policies) -> Any:
-    """Return what is stated of a policy without the fields that the deployment's code or environment decides."""
+    """Return the file's values of a policy, without the fields that the deployment's code or environment overrides."""
     if not isinstance(given, Mapping):
         return given
     own, default = getattr(policies, name), getattr(Policies(), name)

@@ -48,8 +48,8 @@ PAIR_COLUMNS = MonitoringColumns(
         "user_shift": SHIFTS,
         "job_shift": SHIFTS,
     },
-    # Openings count, for texts are counted out by them. Hires that come late raise them too, but never above what was
-    # posted, which the youngest jobs of a reference show. Counts of behaviour may grow for good reasons.
+    # Openings are checked, because they cap the texts of a job. Late hires raise them too, but never above the posted
+    # number, which the youngest jobs of a reference show. Counts of behaviour may grow for good reasons.
     ranged=(
         "distance_km",
         "log_pay_ratio",

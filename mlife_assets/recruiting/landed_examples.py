@@ -106,7 +106,7 @@ def landed_schema(kind: EventType, title: str, descriptions: Mapping[str, str]) 
 
     Args:
         kind: the contract that a file can meet (`EventType.landed`).
-        title: what a row is.
+        title: the meaning of a row.
         descriptions: what each column means.
     """
     return {

@@ -26,14 +26,14 @@ WINDOWS = {"click": "click_window_days", "apply": "apply_window_days"}
 
 @dataclass(frozen=True)
 class LateRows:
-    """What the late rows of an event type changed.
+    """The effect of late rows of an event type.
 
     Attributes:
         event_type: their type.
         rows: how many came late.
         first_day: the first day on which one happened.
         last_day: the last one.
-        moved: labels that have this outcome now and had it not by what was known before; of impressions, exposures that
+        moved: labels that have this outcome only because of the late rows; for impressions, exposures that
             were added and get a label.
         first_exposure_day: the first day of the exposures of these labels, None without any.
         last_exposure_day: the last one.

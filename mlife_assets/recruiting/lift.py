@@ -1,9 +1,9 @@
-"""Lift that may be looked at every day: what an application changed, with an interval that holds on all days together.
+"""Lift that may be looked at every day: the effect of an application, with an interval valid on all days together.
 
 Concept: the lift is the outcomes of a treated person over those of a holdout person since the first day, minus 1.
 People who do more stay as they are, so days are not independent and counts up to one day hang together with those up to
 the next. But counts over their own mean have independent increments in their information (Scharfstein, Tsiatis and
-Robins, JASA 1997): what has a relative variance of 1 / I is a Brownian motion seen at I. So the interval of a day is
+Robins, JASA 1997): a ratio with relative variance 1 / I is a Brownian motion seen at I. So the interval of a day is
 the delayed-start confidence sequence of Robbins and Siegmund (Annals of Mathematical Statistics 1970; asymptotic for
 means: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, Annals of Statistics 2024). Outcomes are adjusted by what people
 did before (CUPED: Deng, Xu, Kohavi and Walker, WSDM 2013). An arm's variance is in proportion to its mean, as for
@@ -71,7 +71,7 @@ class Look:
 
     Attributes:
         day: which.
-        claim: shown: the treated do more; contrary: they do less; blanked: the arms are not what they should be.
+        claim: shown: the treated do more; contrary: they do less; blanked: the arms differ from their planned shares.
         lift: relative, with its bounds; None before the declared minimum.
         earned: what the treated brought beyond what the holdout's mean would have brought, with bounds; None while the
             lift in outcomes is not shown.
@@ -90,7 +90,7 @@ class Look:
 
 @dataclass(frozen=True)
 class PlannedShare:
-    """What a holdout of a share shows in 80 of 100 cases: the least lift after six weeks, and when the smallest."""
+    """A holdout share and its power (80 %): the lift detectable after six weeks, the days to detect the smallest."""
 
     share: float
     lift_in_six_weeks: float
@@ -162,7 +162,7 @@ def _earned(arms: ArmsOfDay, square: float, level: float) -> Interval | None:
     money = _compared(*arms.money) if arms.money else None
     if money is None:
         return None
-    total = arms.treated.people * money.treated  # prices come with outcomes: what is known of both grows alike
+    total = arms.treated.people * money.treated  # prices arrive with outcomes, so information on both grows alike
     middle, low, high = (total * (1 - 1 / one) if one else -inf for one in _ratio(money, square))
     return Interval(middle, low, high, level, sum(money.people))
 
@@ -254,7 +254,7 @@ def _compared(treated: ArmSums, holdout: ArmSums) -> _Compared | None:
 def _ratio(one: _Compared, square: float) -> tuple[float, float, float]:
     """Return treated over holdout and its bounds: all r with (m1 - r m0)^2 <= square * var(m1 - r m0).
 
-    The variance is what it is if r holds: factor * m1 / n1 for the treated, r * factor * m1 / n0 for r times the
+    The variance is that under the hypothesis r: factor * m1 / n1 for the treated, r * factor * m1 / n0 for r times the
     holdout (Fieller's set with the variance of the hypothesis, as in a score interval). The treated are the larger arm.
     """
     scale = square * one.factor * one.treated

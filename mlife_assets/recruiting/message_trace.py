@@ -1,4 +1,4 @@
-"""What is known of one message: its way from raw event to conversion, and its line in a list.
+"""The trace of one message, from raw event to conversion, and its line in a list.
 
 Concept: finding and showing lie in layers that do not know each other; they meet in these types.
 """
@@ -18,7 +18,7 @@ CONVERSIONS = {"click": "clicked", "apply": "applied", "hire": "hired"}
 
 @dataclass(frozen=True)
 class Hop:
-    """One step of a trace: the event that shows it, its two times, and what it says."""
+    """One step of a trace: its event, the event's two times, and its content."""
 
     stage: str
     event_type: str
@@ -32,9 +32,9 @@ class Hop:
 class MessageTrace:
     """A message with every hop that led to it and followed from it, in causal order.
 
-    What is about one job is about the first of the message: `features` is the logged feature row by name, `reasons` (as
-    logged) and `alternatives` say why this job and not the others, `parts` is the score taken apart; they are empty, or
-    None, for a message that no model chose.
+    Fields about one job are about the first job of the message: `features` is the logged feature row by name, `reasons`
+    (as logged) and `alternatives` say why this job and not the others, `parts` is the score taken apart. They are
+    empty, or None, for a message that no model chose.
     """
 
     message_id: str

@@ -17,7 +17,7 @@ JOB_OF_THE_DAY = "job_of_the_day"
 
 @dataclass(frozen=True)
 class MessagingPolicy:
-    """Who may be written to by one application, when, how often, and what it may cost.
+    """Recipients, hours, frequency and budget of one application's messages.
 
     The caps count messages of this application alone; `ContactPolicy` caps those of all. `assignment_salt` is that of
     its draws and cohorts.
@@ -90,7 +90,7 @@ class MessagingPolicy:
 
 @dataclass(frozen=True)
 class ContactPolicy:
-    """What a person may get from all applications together, through every channel.
+    """Limits on the messages that a person gets from all applications together, through every channel.
 
     `holdout_share` of all people hear from no application, ever. The caps come on top of those of each application: at
     most `maximum_messages_per_7_days`, and `minimum_days_between_messages`, of which 1 means none twice on one day.

@@ -39,7 +39,7 @@ SNAPSHOT_COLUMNS = ("as_of_date", "user_id", *LASTING, "tenure_days", *TASTE, VI
 """Columns of `user_features` that these rules read."""
 CHANGED_METHOD = "changed_share"
 USUAL_FACTOR = 3.0
-"""A night may change so many times what the worst usual night did."""
+"""A night may change this many times as much as the worst usual night."""
 USERS_MINIMUM = 50
 REARRANGED_SHARE_MAXIMUM = 0.005
 LENGTH_TOLERANCE = 1e-9
@@ -161,7 +161,7 @@ def _day(users: pa.Table) -> date | None:
 
 
 def _changed(before: pa.ChunkedArray, after: pa.ChunkedArray) -> float:
-    """Return the share of rows that differ; what is missing on both days is the same."""
+    """Return the share of rows that differ; a value missing on both days is equal."""
     is_same = pc.fill_null(pc.equal(before, after), False)
     both_missing = pc.and_(before.is_null(), after.is_null())
     return 1.0 - float(pc.mean(pc.or_(is_same, both_missing).cast(pa.float64())).as_py())

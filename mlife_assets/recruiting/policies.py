@@ -45,7 +45,7 @@ class CandidatePolicy:
 
 @dataclass(frozen=True)
 class LiftPolicy:
-    """How what an application changed is measured, day after day.
+    """How the lift of an application is measured, day after day.
 
     Attributes:
         error: of all claims of all days and all applications together.
@@ -70,10 +70,10 @@ class LiftPolicy:
 
 @dataclass(frozen=True)
 class PricePolicy:
-    """What texting costs, for the record of a day's spend; nothing is decided by it.
+    """Prices of texting, for the record of a day's spend; no decision uses them.
 
-    `text_segment_usd` is about what a US provider lists for a segment with the carriers' surcharge. A deployment sets
-    the price of its own contract.
+    `text_segment_usd` is about the list price of a US provider for a segment, with the carriers' surcharge. A
+    deployment sets the price of its own contract.
     """
 
     text_segment_usd: float = 0.012
@@ -119,8 +119,8 @@ class PanelPolicy:
 class Policies:
     """All policies of one deployment; `messaging` is that of the first application.
 
-    `decided` names fields that the environment set (`messaging.auto_approve_within_limits`): what an instance states
-    of them does not count.
+    `decided` names fields that the environment set (`messaging.auto_approve_within_limits`): they override the
+    instances' files.
     """
 
     label: LabelPolicy = field(default_factory=LabelPolicy)

@@ -1,6 +1,6 @@
-"""Protocols of what has to do with people: writing to them, finding their addresses, auditing how they are treated.
+"""Protocols for dealing with people: writing to them, finding their addresses, auditing how they are treated.
 
-Concept: who has another provider fits the same shape and passes the same tests, `mlife_assets.testing`.
+Concept: another provider implements the same protocol and passes the same tests, `mlife_assets.testing`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Inbound:
-    """What a person wrote to us. Addresses and words are personal data: look them up, classify them, never store them.
+    """A message from a person to us. Its personal data (address, words) may be looked up and classified, never stored.
 
     Attributes:
         inbound_id: unique among all channels.
@@ -74,7 +74,7 @@ class MessageGateway(Protocol):
 
     @property
     def channel(self) -> Channel:
-        """What it sends by."""
+        """The channel that it sends through."""
 
     @property
     def name(self) -> str:
@@ -104,7 +104,7 @@ class SentRecord(MessageGateway, Protocol):
 
 
 class TextsRecord(Protocol):
-    """What a provider of texts that runs on this machine has on record, so that what went wrong on our side shows."""
+    """The records of a provider of texts that runs on this machine; comparing them with ours shows our faults."""
 
     def request_counts(self) -> pa.Table:
         """Return one row per message: `message_id`, `user_id`, `requests`, `accepted`, ordered by message id."""

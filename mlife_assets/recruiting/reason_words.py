@@ -17,7 +17,7 @@ NEAR_MILES = 20
 NEW_DAYS = 7
 MANY_OPENINGS = 5
 PAY_ABOVE = 0.03
-"""The least share by which pay has to exceed what was asked for to be a reason."""
+"""Pay is a reason if it exceeds the asked-for pay by at least this share."""
 
 Words: TypeAlias = tuple[str, str]
 """What one says to the person, and about them."""
@@ -84,9 +84,9 @@ def reason_words(
     """Return why a job suits somebody, strongest first; where the model says nothing that may be said, by `SAID`.
 
     Args:
-        contributions: feature -> what it adds to the score (`ScoreParts.contributions`); what lowers it is unsaid.
+        contributions: feature -> its contribution to the score (`ScoreParts.contributions`); negative ones are omitted.
         facts: feature -> value of the pair; others than those of `SAID` are never looked at.
-        to_the_person: says "you"; else "they", for whoever calls.
+        to_the_person: write "you"; else "they", for the recruiter who calls.
         limit: at most so many.
     """
     raising = sorted((name for name in SAID if contributions.get(name, 0.0) > 0), key=lambda name: -contributions[name])

@@ -1,7 +1,7 @@
-"""Names of release 0.1.0 that are others today: what was written under them is read as if it had today's.
+"""Names of release 0.1.0 that were renamed since: old files are read as if they had today's names.
 
 Concept: 0.1.0 knew one model, so it wrote down neither its ids nor its steps. The core knows names of no domain;
-whoever reads a file passes these.
+readers of files pass these.
 """
 
 from __future__ import annotations

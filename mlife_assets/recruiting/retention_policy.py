@@ -18,8 +18,8 @@ _KEY = re.compile(rf"(of_models/[^/]+/)?tables/({'|'.join(PRUNED)})/as_of_date=\
 class RetentionPolicy:
     """How many days of working tables stay: pairs and scores of a day, and the sample that monitoring looked at.
 
-    Each is built again by materializing its day. What was decided on is in the event log, which stays for ever: the
-    scored rows that were chosen from, with the feature row of each. `table_days` reaches back from a table's newest day
+    Each is rebuilt by materializing its day. The basis of decisions is in the event log, which stays for ever: the
+    scored candidates, with the feature row of each. `table_days` reaches back from a table's newest day
     and not from today, so a deployment that stood still loses nothing. Its lower bound is the greatest age at which
     scores still choose an audience; the default is a quarter with a month beside it, for people who ask why.
     """

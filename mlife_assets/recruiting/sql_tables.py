@@ -12,7 +12,7 @@ MAP_OF_SHOWN = "map_of_shown"
 """How champion, recruiters, simple rule and chance ranked what people were shown, by day (`components.metrics`)."""
 
 EVENT_CATALOG = "event_catalog"
-"""What the event log held when the asset of that name was materialized: a row per event type and day."""
+"""Content of the event log when the asset of that name was materialized: a row per event type and day."""
 
 LAKE_TABLES: dict[str, pa.Schema] = {
     EVENT_CATALOG: pa.schema(

@@ -1,4 +1,4 @@
-"""What the dashboard shows: frozen records, one per daily fact, and the figures that rows of the marts give.
+"""Data of the dashboard: frozen records, one per daily fact, and figures computed from rows of the marts.
 
 Concept: every record carries the day that it is about. A missing value is None and is drawn as a gap, never as zero;
 one that is not known yet says until when. Shares are fractions in [0, 1]; money is in US dollars.
@@ -42,12 +42,12 @@ def application_figures(
     *,
     called: int = 0,
 ) -> ApplicationFigures:
-    """Return what an application came to as of a day.
+    """Return the figures of an application as of a day.
 
     Args:
         application: which.
         daily: rows of `application_daily`, of any application.
-        lift: what it changed (`lift_of`).
+        lift: its effect (`lift_of`).
         label: when clicks and applications are known.
         as_of: the newest day.
         called: people on its lists, where the channel is calls.
@@ -144,7 +144,7 @@ def texting(kpis: Sequence[Row], lift: Lift | None, as_of: date) -> Texting | No
 def lift_of(
     application: Application, rows: Sequence[Row], policies: Policies, as_of: date, *, among: Sequence[Application]
 ) -> Lift | None:
-    """Return what an application changed, as of a day; None while no day of both arms is known.
+    """Return the effect of an application as of a day; None until a day of both arms is known.
 
     Args:
         application: which.
@@ -326,7 +326,7 @@ class ModelMetrics:
 
 @dataclass(frozen=True)
 class ProductionMetrics:
-    """What the texts did, by day of sending; the arms by end of period."""
+    """Results of the texts, by day of sending; results of the arms, by end of period."""
 
     sent: tuple[DailyValue, ...] = ()
     delivered: tuple[DailyValue, ...] = ()
@@ -366,9 +366,9 @@ class ReportDigest:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One registered model and what the gate said; `delta_map` is the gain over `against`.
+    """One registered model and the gate's verdict; `delta_map` is the gain over `against`.
 
-    `judged_in`: environment whose gate said it; empty for the one here, of which alone a gain is known.
+    `judged_in`: environment of that gate; empty for this environment, the only one with known gains.
     `card`: link to its card, where one was written. `won`: what its promotion won since, in words; empty for a model
     that replaced none.
     """
@@ -391,7 +391,7 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class RuleGain:
-    """What the gate measured of a model against the rule in use: the difference in `objective`, with its bounds."""
+    """A model's gain over the rule in use, as the gate measured it: difference in `objective`, with its bounds."""
 
     objective: str
     rule: str
@@ -403,8 +403,8 @@ class OtherModel:
     """A model beside the one that the page is about.
 
     Attributes:
-        name, title: which it is, and what it answers.
-        model_version, since: who serves, and from when; None before the first promotion.
+        name, title: its name, and the question it answers.
+        model_version, since: the champion, and its day of promotion; None before the first promotion.
         card: link to its card, where one was written.
         outcome, gain: of the gate, about who serves; about the newest challenger before somebody does.
         decision: the newest of its governor.
@@ -449,7 +449,7 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Lift:
-    """What an application changed in applies, by intention to treat over the whole experiment.
+    """Effect of an application on applies, by intention to treat over the whole experiment.
 
     Attributes:
         looks: what may be said at the end of each day that is closed, the oldest first.
@@ -499,7 +499,7 @@ class ApplicationFigures:
     """What one application came to.
 
     Attributes:
-        title, channel: what people call it, by what it reaches them.
+        title, channel: its name for people, and its channel.
         reached: messages delivered, or people on lists of calls.
         clicked, applied: shares of the delivered messages of mature days; None where nothing is known yet, or ever.
         earned_usd: bids of the applications after messages of mature days; None as `applied`.

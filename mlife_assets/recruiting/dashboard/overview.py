@@ -41,7 +41,7 @@ class VerdictRun:
 
 
 def lanes(data: DashboardData, markers: Sequence[Marker]) -> Markup:
-    """Return verdicts, what the gate said, and one lane per kind of drift."""
+    """Return the lanes of daily verdicts, of gate decisions and of each kind of drift."""
     decisions = [d for d in sorted(data.decisions, key=lambda d: d.day) if data.first_date <= d.day <= data.as_of_date]
     counts = ", ".join(
         f"{count} {verdict}"

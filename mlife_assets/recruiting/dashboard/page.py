@@ -1,9 +1,9 @@
-"""The whole page: its headline, its charts and what the template is given.
+"""The whole page: its headline, its charts and the values for the template.
 
 Concept: one string in, one file out. The page loads nothing; without its script it still shows everything. The same
 data gives the same bytes. The headline is one sentence of three clauses: how the model compares with recruiters, what
-drifts and why it lasts, what texting changed over not texting. Each has a line below with its numbers, intervals and
-days. What is not shown is said to be not shown; a difference whose interval holds zero is never called a gain.
+drifts and why it lasts, how texting compares with not texting. Each has a line below with its numbers, intervals and
+days. A difference whose interval contains zero is never called a gain.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class _Clause:
 
 
 def headline(data: DashboardData) -> Headline:
-    """Return what a reader of ten seconds should know."""
+    """Return the summary for a reader who has ten seconds."""
     clauses = {"Ranking": _ranking(data.ranking), "Drift": _drift(data), "Texting": _texting(data.texting)}
     sentence = "; ".join(clause.words for clause in clauses.values()) + "."
     evidence = tuple((title, clause.evidence) for title, clause in clauses.items() if clause.evidence)
@@ -474,7 +474,7 @@ def _drift_chart(data: DashboardData, drift: DriftSeries, markers: tuple[Marker,
 
 
 def production_charts(data: DashboardData) -> Markup:
-    """Return what the texts did: volume, clicks, causal effect, money, vacancies, opt-outs."""
+    """Return the charts of texting: volume, clicks, causal effect, money, vacancies, opt-outs."""
     p = data.production
     charts = (
         Chart(

@@ -1,7 +1,7 @@
 """Addresses: one spelling for each of people, and the mail server that takes our mails.
 
-Concept: the scheme says how the way is secured, so that no address is in the clear by leaving something out. An address
-that holds a password is refused for what is wrong with it and never repeated.
+Concept: the scheme names the encryption, so that leaving something out never means plain text. An error about an
+address with a password names the fault and never repeats the address.
 
 Addresses of people are narrow on purpose: they go into commands and headers of a mail server, so they hold no space, no
 line break, no quote and no second `@`.
@@ -52,7 +52,7 @@ class RelayAddress:
 
 
 def read_relay_address(address: str) -> RelayAddress:
-    """Return what the address of a relay says.
+    """Parse the address of a relay.
 
     Raises:
         InvalidInputError: it is no such address; repeats nothing of it.

@@ -5,7 +5,7 @@ leads to its message without a lookup and nobody can make one up. The way out in
 the body, and a body whose way out is not that of its reader is refused.
 
 Strangers wrote a part of the subject, so words are encoded unless they are plain, nothing is decoded on the way out,
-and a mail that does not read back as what was approved is refused. A header that holds an address is not folded:
+and a mail that does not read back as the approved text is refused. A header that holds an address is not folded:
 no mail program looks for a token in a folded one.
 
 An unsubscribe token proves by the link alone who asks for no more mails.
@@ -65,7 +65,7 @@ _ATOMS = re.compile(r"(?!.*  )[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 @dataclass(frozen=True)
 class Unsubscription:
-    """What a token says: this account wants no more mails; it was in one of this application."""
+    """Content of a token: the account that wants no more mails, and the application whose mail held the token."""
 
     user_id: str
     application: str
@@ -85,7 +85,7 @@ def unsubscribe_token(user_id: str, application: str, key: bytes) -> str:
 
 
 def read_unsubscribe_token(token: str, key: bytes) -> Unsubscription | None:
-    """Return what a token says, None when it was not made with this key."""
+    """Return the content of a token; None when it was not made with this key."""
     from cryptography.exceptions import InvalidTag
 
     if not token or len(token) > LONGEST_TOKEN or not token.isascii():
@@ -191,7 +191,7 @@ class Stationery:
                 yield message_id
 
     def unsubscription_in(self, text: str) -> Unsubscription | None:
-        """Return what the first link or word with a token of ours says, None without one."""
+        """Return the content of the first token in a text, alone or in a link; None without one."""
         words = [*self._links.findall(text), *self._lone_token.findall(text)]
         return next((read for word in words if (read := read_unsubscribe_token(word, self._key))), None)
 
@@ -206,8 +206,8 @@ class Stationery:
             now: for the date, aware.
 
         Raises:
-            InvalidInputError: the address is none, the body is no mail, it has no way out for this account, or what
-                would arrive is not what was approved.
+            InvalidInputError: the address or the body is malformed, the mail has no unsubscribe link for this account,
+                or it would arrive changed.
         """
         mail, letterhead = read_mail_body(body), self.letterhead
         recipient = normalise_address(address)

@@ -77,7 +77,7 @@ _ENDS_HEAD = frozenset({"body", "div", "p", "table"})
 _IN_A_LINE = "a abbr b big code em font i img input ins label mark o q s small span strong sub sup tt u wbr"
 _INLINE = frozenset(_IN_A_LINE.split())  # all others break
 READ_BYTES = 128 * 1024
-"""So much of a mail is read; reports and people say what they have to say at its beginning."""
+"""Only this much of a mail is read: reports and replies have their message at the beginning."""
 LINES_MOST, BLOCKS_MOST, PARTS_MOST = 8_000, 2_000, 50
 _CONTENT_TYPE = re.compile(rb"^content-type:(?:[^\n]|\n[ \t])*", re.MULTILINE | re.IGNORECASE)
 _FIELDS_LONGEST, _CONTENT_TYPE_LONGEST, _HEADER_LONGEST = 20_000, 2_000, 1_000
@@ -94,7 +94,7 @@ _BRACKETED = re.compile(r"<\s*([^<>\s]{3,254})\s*>")
 
 
 class ReturnedKind(StrEnum):
-    """What a mail that came back is."""
+    """Kind of a returned mail."""
 
     DELIVERED = "delivered"
     BOUNCED = "bounced"
@@ -109,12 +109,12 @@ class ReturnedMail:
     """One mail that came back.
 
     Attributes:
-        kind: what it is; `nothing` is delayed mail, and answers of machines.
-        message_id: the message that it is about, None when it does not say.
-        user_id: the account that it is from, None when only the message or the address says it.
+        kind: its kind; `nothing` covers delayed mail and automatic answers.
+        message_id: the message that it is about; None when it names none.
+        user_id: the account that it is from; None when only the message or the address identifies it.
         status: the code of a report, as `5.1.1`.
-        text: what a reply says, without what it quotes. Personal data: classify it, never store it.
-        sender: the address that a reply came from, or what stands there. Personal data, too, and anybody can write it.
+        text: the words of a reply without its quotations. Personal data: classify it, never store it.
+        sender: the From of a reply, not validated. Personal data, too, and anybody can forge it.
     """
 
     kind: ReturnedKind
@@ -129,7 +129,7 @@ _NOTHING = ReturnedMail(ReturnedKind.NOTHING)
 
 
 def read_returned(raw: bytes, stationery: Stationery, is_opt_out: Callable[[str], bool]) -> ReturnedMail:
-    """Return what a mail that came back says, whatever it is made of; `is_opt_out` knows the words of an opt-out."""
+    """Parse a returned mail; malformed input never raises. `is_opt_out` recognises the words of an opt-out."""
     raw = raw[:READ_BYTES].replace(b"\r\n", b"\n").replace(b"\r", b"\n")  # as the parser ends lines
     if not _is_costly(raw):
         with suppress(RecursionError, ValueError, LookupError, AttributeError, TypeError):  # built to break its reader
@@ -178,7 +178,7 @@ def _read(message: Message, stationery: Stationery, is_opt_out: Callable[[str], 
 
 
 def _own_subjects(subject: str) -> list[str]:
-    """Return what a subject says before and after `Re:`, of a mail of ours, which names a pay, what is before."""
+    """Return the parts of a subject around `Re:` without the quoted subject of ours, which names a pay."""
     before, *answered = _ANSWERING.split(subject, maxsplit=1)
     return [before, *(one for one in answered if "$" not in one)]
 
@@ -243,7 +243,7 @@ def _blocks(message: Message, content_type: str) -> Iterator[list[tuple[str, str
 
 
 def _fields(message: Message) -> Iterator[str]:
-    """Yield the values of all fields of a report and of what it quotes."""
+    """Yield the values of all headers of a report and of the mail that it quotes."""
     for part in message.walk():
         for value in part.values():
             yield re.sub(r"\r?\n[ \t]+", " ", str(value))[:_FIELDS_LONGEST]
@@ -252,7 +252,7 @@ def _fields(message: Message) -> Iterator[str]:
 
 
 def _texts(message: Message) -> Iterator[str]:
-    """Yield the texts of a mail as lines: what it says in itself, not what is attached to it."""
+    """Yield the texts of a mail as lines, without attachments."""
     kind = message.get_content_type()
     if message.is_multipart():
         for part in message.get_payload() if kind != "message/rfc822" else ():
@@ -276,7 +276,7 @@ def _decoded(part: Message) -> str:
 
 
 def own_words(text: str) -> str:
-    """Return what the writer of a mail says in it, in one line."""
+    """Return the writer's own words, without quotations, in one line."""
     lines = [line.lstrip() for line in text.replace("\r\n", "\n").split("\n", _LINES)[:_LINES]]
     lines = [line if line == "-- " else line.rstrip() for line in lines if line]
     kept: list[str] = []

@@ -1,11 +1,11 @@
 """Approval: whether a plan may be sent, because the policy or a person says so.
 
-Concept: closed by default. Only what a gateway takes that reaches nobody can be approved by policy, and only when the
-policy says so. Limits hold for every approver: a person decides whether a sound plan is sent, never that an unsound one
-is. Anything unknown refuses. Who approves or rejects names the plan by the digest of its texts, so they decide about
-what they saw.
+Concept: closed by default. A policy can approve only sends through a gateway that reaches nobody, and only if it is set
+to. Limits hold for every approver: a person decides whether a sound plan is sent, never that an unsound one
+is. Anything unknown refuses. An approver names the plan by the digest of its texts, so they decide about the texts
+that they saw.
 
-The dispatcher sends what was approved: a plan and its texts are bound by digests.
+The dispatcher sends approved texts only: digests bind a plan and its texts.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def plan_differences(
     Args:
         plan: as stored.
         logged: all `message_planned` rows of its day, also several of one message: it may have been planned before.
-        offered: what the jobs' facts say today.
+        offered: today's wordings of the jobs.
         settled: ids of messages that will not be sent any more; their bodies need no proof.
     """
     rows = plan.planned.to_pylist()
@@ -157,7 +157,7 @@ class ApprovedTexts:
 
 
 def nothing_approved(rows: Sequence[LedgerRow]) -> None:
-    """Raise GateClosedError when there is a row: what a dispatcher holds against that was given no approved plan."""
+    """Raise GateClosedError when there is a row: the check of a dispatcher without an approved plan."""
     ApprovedTexts("(none was given)", {}).require(rows)
 
 

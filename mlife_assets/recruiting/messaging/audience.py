@@ -1,14 +1,14 @@
 """The audience: whom an application can reach, which scored jobs it may offer them, and who explores.
 
-Concept: a score says how likely a person is to apply, whoever asks. Whether they may be reached at all, and who gets a
-drawn job instead of the best, is up to the application, so both are decided where it plans. Two applications read the
-same scores and neither sees what the other chose.
+Concept: a score says how likely a person is to apply, for any application. Whether they may be reached at all, and who
+gets a drawn job instead of the best, is up to the application, so both are decided where it plans. Two applications
+read the same scores and neither sees the other's choices.
 
 Exploration: a small share of users gets a drawn candidate, so that outcomes can be learned without our own bias. It is
 a pure hash of user and day. An exploring user gets one of their candidates, drawn in proportion to a weight: 1, more
 for a new job, and 0 for a candidate below the quality floor, because nobody is texted a bad job for the sake of
 learning. Two probabilities are logged for every candidate: that of the whole ranking policy, and that of the draw
-alone, which is what an analysis of the exploring users needs.
+alone, for an analysis of the exploring users.
 
 Assumption: what happens after the draw may drop a pick but does not look at it. The daily limit of explored texts drops
 by another hash of the user, so it is harmless. A full job, a job that cannot be worded and a score under the policy's
@@ -36,7 +36,7 @@ from mlife_assets.recruiting.messaging_policy import MessagingPolicy
 
 SCORE_COLUMNS = ("user_id", "job_id", "probability", "prediction_id", "candidate_set_hash", "expected_value_usd")
 CHOSEN = ("is_exploration", "slice", "propensity", "exploration_propensity", "exploration_salt")
-"""What an application adds to scores. Tables of scores had these up to 0.1.0, when there was one application."""
+"""Columns that an application adds to scores. Up to 0.1.0, with one application, tables of scores had them."""
 
 
 CONSENT = {Channel.SMS: "is_consented", Channel.EMAIL: "is_consented_email", Channel.CALL: "is_consented"}

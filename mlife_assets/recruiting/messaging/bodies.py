@@ -1,6 +1,6 @@
-"""Bodies: what a message says, by channel.
+"""Bodies: the content of a message, by channel.
 
-Concept: whatever a channel sends is one string, so plan, digest, approval and ledger bind all of it. The same jobs give
+Concept: every channel sends one string, so plan, digest, approval and ledger bind all of it. The same jobs give
 the same body at any time: that is how a stored plan is held against the facts of its jobs before it is sent.
 """
 
@@ -34,12 +34,12 @@ Bodies: TypeAlias = Callable[[Sequence[Message]], list[str]]
 """Writes messages of one application on one day, one body each. Each of their jobs is among the offers."""
 
 Offers: TypeAlias = tuple[Mapping[str, Any], tuple[RefusedJob, ...]]
-"""What a channel says of each job that it may offer, and the jobs whose own words it may not say."""
+"""A channel's wording of each job that it may offer, and the jobs whose own words it may not use."""
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """What the messages of a deployment bear: who sends, and the keys of what leads back to them.
+    """Sender and keys of a deployment's messages: the keys sign links and tokens that lead back to them.
 
     Attributes:
         link_key: of link tokens.
@@ -129,7 +129,7 @@ RENDERERS: dict[Channel, Renderer] = {
     Channel.SMS: Renderer(text_offers, text_bodies),
     Channel.EMAIL: Renderer(_mail_offers, _mail_bodies, needs_people=True),
 }
-"""Who writes what a channel sends."""
+"""Renderer of each channel."""
 
 
 def renderer_of(application: Application) -> Renderer:
@@ -142,7 +142,7 @@ def renderer_of(application: Application) -> Renderer:
 
 
 def offers_of(jobs: pa.Table, application: Application, stamps: Stamps, reviews: EmployerReviews) -> Offers:
-    """Return what an application says of each job that it may offer, and those whose own words it may not say.
+    """Return an application's wording of each job that it may offer, and the jobs whose own words it may not use.
 
     Args:
         jobs: `plan.JOB_COLUMNS`; optional `employer_id`, `job_occupation_group` and `job_metro_code`.

@@ -1,7 +1,7 @@
 """Eligibility: who may be texted today, and the first reason why not.
 
-Concept: unknown means no. One account stands for a person, and what is known of the person counts: a suppression, a
-cap, an arm, a missing consent of any of their accounts. Rules run in one fixed order and the first that fails names the
+Concept: unknown means no. One account stands for a person, and facts of all their accounts count: a suppression, a
+cap, an arm, a missing consent of any. Rules run in one fixed order and the first that fails names the
 reason. The rules before `holdout` define who takes part in the experiment; frequency caps come after it, since only the
 treated can hit them. A STOP to our own text ends new exposures of the treated only, so the readout counts a user from
 the first exposure on, whatever follows (intention to treat). Over the whole experiment that is exact; a single week

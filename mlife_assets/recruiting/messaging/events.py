@@ -1,4 +1,4 @@
-"""Events of messaging: what the plan, the approval and the ledger say, as rows of the event log.
+"""Events of messaging: the plan, the approval and the ledger, as rows of the event log.
 
 Concept: ids come from what happened, never from when it was written, so emitting the same transitions again adds
 nothing. Like the ledger, which keeps the first row of a message, the log keeps the first `message_planned` of a message

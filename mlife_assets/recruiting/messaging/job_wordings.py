@@ -4,8 +4,8 @@ Concept: a job without a wording cannot be planned, so a refusal cannot be forgo
 reason that can be counted and says which field it found.
 
 An employer who posts a job writes part of our text. Words that hide something (encoded words, letters that look like
-others), speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: what is
-left of a trick may still be one. Nor does a phrase that a deployment refuses itself give one. All other words are said
+others), speak in our name or hold an address or a phone number give no text. They are refused, never cleaned: the
+rest of a trick may still be one. Nor does a phrase that a deployment refuses itself give one. All other words are said
 only if they have no default refused phrase, or it describes a job, and somebody vouches for them: a person for the
 employer's present name (`employer_review`), the lists of words for the title. Otherwise the job is offered by a label
 of ours.
@@ -83,7 +83,7 @@ REFUSED_PHRASE = "refused_phrase"
 RULES = (TOO_LONG, LOOK_ALIKE, WEB_ADDRESS, PHONE_NUMBER, OWN_BRAND, REFUSED_PHRASE, ENCODED_WORD)
 
 LONGEST = 300
-"""Characters of a title or name; what is longer is no title, and reading it would cost time that its writer chooses."""
+"""Characters of a title or name; longer ones are refused, since their writer could make reading them take long."""
 
 _ADDRESS = re.compile(r"://|\bwww\b|\S@\S|@\w|\w\.(?:com|org|info|biz|io|example)\b|\.[a-z]{2,24}/")
 _PHONE = re.compile(r"(?<![\d$])[2-9]\d\d[^\w$]{0,3}[2-9]\d\d[^\w$]{0,3}\d{4}(?!\d)|\+\d(?:[^\w$]{0,3}\d){7}")
@@ -97,8 +97,8 @@ class RefusedJob:
     Attributes:
         job_id: the job.
         reason: one of `RULES`, a reason of `employer_review`, `no_job_title` or `unwritable`.
-        why: the field and what was found in it, for people.
-        label: what is said of the job instead; empty when it is offered to nobody.
+        why: the field and the fault in it, for people.
+        label: the wording used instead; empty when the job is offered to nobody.
     """
 
     job_id: str
@@ -137,13 +137,13 @@ def word_jobs(
 def said_of_jobs(
     jobs: pa.Table, policy: MessagingPolicy, reviews: EmployerReviews, say: Callable[[Mapping[str, Any]], Said]
 ) -> tuple[dict[str, Said], tuple[RefusedJob, ...]]:
-    """Return what a channel says of each job that may be offered, and the jobs whose words were refused.
+    """Return a channel's wording of each job that may be offered, and the jobs whose words were refused.
 
     Args:
         jobs: as `word_jobs` takes them.
         policy: the brand and the refused phrases.
         reviews: whose words may be sent.
-        say: makes what is said of a job with approved words; may raise InvalidInputError, which refuses the job.
+        say: makes the wording of a job from approved words; may raise InvalidInputError, which refuses the job.
     """
     said: dict[str, Said] = {}
     refused: list[RefusedJob] = []
@@ -162,7 +162,7 @@ def said_of_jobs(
 def _approved_words(
     job: Mapping[str, Any], policy: MessagingPolicy, reviews: EmployerReviews
 ) -> tuple[Mapping[str, Any] | None, RefusedJob | None]:
-    """Return a job with the words that people may read, None for no job; and what was refused of it."""
+    """Return a job with the words that people may read, or None if it has none; and the refusal, if any."""
     job_id, employer = str(job["job_id"]), job.get("employer_id")
     reason = why = ""
     own_phrases = tuple(sorted({*policy.refused_phrases} - {*MessagingPolicy.refused_phrases}))

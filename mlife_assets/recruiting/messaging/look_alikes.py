@@ -1,7 +1,7 @@
 """Look-alikes: text that reads the same to a person and differs to a computer.
 
-Concept: STOP in Cyrillic letters is STOP to whoever typed it; Paypal with one of them is a trick on whoever reads it.
-So replies are folded before they are read, and strangers' words are refused for what folding would change.
+Concept: STOP in Cyrillic letters is STOP to the person who typed it; Paypal with one of them is a trick on its reader.
+So replies are folded before they are read, and strangers' words that folding would change are refused.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def fold(text: str) -> str:
 def foreign_letters(text: str) -> tuple[str, ...]:
     """Return the characters of `text` that pretend, in order: letters of other scripts, invisible or wide ones.
 
-    Latin letters with accents are what they seem. A character counts as wide or styled when it is a compatibility form
+    Latin letters with accents do not count. A character counts as wide or styled when it is a compatibility form
     of a letter or digit (full width, bold mathematics, circled).
     """
     found = []

@@ -24,7 +24,7 @@ REGION = "US"
 
 
 def stranger_id(inbound_id: str) -> str:
-    """Return the account that stands for whoever wrote from a number that nobody is known to have.
+    """Return the account that stands for the writer behind an unknown number.
 
     Args:
         inbound_id: of the first that they wrote.
@@ -39,7 +39,7 @@ def is_stranger(user_id: str) -> bool:
 
 @dataclass(frozen=True)
 class Joined:
-    """What a look at the contact book changes.
+    """Changes after reading the contact book.
 
     Attributes:
         accounts: user id -> person id of the accounts that are new or whose person became another.

@@ -6,8 +6,8 @@ before anyone is assigned anything.
 
 Assignment: everyone's best job would be the same few jobs. Users, jobs and the budget form a flow network; its optimum,
 over integer micro-dollars so that it is the same everywhere, maximises expected value with at most one text a user, a
-cap per job and a total budget. Exploration picks are reserved before it, by hash, so their propensities stay what was
-logged.
+cap per job and a total budget. Exploration picks are reserved before it, by hash, so their logged propensities
+stay true.
 
 Items: the first is the job that was assigned or drawn, so propensity and slice are about it. The others are the
 person's next best jobs that still have room, dealt out in rounds: nobody's fifth job takes the room of somebody's
@@ -105,7 +105,7 @@ class MessagePlan:
         suppressed: `SUPPRESSED_SCHEMA`, one row per user who is not texted.
         exposed: `EXPOSED_SCHEMA`, one row per user who could have been written to, with their arm. Where an application
             has a holdout of its own, people of the global one are not compared: they lack all other messages, too.
-        refused_jobs: jobs whose own words nobody reads, with the reason; not part of what is approved.
+        refused_jobs: jobs whose own words are withheld, with the reason; the approval does not cover them.
         channel: by which it is sent.
     """
 
@@ -127,7 +127,7 @@ class MessagePlan:
 
     @property
     def expected_value_usd(self) -> float:
-        """Return what the planned texts are worth together."""
+        """Return the total expected value of the planned texts."""
         return float(np.sum(self.planned["expected_value_usd"].to_numpy()))
 
 
@@ -230,7 +230,7 @@ def _planned_table(
 
 @dataclass(frozen=True, eq=False)
 class PlanRows:
-    """What a plan is made of.
+    """Inputs of a plan.
 
     Attributes:
         candidates: one row per scored pair with `CANDIDATE_COLUMNS`; must include the holdout's users, who take part in
@@ -264,8 +264,8 @@ def build_plan(
 
     Args:
         rows: of the day.
-        application: which, with what it may do.
-        contact: what holds across applications.
+        application: with its limits.
+        contact: limits across applications.
         as_of: partition day.
         now: instant at which it would be sent.
         stamps: who sends.
@@ -439,7 +439,7 @@ def further_rows(
 
     Args:
         users, jobs: int arrays of shape (m,): user and job index of each candidate, ordered by user, then job.
-        values: int64 array of shape (m,): worth of each candidate; what is worth nothing is not offered.
+        values: int64 array of shape (m,): worth of each candidate; those worth 0 or less are not offered.
         chosen: int array: one row per user who gets a message, ascending.
         capacity: int array: how many messages may offer each job, those of `chosen` not counted yet.
         items: of one message.

@@ -1,4 +1,4 @@
-"""Replies: what a person who writes to us asks for, and what follows from it or from a review of it.
+"""Replies: the request of a person who writes to us, and the effect of it or of its review.
 
 Concept: silence is the safe side. STOP lasts, in the channel that it came by. A reply that is neither an opt-out nor an
 opt-in may still be one that we did not understand, so it pauses the person until somebody has read it. Each reason is
@@ -87,7 +87,7 @@ def is_opt_out(body: str) -> bool:
 
 
 def classify(body: str) -> str:
-    """Return STOP, STOP_ALL, START, HELP or OTHER for what a person wrote.
+    """Classify a reply as STOP, STOP_ALL, START, HELP or OTHER.
 
     An opt-out is of everything when it says `all` or `everything` and names no kind of message: "stop all texts" is
     about texts.

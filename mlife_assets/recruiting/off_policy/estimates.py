@@ -1,10 +1,10 @@
-"""What a target policy earns per explored text: the estimates, when they are refused, and what is said about them.
+"""Value of a target policy per explored text: the estimates, when they are refused, and sentences about them.
 
 Concept: an estimate says for which part of the target's choices it holds, how much evidence it rests on, and whether
 the log it was made from can be true. Too little evidence is an error with the numbers, not a wide interval.
 
-A decision counts with its weight w, the target's probability of what was sent over the draw's. With rewards r, a reward
-model's prediction q of what was sent and m of what the target would send, and s the probability that the target gives
+A decision counts with its weight w, the target's probability of the sent job over the draw's. With rewards r, a reward
+model's predictions q for the sent job and m for the target's choice, and s the probability that the target gives
 to candidates on offer (1 when all are):
 
 - inverse propensity (IPS; Horvitz and Thompson, JASA 1952): sum of w r / sum of s;
@@ -12,7 +12,7 @@ to candidates on offer (1 when all are):
 - doubly robust (DR; Dudik, Langford and Li, ICML 2011): sum of m + w (r - q) / sum of s, right on average for any
   fixed q.
 
-All three estimate rewards per text among what the target would send that the draw offers. Nothing is known of the rest.
+All three estimate rewards per text over the target's choices that the draw offers. Nothing is known of the others.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def explored_candidates(examples: pa.Table, plans: pa.Table, predictions: pa.Tab
         predictions: `prediction` events of the same days.
 
     Returns:
-        The columns of `predictions`, `is_sent`, and `is_applied` of what was sent (false elsewhere).
+        The columns of `predictions`, `is_sent`, and `is_applied` (false for jobs that were not sent).
     """
     is_explored = (pc.field("slice") == "explore") & (pc.field("exposure_kind") == "message")
     explored = examples.filter(is_explored).select(["exposure_id", "is_applied"])
@@ -316,7 +316,7 @@ def greedy_decisions(candidates: pa.Table, probability: Array, reward_model: Arr
 
 @dataclass(frozen=True)
 class OffPolicyValue:
-    """What a target policy earns per explored text, among its choices that the draw offers.
+    """Value of a target policy per explored text, over its choices that the draw offers.
 
     Attributes:
         ips: inverse propensity estimate; n counts users.
@@ -374,8 +374,8 @@ class OffPolicyDifference:
 def estimate_value(decisions: LoggedDecisions, policy: PromotionPolicy) -> OffPolicyValue:
     """Estimate the value of the target policy of `decisions`, with 95 % intervals.
 
-    Choices that the draw never offers are left out; the estimate is for the others, and says so. What is left out
-    depends on candidates and scores only, never on what was sent or came of it.
+    Choices that the draw never offers are left out; the estimate is for the others, and says so. The omission
+    depends on candidates and scores only, never on sends or outcomes.
 
     Args:
         decisions: mature outcomes of explored texts.
@@ -390,7 +390,7 @@ def estimate_value(decisions: LoggedDecisions, policy: PromotionPolicy) -> OffPo
 def estimate_difference(
     first: LoggedDecisions, second: LoggedDecisions, policy: PromotionPolicy
 ) -> OffPolicyDifference:
-    """Estimate what the target of `first` earns more than that of `second`; both hold the same decisions in order.
+    """Estimate the value of the target of `first` minus that of `second`; both hold the same decisions in order.
 
     Only decisions count where everything that either target might choose was on offer, so that both are judged on the
     same users and days. A target that explores on its own floor leaves few of those; compare greedy targets.
@@ -496,7 +496,7 @@ class Estimate:
     def interval(self, level: float) -> Interval:
         """Return the two-sided score interval.
 
-        With rare rewards the variance of a weighted sum rises with what it estimates: a low estimate comes with a low
+        With rare rewards the variance of a weighted sum rises with the estimate: a low estimate comes with a low
         variance, and an interval of equal arms misses the truth above it too often. So the variance moves with the
         estimate along a line whose slope is the third cumulant over the second, as in every natural exponential family
         (Morris, Annals of Statistics 1982): the interval holds all x with (x - value)^2 <= z^2 (V + c (x - value)), V

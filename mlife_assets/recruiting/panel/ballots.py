@@ -1,10 +1,10 @@
-"""Ballots: the file that a panel fills in, what it says, and whether it says it completely.
+"""Ballots: the file that a panel fills in, its parsing, and its checks for completeness.
 
 Concept: a ballot is one recruiter's full ranking of the candidates of one user. A ranking with a gap or a tie is
 refused and never repaired, because a repair would be an opinion that no recruiter had. Rows may stand in any order.
 
-Recruiters see what a recruiter may see and nothing that would lead them: users by hash, jobs of a user shuffled by
-hash, facts of trade, distance, pay, shift and seniority; no names, no place of a home, no score or rank of a model.
+Recruiters see nothing that would identify a user or bias the ranking: users by hash, jobs of a user shuffled by
+hash, facts of trade, distance, pay, shift and seniority; no names, no home address, no score or rank of a model.
 """
 
 from __future__ import annotations
@@ -331,7 +331,7 @@ def require_candidates(panel: Panel, candidates: pa.Table) -> None:
     """Make sure that each ballot ranks exactly the candidates of its user.
 
     Args:
-        panel: what was ranked.
+        panel: the rankings.
         candidates: user_id, job_id of the panel's day, at least of the panel's users.
 
     Raises:

@@ -58,7 +58,7 @@ class HumanBaseline:
         examples: the kept examples, k rows.
         scores: of the baseline on them, float64 (k,).
         panels: the panels behind it; empty for the rule.
-        sentence: what was chosen, why, and what was left out.
+        sentence: the choice, its reason, and the panels left out.
     """
 
     name: str

@@ -3,12 +3,12 @@
 Concept: every column of the mart that a model, a check or a text relies on has its definition here a second time, in
 other words. The meaning is that of the mart's documentation; where the two disagree, one of them is wrong. The second
 derivation shares nothing with the first: no SQL, no mart, no window function, only rows of the log and the rule that a
-day knows what was observed before its midnight.
+day knows the rows observed before it began.
 
 Equal means the same bits; NaN equals NaN, and a row that cannot be derived at all differs. There is no tolerance,
 because both sides name the same numbers of the log. A difference is a fault of the transformation: a wrong join, a
-window that is off by a day, a mart that was changed by hand, or events that came too late. What the exporter itself
-mixed up is the same on both sides and is for `quality.overnight` to see.
+window that is off by a day, a mart that was changed by hand, or events that came too late. Faults of the exporter
+itself are the same on both sides; `quality.overnight` looks for those.
 """
 
 from __future__ import annotations
@@ -274,8 +274,8 @@ class SourceEvents:
     """Rows of the log, one per event (the first observed), by event type, with at least `SOURCE_COLUMNS`.
 
     They hold all that decides about the users and jobs that are derived: their latest snapshot and posting, the change
-    of consent that decides, the last click of each user, every hire and closing, and what was shown, sent, clicked and
-    applied to in the 28 days before. Rows about others, older rows, and rows observed later than the day that is
+    of consent that decides, the last click of each user, every hire and closing, and all impressions, texts, clicks and
+    applications of the 28 days before. Rows about others, older rows, and rows observed later than the day that is
     derived, may be among them and change nothing.
     """
 

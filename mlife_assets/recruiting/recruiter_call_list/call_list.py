@@ -139,7 +139,7 @@ def build_call_list(
 
     Args:
         candidates: each pair once; those in the holdout too.
-        jobs: job id -> what is said of it; a job that nobody may speak of (withheld, refused words) is not in it.
+        jobs: job id -> its wording; a job that may not be mentioned (withheld, refused words) is not in it.
         policy: capacity.
         as_of: the day.
         consented: accounts that agreed to be called.
@@ -205,7 +205,7 @@ def _refusal(
     holdout: Collection[str],
     suppressed: Collection[str],
 ) -> str | None:
-    """Return why a pair is no call, whatever the capacity; what the person wants comes first."""
+    """Return why a pair is no call, whatever the capacity; the person's own wishes come first."""
     if one.user_id not in consented:
         return NO_CALL_CONSENT
     if one.person_id in suppressed:

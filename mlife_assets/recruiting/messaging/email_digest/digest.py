@@ -36,7 +36,7 @@ TITLE_LONGEST, SUBJECT_TITLE_LONGEST, PREVIEW_LONGEST = 90, 60, 110
 
 @dataclass(frozen=True)
 class Offer:
-    """What a mail says of a job to everybody: title, pay as written, employer and place, which may be empty."""
+    """The wording of a job that all mails share: title, pay as written, employer and place, which may be empty."""
 
     job_id: str
     title: str
@@ -98,7 +98,7 @@ class DigestWriter:
     Attributes:
         application, as_of: whose mails, on which day.
         letterhead: who sends.
-        offers: job id -> what is said to everybody (`offer_jobs`); a job that is not in it is in no mail.
+        offers: job id -> wording for everybody (`offer_jobs`); a job that is not in it is in no mail.
         pairs: (user id, job id) -> facts; a pair without has neither distance nor reasons.
         link_key, mail_key: of links and of unsubscribe tokens.
     """
@@ -164,7 +164,7 @@ class DigestJob:
     """One job of a person's mail.
 
     Attributes:
-        offer: what is said to everybody.
+        offer: wording for everybody.
         distance_km: from the person; None when it is unknown.
         why: why it suits them (`reason_words`), strongest first.
     """
@@ -247,7 +247,7 @@ def _subject(jobs: Sequence[DigestJob]) -> str:
 
 
 def _preview(jobs: Sequence[DigestJob]) -> str:
-    """Return what mail programs show beside the subject: what it does not say."""
+    """Return the preview that mail programs show beside the subject; it does not repeat the subject."""
     others = "; ".join(f"{job.title}, {job.offer.pay}" for job in jobs[1:])
     return _cut(others or jobs[0].reasons or jobs[0].where or "Chosen for you", PREVIEW_LONGEST)
 

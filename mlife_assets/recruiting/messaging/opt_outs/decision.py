@@ -65,7 +65,7 @@ _REACTION = re.compile(
     r"[\u201c\"][^\u201d\"]*+[\u201d\"]?+\W*+",
     re.IGNORECASE,
 )
-"""What a telephone sends for a heart on our text: it quotes us. Nothing is tried twice: a mail may be all signs."""
+"""A phone's reaction to our text, such as a heart: it quotes us. No backtracking: a mail may be all signs."""
 _SIGNS = frozenset("\U0001f6d1\U0001f6ab\u26d4\U0001f595\U0001f515\U0001f4f5\U0001f645")
 _RUDE_SIGN = "\U0001f595"
 

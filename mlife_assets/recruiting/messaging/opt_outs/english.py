@@ -43,7 +43,7 @@ _OF_BUSINESS = words(listed("of_business"))
 
 _ONE_THING = r"(?:me )?(?:the|that|this) (?:link|address|form|application|picture|photo|file|code|map|schedule)"
 _LITTLE = words(listed("little"))
-"""What may stand between a verb of ending, or of wishing, and what it ends."""
+"""Words that may stand between a verb of ending, or of wishing, and its object."""
 _WISH = (
     r"(?:want|wanting|wanted|need|needing|wish|require|expect|care|appreciate|like|desire|interested(?! (?:[a-z]+ "
     r"){0,2}?in (?:that|this) (?:one|job|position|company|shift))|interest|looking|seeking|intend|ask|asked|agree|"

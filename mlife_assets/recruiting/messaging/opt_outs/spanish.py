@@ -1,7 +1,7 @@
 """Spanish opt-outs: no me escriban, dejen de mandar, bórrenme, número equivocado.
 
 Concept: as in English: a refusal, a removal, a wrong number or a threat close to a word of contact. Commands are
-subjunctive or end in a pronoun, which keeps them apart from what the speaker did or cannot do.
+subjunctive or end in a pronoun, which tells them from statements about the speaker ("I did", "I cannot").
 """
 
 from __future__ import annotations

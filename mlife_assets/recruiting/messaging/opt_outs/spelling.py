@@ -90,7 +90,7 @@ def pattern(text: str) -> re.Pattern[str]:
 
 
 LONGEST = 600
-"""Characters that are read at either end of a reply; what is between them in a longer one is not read."""
+"""Characters that are read at either end of a reply; the middle of a longer one is skipped."""
 
 BREAKS = frozenset(".,?")
 _TOKEN = re.compile(r"[a-z0-9$@_]+|#|[.!?;:,\n()]+")
