@@ -393,7 +393,7 @@ class LandingBucket:
 
     @contextmanager
     def _answers(self, place: str) -> Iterator[None]:
-        """Raise what the bucket's failure means to people. Its own words never go on: they may repeat a token."""
+        """Turn failures of the bucket into errors of ours, without the bucket's own text: it may repeat a token."""
         try:
             yield
         except InvalidPathError as error:

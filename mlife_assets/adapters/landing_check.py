@@ -1,11 +1,11 @@
-"""What an ingest would make of files that are not delivered yet.
+"""Dry run of an ingest on files that are not delivered yet.
 
 Concept: nothing is judged here. The ingest itself runs, day by day, into a lake in memory that is thrown away, on the
 morning on which each day is landed when it is delivered in time. So a verdict is that of the ingest, but for what only
 a home knows: ids that its log holds already.
 
-A given file may lie anywhere: its last two folders, or its user, say what it is. Names, links and sizes are judged by
-the code of the landing folder, so that nothing is fine here and refused there.
+A given file may lie anywhere: its last two folders, or the caller, name event type and day. Names, links and sizes are
+judged by the code of the landing folder, so that nothing is fine here and refused there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from mlife_assets.core.windows import add_days, day_start
 
 @dataclass(frozen=True)
 class GivenFile:
-    """A file and what it is delivered as.
+    """A file with its event type and day.
 
     Attributes:
         path: where it lies, as it was named.
@@ -72,11 +72,11 @@ class GivenFile:
 
 
 def given_file(path: Path, *, event_type: str | None = None, day: date | None = None) -> GivenFile:
-    """Return what a file is delivered as: what is given, else what its last two folders say.
+    """Return a file with event type and day: the given ones, else those in the names of its last two folders.
 
     Raises:
         NotFoundError: there is no such file.
-        InvalidInputError: nothing says what it is.
+        InvalidInputError: its event type or day is unknown.
     """
     whole = path.absolute()
     if not os.path.lexists(whole):
@@ -169,11 +169,11 @@ class Rejection:
 
 @dataclass(frozen=True)
 class CheckedFile:
-    """What an ingest would make of one file.
+    """The result of a dry run for one file.
 
     Attributes:
         file: as it was named.
-        size: in bytes; None for what is no plain file.
+        size: in bytes; None unless it is a regular file.
         accepted: rows that would enter the log.
         rejected: rows that would be refused.
         by_reason: rows that would be refused, by reason.

@@ -1,7 +1,7 @@
 """Files for who delivers data: schema, empty Parquet and examples of each landed event type.
 
-Concept: what a column means is said once, where dbt has it, in the `.yml` of the staging model of its event type. No
-file is overwritten: all names are looked at before the first is written.
+Concept: the meaning of a column stands in one place, the `.yml` of the dbt staging model of its event type. No
+file is overwritten: all names are checked before the first is written.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EXAMPLE_DAY = FIRST_EVENT_DAY
 
 
 class Kind(StrEnum):
-    """What is written of an event type."""
+    """Kind of file that is written for an event type."""
 
     SCHEMA = "schema"
     PARQUET = "parquet"
@@ -40,7 +40,7 @@ class WrittenFile:
 
 
 def naming(policy: LandingPolicy) -> str:
-    """Return how files are to be named and what they may be, in a sentence."""
+    """Return a sentence on the name, size and place of landing files."""
     return (
         f"A file is Parquet of at most {policy.maximum_file_bytes:,} bytes under any printable name of at most "
         f"{NAME_LENGTH_MAXIMUM} characters that does not begin with _ or . nor end in # and digits."
@@ -79,10 +79,10 @@ def write_templates(
 
 
 def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
-    """Return what a row of an event type is, and what its columns mean.
+    """Return the meanings of a row of an event type and of its columns.
 
     Raises:
-        NotFoundError: its staging model is not there, or does not describe what is landed.
+        NotFoundError: its staging model is not there, or does not describe the landed columns.
     """
     import yaml
 
@@ -104,7 +104,7 @@ def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
 def _files(
     folder: Path, event_type: str, kinds: Collection[Kind], dbt_project: Path
 ) -> Iterator[tuple[WrittenFile, bytes]]:
-    """Yield the files of an event type with what they hold."""
+    """Yield the files of an event type with their content."""
     import orjson
 
     from mlife_assets.adapters.parquet_bytes import encode_table

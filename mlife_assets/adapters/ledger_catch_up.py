@@ -1,8 +1,8 @@
 """Bringing a lost or older ledger forward from the event log.
 
 Concept: everything that the ledger published can be read from the log, so after it nobody who was texted is texted
-again and every STOP holds. What it had not published yet only the provider knows, so the provider is asked about each
-text that may have been on its way. What it adds has the ids that it had before, so the log counts nothing twice.
+again and every STOP holds. Only the provider knows unpublished sends, so the provider is asked about each
+text that may have been on its way. Added rows have the ids that they had before, so the log counts nothing twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendStat
 from mlife_assets.recruiting.ports import Accepted
 
 ASKED_DAYS = 8
-"""Approved days back from the newest whose texts the provider is asked about: what the caps look at."""
+"""Approved days back from the newest whose texts the provider is asked about: the window of the caps."""
 
 SWITCHES_MAXIMUM = 100_000
 """More pauses than any deployment has; bounds a search."""
@@ -43,7 +43,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """What the ledger did not know: counts of sends, of those that only the provider knew, and of the rest.
+    """Counts of rows that the ledger lacked: sends, those that only the provider knew, and the rest.
 
     Approvals count rejections, too.
     """
@@ -76,7 +76,7 @@ def catch_up(
             none of them, or is behind the newest head, was lost: it believes the log anyway.
 
     Raises:
-        IntegrityError: the ledger is of another deployment, or the log lacks the plan of what was sent.
+        IntegrityError: the ledger is of another deployment, or the log lacks the plan of a send.
     """
     planned = _planned(outbox)
     foreign = [row.message_id for row in ledger.rows() if row.attempts and row.message_id not in planned]
@@ -221,7 +221,7 @@ def _rejections(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     return sum(
         ledger.record_rejection(Rejection(**{name: row[name] for name in REJECTED}), now=row["observed_at"])
         for row in rows
-        if row["plan_digest"] not in approved  # what was approved may have been sent, which no rejection undoes
+        if row["plan_digest"] not in approved  # texts of an approved plan may have been sent, which no rejection undoes
     )
 
 

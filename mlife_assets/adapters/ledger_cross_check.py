@@ -55,7 +55,7 @@ def require_agreement(
     since: date,
     until: date,
 ) -> None:
-    """Raise IntegrityError unless the ledger knows whatever the log says of it, and the log what was published.
+    """Raise IntegrityError unless the ledger knows its rows in the log, and the log every published row.
 
     Args:
         ledger: of which one is about to send.

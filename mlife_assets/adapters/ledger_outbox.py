@@ -1,9 +1,9 @@
-"""The outbox: what the send ledger recorded, published to the event log.
+"""The outbox: publishes rows of the send ledger to the event log.
 
 Concept: the ledger commits first, the log follows. A crash between publishing and remembering publishes again, with the
 same event ids, which every reader of the log counts once; nothing is ever skipped: a position that the ledger never
 reached (another ledger, or one restored from an older copy) is refused. A position that is missing is found again in
-the log: what is there already is not appended once more.
+the log: its rows are not appended twice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SWITCHES = ("sending_paused", "sending_resumed")
 PUBLISHED = ("message_submitted", "message_status", "message_suppressed", "inbound_message", "consent", *SWITCHES)
 ROWS_NAMED_MAXIMUM = 10**9
 HEALED_DAYS = 2
-"""Newest published days whose files are looked at: a power cut takes what was written last."""
+"""Newest published days whose files are checked: a power cut takes the last writes."""
 
 
 class LedgerOutbox:
@@ -65,7 +65,7 @@ class LedgerOutbox:
             is_position_trusted: False compares every row with the log instead, as is done when no position is there.
 
         Raises:
-            IntegrityError: the remembered position cannot be read, or the ledger does not hold what was published last.
+            IntegrityError: the remembered position cannot be read, or the ledger lacks the last published row.
         """
         self.heal()
         position = self.position() if is_position_trusted else None
@@ -88,9 +88,9 @@ class LedgerOutbox:
         return {**sends, **inbound_events(rows["inbound"]), **switch_events(rows["switches"])}
 
     def heal(self) -> None:
-        """Write and list files of the newest days again where a power cut took them: the ledger has what they were of.
+        """Write and list files of the newest days again where a power cut took them: the ledger has their rows.
 
-        A file that is not what the ledger recorded, to the byte, is somebody else's and stays unlisted.
+        A file that differs by a byte from the ledger's record is somebody else's and stays unlisted.
 
         Raises:
             IntegrityError: the ledger no longer gives the same bytes.
@@ -118,7 +118,7 @@ class LedgerOutbox:
         return found
 
     def _gives(self, event_type: str, recorded: Sequence[pa.Table], file: LogFile) -> bool:
-        """Return whether a file holds what the ledger recorded of its events, and nothing else."""
+        """Return whether a file holds exactly the ledger's rows of its events."""
         ids = self._ids(file)
         of_file = (rows.filter(pc.is_in(rows["event_id"], value_set=ids)) for rows in recorded)
         return any(not self.event_log.restore(event_type, rows, [file]) for rows in of_file)

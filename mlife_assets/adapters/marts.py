@@ -60,7 +60,7 @@ class DailyMart:
 
 
 def with_terms(rows: pa.Table, terms: Mapping[str, str]) -> pa.Table:
-    """Return rows that say what they were taken under. It stands in the table itself: no crash comes in between."""
+    """Return rows with the terms of their delivery as a column, so that a crash cannot part the two."""
     said = pa.array([json.dumps(dict(terms), sort_keys=True)] * rows.num_rows, pa.string())
     return rows.append_column(TERMS, said)
 
@@ -176,7 +176,7 @@ def _in_order(rows: pa.Table, grain: Sequence[str]) -> pa.Table:
 
 
 def delivered_table(value: Any, name: str) -> pa.Table:
-    """Return what the asset `name` delivered as a table, its index left out.
+    """Return the value of the asset `name` as a table, without its index.
 
     Raises:
         InvalidInputError: it is no table; names the asset, what came and the remedy.
@@ -317,7 +317,7 @@ class KeptMarts:
         return found[0] if len(found) == 1 else pa.concat_tables(found)
 
     def _with_derived(self, part: _Part, derive: Derive) -> pa.Table:
-        """Return the rows of a part with what was derived of them; only columns that differ take room."""
+        """Return the rows of a part with derived columns; only columns that differ take memory."""
         if derive not in part.derived:
             rows, known = derive(part.rows), part.rows
             names = [name for name in rows.column_names if name in known.column_names and rows[name] == known[name]]
@@ -345,7 +345,7 @@ class KeptMarts:
 
 
 def _gaps(parts: Sequence[_Part], first: date, last: date, most_days: int) -> Iterator[tuple[date, date]]:
-    """Yield what of [first, last] no part has, a few days at a time; parts are in order and do not overlap."""
+    """Yield the days of [first, last] that no part has, a few at a time; parts are in order and do not overlap."""
     for begins, ends in [*((part.first, part.last) for part in parts), (add_days(last, 1), last)]:
         while first < begins and first <= last:
             until = min(add_days(first, most_days - 1), add_days(begins, -1), last)

@@ -1,7 +1,7 @@
 """One message of any application, followed from raw event to conversion.
 
 Concept: nothing is stored for tracing. Every hop is found through an id that the previous hop carries. Score and
-reasons are computed again from the logged feature row and the artifact and must be what was logged, so a trace also
+reasons are computed again from the logged feature row and the artifact and must equal the logged ones, so a trace also
 proves that the log is complete.
 
 In a list of messages the outcome is the farthest thing that is known: a conversion outweighs the word of the provider,
@@ -85,7 +85,7 @@ def _hop(stage: str, event_type: str, row: Mapping[str, Any], *names: str) -> Ho
 
 
 def _raw_hops(log: EventLog, planned: Mapping[str, Any]) -> list[Hop]:
-    """Return what was known of the user and the jobs when the day's features were built."""
+    """Return the events of the user and the jobs known when the day's features were built."""
     known_until = add_days(planned["as_of_date"], -1)
     user, hops = planned["user_id"], []
     for item in planned["items"]:
@@ -181,7 +181,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
 
 
 def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> tuple[dict[str, float], ScoreParts]:
-    """Score and explain the logged feature row again, compare with what was logged.
+    """Score and explain the logged feature row again, and compare with the logged score and reasons.
 
     Returns the row by name, and its score taken apart.
     """

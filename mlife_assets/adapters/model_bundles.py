@@ -1,6 +1,6 @@
 """A model on its way from one environment to another: a folder of files, named by their content and signed.
 
-Concept: hashes show that a file is what was exported, and nothing of its exporter: a writer to the place
+Concept: hashes show that a file is unchanged, and nothing of its exporter: a writer to the place
 can write a verdict of the gate as well. So the list of hashes is signed, with the key that signs heads of the event
 log, and read under the one public key that the reader names; no file is read before. The list is written last: a folder
 without one is not whole.
@@ -39,7 +39,7 @@ ID_LENGTH = 20
 
 @dataclass(frozen=True)
 class Bundle:
-    """A version of a model with what is on record about it.
+    """A version of a model with its records.
 
     Attributes:
         model_name: of the model.
@@ -63,7 +63,7 @@ class Bundle:
 
     @property
     def bundle_id(self) -> str:
-        """Hash of what it holds and whose it is; who exported it when, and the card, which is derived, are no part."""
+        """Hash of content and origin, without exporter, time of export, and the card, which is derived."""
         facts = {name: said for name, said in self._content.items() if name not in ("exported_by", "exported_at")}
         facts["files"] = {name: digest for name, digest in facts["files"].items() if name != CARD_FILE}
         return "bdl_" + content_hash(_dumped(facts))[:ID_LENGTH]
@@ -102,7 +102,7 @@ def write_bundle(store: ObstoreObjectStore, bundle: Bundle, signer: HeadSigner) 
     One of the same content that is there already stays, with who exported it first; one that was cut short is ended.
 
     Raises:
-        ContentConflictError, IntegrityError, GateClosedError: what is there is not what was exported; names the file.
+        ContentConflictError, IntegrityError, GateClosedError: a file there differs from the exported one; names it.
     """
     if store.exists(f"{bundle.folder}/{BUNDLE_FILE}"):
         return read_bundle(store, bundle.folder, signer.public_key), False
@@ -116,8 +116,8 @@ def write_bundle(store: ObstoreObjectStore, bundle: Bundle, signer: HeadSigner) 
 def find_bundle(store: ObjectStore, wanted: str) -> str:
     """Return the folder of the one bundle whose `version/bundle` begins with `wanted`; empty means any.
 
-    Several of a version were judged differently. Which of them counts is never guessed: by what lies there, whoever can
-    write to the place would decide it.
+    Bundles of one version differ in their verdicts. Which one counts is never guessed: a writer to the place
+    could decide it by the files put there.
 
     Raises:
         NotFoundError: there is none, or none that is whole.

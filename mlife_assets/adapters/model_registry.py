@@ -80,7 +80,7 @@ class ModelRegistry:
 
         Raises:
             ContentConflictError: another model has this version; it is of one, since manifest and card are.
-            KeyError, TypeError, ValueError: the manifest does not hold what the event says.
+            KeyError, TypeError, ValueError: the manifest lacks fields of the event.
         """
         version = artifact.model_version
         (registered,) = self._event_log.remembered(REGISTERED, anew=True)
@@ -226,7 +226,7 @@ class ModelRegistry:
             IntegrityError: it cannot be loaded.
         """
         self.load(model_version)
-        self._event_log.remembered(*REIGN_EVENTS, REGISTERED, anew=True)  # what a crash left unlisted counts, too
+        self._event_log.remembered(*REIGN_EVENTS, REGISTERED, anew=True)  # files that a crash left unlisted count, too
         if all(row["model_version"] != model_version for row in self.versions()):
             raise NotFoundError(f"{self.model_name} has no version {model_version}; {self._shows_all}")
         previous, since = self.champion(), decided or now
@@ -247,13 +247,13 @@ class ModelRegistry:
         """Return to an earlier champion, by default the one that the present replaced; returns its version.
 
         It takes effect after everything that was recorded before, also when `now` is not the newest instant on record.
-        A second rollback goes one further back, never forward to what was rolled back. The same call again (same `now`,
-        actor and reason, say after a crash) changes nothing.
+        A second rollback goes one further back, never forward to a version rolled back before. The same call again
+        (same `now`, actor and reason, say after a crash) changes nothing.
 
         Raises:
             GateClosedError: there is none to return to, or `to` never was champion.
         """
-        self._event_log.remembered(*REIGN_EVENTS, anew=True)  # what a crash left unlisted counts, too
+        self._event_log.remembered(*REIGN_EVENTS, anew=True)  # files that a crash left unlisted count, too
         history = self.history()
         if not history:
             raise GateClosedError("no model was ever promoted, so there is nothing to roll back")
@@ -325,7 +325,7 @@ def registered_row(artifact: ModelArtifact, model_name: str, as_of: date, at: da
     """Return the event that registers an artifact at an instant.
 
     Raises:
-        KeyError, TypeError, ValueError: the manifest does not hold what the event says.
+        KeyError, TypeError, ValueError: the manifest lacks fields of the event.
     """
     manifest = artifact.manifest
     return {

@@ -2,11 +2,11 @@
 
 Concept: a key becomes visible whole or not at all. On a folder obstore writes a staging file (`name#1`, which neither
 listings nor `*.parquet` globs show) and links it into place, so a killed process leaves at most an invisible staging
-file. What is the record and not derived (`DURABLE`) is waited for until the disk has it, with its folders, so that a
-manifest never lists what a power cut takes away; tables and reports are rebuilt instead. A folder is listed and its
-files are read without obstore, which takes several times as long, with the same answers. A listing needs names alone,
+file. Records that cannot be derived (`DURABLE`) are synced to disk with their folders, so that a
+manifest never lists a file that a power cut takes away; tables and reports are rebuilt instead. Folders and files are
+read without obstore, which takes several times as long, with the same answers. A listing needs names alone,
 and the kind of an entry comes with its name, so no file is asked about. Links are followed; a link to nothing is passed
-over, and so is what a put has not finished. What cannot be listed is an error and never left out.
+over, and so is an unfinished put. A folder that cannot be listed is an error and never left out.
 
 A bucket refuses a second put by `If-None-Match`. Requests that fail on the way are made again (`s3_bucket`): a put that
 arrived the first time finds its own bytes. A bucket that is not there is an error of its own: to a reader it looks like
@@ -77,7 +77,7 @@ _SAFE_KEY = re.compile(r"[A-Za-z0-9_.=@+,~-]+(/[A-Za-z0-9_.=@+,~-]+)*")
 _MISSING = (ObstoreNotFoundError, FileNotFoundError)
 _REFUSED = (PermissionDeniedError, UnauthenticatedError, PermissionError)
 CHECKUP = "checkup"
-"""The first segment of what a look at a store leaves (`store_checkup`)."""
+"""First segment of the keys that a checkup of a store leaves (`store_checkup`)."""
 CONFLICT_TRIES, CONFLICT_PAUSE_SECONDS = 8, 0.05
 """How often a conditional put is made again while another of the same key is on its way; the pause doubles."""
 _STAGED = re.compile(r"[^#]*#[0-9]+")
@@ -293,7 +293,7 @@ def has_folder(place: Path | Bucket, name: str | None = None) -> bool:
 def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:
     """Create `key`, whose name holds `digest`, the start of the SHA-256 of `data`; False when it was there.
 
-    What is there and does not match its name, as after a power cut, is written again: the name says what is right.
+    An object that does not match the digest in its name, as after a power cut, is written again.
     """
     try:
         return store.put_if_absent(key, data)
@@ -433,7 +433,7 @@ def readers_of(store: ObjectStore) -> int:
 
 
 def read_at_once(read: Callable[[K], T], keys: Collection[K], readers: int = READERS) -> Iterator[T]:
-    """Yield what `read` returns of each key, in order. What it raises is raised when its turn comes."""
+    """Yield the result of `read` for each key, in order. Its errors are raised in that order, too."""
     if min(readers, len(keys)) < 2:
         yield from map(read, keys)
         return
@@ -442,7 +442,7 @@ def read_at_once(read: Callable[[K], T], keys: Collection[K], readers: int = REA
 
 
 def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable[[], datetime]) -> list[Finding]:
-    """Return what was found of an object store: reach, rights, that it refuses, its clock.
+    """Return findings on an object store: reach, rights, refusal of a second put, clock.
 
     Args:
         part: the setting that names it.
@@ -453,7 +453,7 @@ def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable
     found: list[Finding] = []
     with faults_found(part, found):
         store.folders("")
-        with suppress(ContentConflictError):  # what an earlier look found, before the store was mended
+        with suppress(ContentConflictError):  # left by an earlier checkup, before the store was repaired
             store.put_if_absent(PROBE, b"1")
         found.append(Finding(part, f"{name} can be listed and written"))
         found.append(_refusal(part, store))

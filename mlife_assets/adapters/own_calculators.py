@@ -2,7 +2,7 @@
 
 Concept: NannyML has no release for Python 3.13, and monitoring that is silent there would look green. Each calculator
 here follows the same method to the same number, so a limit that was learned with NannyML holds without it, and the
-other way round; a test holds the two against each other. It needs only what the model needs anyway.
+other way round; a test compares the two. It needs no package that the model does not need.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Tables about people that the owner of a deployment keeps, Parquet or CSV: contact book and audit table.
 
 Concept: the table is somebody's record about real people, so it is read and never written, and no error repeats a value
-of it: it names column and row. What a library raises may hold a whole row, so it is not chained to what is raised here.
+of it: it names column and row. An exception of a library may hold a whole row, so it is not chained to ours.
 
 A reader remembers the state of what it read, and gets bytes only where that is another now: time and size of a file,
-the ETag of an object, which one request compares and hands over. What is gone or cannot be read is an error, also where
-it was read before: an old book would text people who have left it.
+the ETag of an object, which one request compares and hands over. A table that is gone or unreadable is an error, also
+where it was read before: an old book would text people who have left it.
 
 Without an audit table nobody has a known group, so no impact ratio can be judged and the gate refuses.
 """
@@ -46,8 +46,9 @@ State = tuple[int, int] | str | None
 
 
 def owners_table(file: OwnersFile, data: bytes, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
-    """Return `user_id` and the columns of what a file holds, as text; of those that are `optional` the ones that it
-    has. Raises InvalidInputError where it is no table, or a column or row is not as it must be.
+    """Return `user_id` and the columns of a file as text, with those of `optional` that it has.
+
+    Raises InvalidInputError where it is no table, or a column or row is invalid.
     """
     required = (USER_ID, *columns)
     known = (*required, *optional)
@@ -230,7 +231,7 @@ class OwnersFile:
         raise fault
 
     def _fault(self, error: Exception) -> MlifeError:
-        """Return what the bucket's failure means to people; its own words, which may repeat a token, do not go on."""
+        """Return an error of ours for a failure of the bucket, without its text, which may repeat a token."""
         if is_bucket_missing(error):
             return PermanentError(f"{self.setting}: there is no bucket of {self.name}; make it, or correct the setting")
         if isinstance(error, ObstoreNotFoundError | FileNotFoundError):

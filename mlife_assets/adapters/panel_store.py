@@ -92,8 +92,8 @@ class PanelStore:
             now: the present.
 
         Raises:
-            InvalidInputError: the file breaks its schema or is of another day, a ranking is incomplete, or what was
-                ranked was no candidate.
+            InvalidInputError: the file breaks its schema or is of another day, a ranking is incomplete, or a ranked
+                job was no candidate.
             GateClosedError: it is late, or an outcome of a ranked pair is known already.
         """
         panel = parse_panel(data)
@@ -147,7 +147,7 @@ class PanelStore:
         return found[0]
 
     def load(self, recorded: RecordedPanel) -> Panel:
-        """Return a recorded panel whose file still is what was recorded.
+        """Return a recorded panel after checking that its file is unchanged.
 
         Raises:
             IntegrityError: the file is missing, was changed, or is not what its event says.

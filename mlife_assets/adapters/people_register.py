@@ -2,8 +2,8 @@
 
 Concept: asked before planning and again before each chunk of messages, so that an account which took over a number in
 between is the person whose number it is. Numbers always join people; mail addresses do where mails are sent. An address
-leaves this module only towards the gateway's call. Where the owner has named no book, people are planned for as the
-ledger knows them, and whoever asks whether one can be reached is refused: what waits for a book is not given up.
+leaves this module only towards the gateway's call. Where the owner has named no book, plans use the people that the
+ledger knows, and a lookup of an address is refused: sends wait for a book and are not given up.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ class PeopleRegister:
         return {u: Contact(people[u], written.get(u) is not None, addresses[u], without) for u in wanted}
 
     def account_behind(self, address: str, inbound_id: str, *, now: datetime, channel: Channel = Channel.SMS) -> str:
-        """Return the account of whoever a text or a mail came from.
+        """Return the account of the sender of a text or a mail.
 
         That is the person who has or had the address, by the ledger, else by the contact book. An address that neither
-        knows is a stranger's, who is registered with it: whoever has it later is the same person, so a STOP holds.
+        knows is a stranger's, who is registered with it: its later owner counts as the same person, so a STOP holds.
 
         Args:
             address: the number as the provider writes it, or the address of a mail.

@@ -97,7 +97,7 @@ def holds_tables(address: str, schema: str) -> bool:
 
 
 def database_error(error: BaseException) -> MlifeError | None:
-    """Return what the driver's `error` says about the database, as an error of ours; None when it is about a query."""
+    """Return an error of ours for the driver's `error` about the database; None when it is about a query."""
     text = str(error).strip()
     words = text.partition("\n")[0]
     code = getattr(error, "pgcode", None)
@@ -112,7 +112,7 @@ def database_error(error: BaseException) -> MlifeError | None:
 
 @contextmanager
 def database_errors_explained() -> Iterator[None]:
-    """Turn what the database refuses to whoever opens an engine of their own into errors of ours."""
+    """Turn errors of the database into errors of ours, for callers with an engine of their own."""
     try:
         yield
     except sa.exc.DBAPIError as error:

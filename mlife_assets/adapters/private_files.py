@@ -1,7 +1,7 @@
 """Files that only their owner may read, whatever the umask.
 
-Concept: a mode is set, never hoped for. A file exists with its narrow mode before the first byte is in it, and what an
-earlier release left wider is narrowed when it is opened.
+Concept: a mode is set, never hoped for. A file has its narrow mode before its first byte is written, and a wider
+one of an earlier release is narrowed when it is opened.
 
 The folder of mlife in a project holds keys. A `.gitignore` in it that ignores everything, itself included, is written
 before anything else; a project that wants part of it in its repository changes that file. A mark tells it from the home
@@ -46,7 +46,7 @@ def private_file(path: Path) -> Path:
 
 
 def private_tree(path: Path) -> Path:
-    """Return `path` as a private folder, and everything in it narrowed; links and what they lead to are left alone."""
+    """Return `path` as a private folder, and everything in it narrowed; links and their targets are left alone."""
     private_folder(path)
     for folder, folders, files in os.walk(path):
         for name, wanted in [*((name, FOLDER_MODE) for name in folders), *((name, FILE_MODE) for name in files)]:
@@ -109,7 +109,7 @@ def _write_whole(path: Path, data: bytes, *, replaces: bool) -> bool:
 
 
 def _narrow(path: Path, wanted: int) -> None:
-    """Set a mode that is not yet there: a read-only disk refuses even to set what is."""
+    """Set a mode unless it is set already: a read-only disk refuses even that."""
     mode = path.lstat().st_mode
     if not S_ISLNK(mode) and S_IMODE(mode) != wanted:
         path.chmod(wanted)

@@ -3,7 +3,7 @@
 Concept: restoring deletes nothing: a ledger or key that it replaces is moved aside, everything else is only added. The
 ledger goes where that of the home is, in a file or in a database, from wherever it was. A file is written last, after
 the rest of a home was put back. In a database all is one transaction, under the lock of writers and open until the rest
-was put back: what it refuses is found before anything changed, and a crash on the way leaves the ledger that was there.
+was put back: a refusal comes before any change, and a crash on the way leaves the old ledger.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from mlife_assets.recruiting.retention_policy import AUDIENCE_DAYS, RetentionPol
 
 NAMED_BY_LOG = (VERSIONS, FOLDS, PANELS, REJECTED)
 PRUNED_SOONEST = RetentionPolicy(table_days=AUDIENCE_DAYS)
-"""What it keeps, no pruning removes."""
+"""The shortest retention that settings allow: no pruning removes tables that it keeps."""
 WRITTEN_ONCE = (EVENTS, MANIFESTS, *NAMED_BY_LOG)
 _REPAIR = "`mlife log verify` says what is wrong: repair that first, and meanwhile back up --without-lake"
 RESTORED = "restored.json"
@@ -83,7 +83,7 @@ class Restored:
     """What restoring did.
 
     Attributes:
-        moved_aside: what was replaced.
+        moved_aside: the replaced files.
         filled: how many objects the lake lacked.
         has_ledger: whether the ledger is the backup's now; False where the present one knows more.
     """
@@ -115,7 +115,7 @@ def restore_backup(
         database: address of that in which the home has its ledger, if it is in one.
 
     Raises:
-        ContentConflictError: what is there is newer or different, and `replaces` is False, or it is another world,
+        ContentConflictError: the home is newer or different, and `replaces` is False, or it is another world,
             another log or another home's ledger. Nothing was changed.
         IntegrityError: something in the lake does not read back, or the ledger cannot be put into the database.
         PermanentError, TransientError: the database cannot be reached or written. Nothing was changed.
@@ -164,7 +164,7 @@ def restore_backup(
                 fill_up(lake, lambda key: backup.read(f"{LAKE}/{key}"), backup.lake, missing)
             except OSError as error:
                 if not (has_died or lost or different_keys) and missing_in(lake, backup.lake) == missing:
-                    end_restore(private)  # the home is what it was
+                    end_restore(private)  # the home is unchanged
                 raise TransientError(f"{backup.folder} cannot be read ({error}); restore again") from error
     return Restored(tuple(moved), len(missing), not more)
 
@@ -194,7 +194,7 @@ class LedgerInFile:
         """At the end move the file aside, with what SQLite has beside it, and put that of a backup in its place.
 
         Yields:
-            What was moved, which grows at the end.
+            The moved files; the list grows at the end.
         """
         path = self.private / LEDGER_FILE
         there = [one for one in (path, *(path.with_name(LEDGER_FILE + end) for end in SIDECARS)) if one.exists()]
@@ -243,7 +243,7 @@ class LedgerInDatabase:
         """Write the rows that are there aside as a file and put those of a backup in their place; commit at the end.
 
         Yields:
-            What was written aside.
+            The files written aside.
 
         Raises:
             ContentConflictError: the ledger is another home's.
@@ -266,7 +266,7 @@ class LedgerInDatabase:
 
     @contextmanager
     def _folder_on_the_way(self) -> Iterator[Path]:
-        """Make a folder for copies, and remove it at the end; what a killed restore left of its own is removed, too."""
+        """Make a folder for copies, and remove it at the end, with those of killed restores."""
         private_folder(self.private)
         for left in self.private.glob(f"{_ON_THE_WAY}*"):
             shutil.rmtree(left)
@@ -325,7 +325,7 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
     Nothing waits for the disk: the caller that declares the copy whole does.
 
     Args:
-        lake: what is copied.
+        lake: the source.
         chain: of its event log.
         folder: where to.
 

@@ -1,7 +1,7 @@
-"""A bucket as obstore opens it, and what it answers, as errors that say what to do.
+"""A bucket as obstore opens it, and its failures as errors of ours with a remedy.
 
-Concept: what a person has to mend is distinguished from what passes by itself. The text of an answer never goes on: it
-may repeat the request, token included.
+Concept: failures that a person must repair are distinguished from passing ones. The text of an answer is never shown:
+it may repeat the request, token included.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _MEANINGS = {
     "NotImplemented": _STORE,
     "501": _STORE,
 }
-"""Code of an answer, or its status where it has none, -> what it means and what to do about it."""
+"""Code of an answer, or its status where it has none, -> meaning and remedy."""
 _DELETE_DENIED = "(code: AccessDenied)"
 """How obstore says that of the one object in an answer to a request for several, whose status says nothing."""
 _PASSING = {"408", "409", "429"}
@@ -110,7 +110,7 @@ def is_object_denied(error: BaseException) -> bool:
 
 
 def bucket_fault(key: str, error: BaseException, *, deletes: bool = False) -> MlifeError:
-    """Return what a bucket's failure on a key, or on a listing (`""`), means to people; `deletes` is what was asked."""
+    """Return an error of ours for a failure on a key, or on a listing (`""`); `deletes` if the request was a delete."""
     what = key or "the store"
     if isinstance(error, UnauthenticatedError) and (found := _NO_KEY.match(str(error))):
         return (PermanentError if found[1] == "Permanent" else TransientError)(found[2])

@@ -66,11 +66,11 @@ MOST_ROWS = 1_000
 """How many rows of an answer are kept where nobody says how many."""
 _MEMORY, _DISK = "2GB", "4GB"
 _PROCESS_BYTES = 3 * 10**9
-"""Memory of the process that asks, beyond what it begins with: what DuckDB counts, and what its functions do not."""
+"""Memory of the worker beyond its start: DuckDB's own limit, and room for functions that DuckDB does not count."""
 _ANSWER_BYTES = 256 * 2**20
 _START_SECONDS, _GRACE_SECONDS = 60, 0.5
 _BEGUN = b"begun\n"
-"""What the process says once it has the warehouse open and its time begins."""
+"""Output of the worker once the warehouse is open and its time begins."""
 _WORKER = """
 import sys
 sys.path[:] = {path!r}
@@ -84,14 +84,14 @@ _COLUMN = re.compile(r"-- (?P<name>[a-z][a-z0-9_]*) {2,}(?P<meaning>\S.*)")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a text gives: its first rows, and how many there are in all."""
+    """The result of a query: its first rows, and their number in all."""
 
     table: pa.Table
     row_count: int
 
 
 class SqlSession:
-    """What a home answers in SQL.
+    """Read-only SQL over a home.
 
     Args:
         warehouse: the marts.
@@ -194,7 +194,7 @@ class SqlSession:
 def serve() -> None:
     """Answer the one request that standard input holds, on standard output; what runs in the process that is killed."""
     request, out = json.load(sys.stdin.buffer), os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no part of the answer
+    os.dup2(2, 1)  # prints of libraries are no part of the answer
     with open("/proc/self/statm", encoding="ascii") as file:
         taken = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + _PROCESS_BYTES, taken + _PROCESS_BYTES))
@@ -222,7 +222,7 @@ def serve() -> None:
 
 
 def _answered(request: Mapping[str, Any], out: BinaryIO) -> Answer:
-    """Return what the text of a request gives; says on `out` when its time begins."""
+    """Return the result of a request; writes to `out` when its time begins."""
     import duckdb
 
     place, seconds, text = request["warehouse"], request["seconds"], request["text"]
@@ -363,8 +363,8 @@ class Query:
 
     Attributes:
         name: of the file, without its suffix.
-        question: what it answers, in one sentence.
-        columns: column -> what it holds, with its unit, in the order of the answer.
+        question: that it answers, in one sentence.
+        columns: column -> its meaning and unit, in the order of the answer.
         text: all of the file.
     """
 

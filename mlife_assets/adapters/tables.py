@@ -1,4 +1,4 @@
-"""Daily tables and reports in the lake: what an asset leaves for the next one.
+"""Daily tables and reports in the lake: the output of an asset for the next one.
 
 Concept: a table here is derived, so materializing its day again replaces it; the same rows give the same bytes.
 
@@ -185,12 +185,12 @@ def old_tables(lake: ObjectStore, policy: RetentionPolicy, today: date) -> dict[
 
 
 def prune(lake: ObstoreObjectStore, policy: RetentionPolicy, today: date) -> dict[str, list[str]]:
-    """Remove what `old_tables` returns, and return it; what is gone already is no error. Safe to run again.
+    """Remove and return the tables of `old_tables`; a missing one is no error. Safe to run again.
 
     Raises:
         PermanentError: the key may not delete; names the remedy.
     """
     found = old_tables(lake, policy, today)
     for _ in read_at_once(lake.delete, list(chain.from_iterable(found.values()))):
-        pass  # what a deletion raises is raised when its turn comes
+        pass  # the loop raises the errors of deletions
     return found

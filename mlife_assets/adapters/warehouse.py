@@ -1,7 +1,7 @@
 """Reading the marts that dbt builds.
 
-Concept: DuckDB lets one process write and keeps everyone else out meanwhile, so a reader opens the file, takes what it
-needs as Arrow and closes, and waits a bounded time for a writer. Rows are ordered by the grain: same rows, same bytes.
+Concept: DuckDB lets one process write and keeps everyone else out meanwhile, so a reader opens the file, reads
+Arrow tables and closes, and waits a bounded time for a writer. Rows are ordered by the grain: same rows, same bytes.
 
 On AWS the file of the warehouse lies in the lake between two tasks. It is put back only after a build that went well,
 and an older file never goes over one that came since it was fetched.
@@ -87,7 +87,7 @@ class DuckDBWarehouse:
 
     Args:
         path: the file that dbt builds; it need not exist yet.
-        marts: further marts by name; one of `MARTS` stays what it is.
+        marts: further marts by name; those of `MARTS` cannot be replaced.
         attempts: how often opening is tried while another process holds the file.
         wait_seconds: pause between attempts.
         sleep: how to pause.

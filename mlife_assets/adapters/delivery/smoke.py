@@ -140,7 +140,7 @@ def heads_lie_with_the_witness(inside: Inside) -> str:
 
 def people_can_be_read(inside: Inside) -> str:
     """A run reads contact book and audit table as the tables that they are, encrypted by the key that opens them to
-    runs alone. A table that was never uploaded is said and not red: its bucket comes with what is tested here.
+    runs alone. A table that was never uploaded is mentioned and not red: its bucket is part of the environment.
     """
     return "; ".join(_table_of_people(inside, key, table, without) for key, (table, without) in PEOPLE.items())
 
@@ -170,7 +170,7 @@ def athena_answers(inside: Inside) -> str:
 
 
 def athena_has_the_marts(inside: Inside) -> str:
-    """Athena reads what a run published of the warehouse."""
+    """Athena reads the marts that a run published."""
     missing = _missing(inside, "marts.kpi_daily holds no day: run a day and metrics_job, then smoke again")
     newest = None if isinstance(missing, NotYetError) else _answered(inside, FIGURES)  # there is no table before
     if newest is None:
@@ -184,9 +184,7 @@ def dagster_launches_a_run_as_a_task(inside: Inside) -> str:
 
 
 def training_gets_a_larger_task(inside: Inside) -> str:
-    """ECS takes the size that a run asks for by the tags of what fits models, and the run succeeds; what it got is not
-    read.
-    """
+    """ECS accepts the task size in the tags of training runs, and such a run succeeds. The size it got is not read."""
     return f"run {inside.launch_large()}"
 
 

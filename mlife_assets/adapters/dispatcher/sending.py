@@ -77,7 +77,7 @@ class Dispatcher:
     """Sends approved rows of one application through the gateway of its channel.
 
     Args:
-        ledger: the only record of what was sent.
+        ledger: the only record of sends.
         gateway: the provider; must not retry by itself.
         people: the person behind an account, and their address.
         application: hours, caps, pace, attempts, holdout.

@@ -1,10 +1,10 @@
-"""The audit: whether the event log is what was signed, and what other records say.
+"""The audit: compares the event log with its signed heads and with other records.
 
 Concept: the newest head decides, wherever it is kept; its manifests must be in the log with their hashes, so a tail
 that was cut, a log that was deleted or computed anew and anything taken from its middle show. Nothing at all where
 something was is a finding. Rows after the newest head are mentioned, and are no finding.
 
-Ledger, registry and reports of ingests show what a chain cannot: a log that was deleted whole, or computed anew before
+Ledger, registry and reports of ingests show more than a chain: a log that was deleted whole, or computed anew before
 anything was signed. Registry and reports lie in the lake, so they show loss, not an attacker who rewrites them as well.
 A home without a ledger is checked without importing one.
 """
@@ -42,7 +42,7 @@ ADOPT = "run `mlife log adopt`"
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found.
+    """The findings of an audit.
 
     Attributes:
         verification: of the bytes, with the findings of all checks.
@@ -129,7 +129,7 @@ def _head_notes(head: Head, unsigned: int) -> list[str]:
 
 
 def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], list[Finding]]:
-    """Return the heads whose signatures hold, and what is wrong with heads."""
+    """Return the heads with valid signatures, and the findings on heads."""
     findings: list[Finding] = []
     places = {store.name: set(store.sequences()) for store in stores}
     numbers = sorted(set().union(*places.values()))
@@ -173,7 +173,7 @@ def _heads(stores: Sequence[HeadStore], pins: HeadPins) -> tuple[list[Head], lis
 
 @dataclass(frozen=True)
 class Records:
-    """What a deployment keeps beside the log. `ledger` is None when there is none, `providers` names its gateways."""
+    """Records beside the log. `ledger` is None when there is none, `providers` names its gateways."""
 
     ledger: SqlLedger | None
     providers: Mapping[str, str]
@@ -182,7 +182,7 @@ class Records:
 
 
 def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what the ledger recorded and the log lacks, and the other way round."""
+    """Yield rows that the ledger recorded and the log lacks, and the reverse."""
     from mlife_assets.adapters.ledger_cross_check import UNKNOWN_FILES, unknown_files
     from mlife_assets.adapters.ledger_outbox import SWITCHES
     from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER

@@ -1,4 +1,4 @@
-"""A head: what the event log held when it was signed.
+"""A head: the signed state of the event log at an instant.
 
 Concept: a head names the newest manifest by number and hash, which pins the whole chain before it, and the manifests
 since the head before, so that a row is proven by file -> manifest -> head without any other. It carries the hash of the

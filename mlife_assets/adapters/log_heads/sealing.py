@@ -1,6 +1,6 @@
-"""Sealing: signing what the event log holds now.
+"""Sealing: signing the present state of the event log.
 
-Concept: only what this home wrote is signed: each manifest since the head before must follow the one before it and
+Concept: only manifests of this home are signed: each manifest since the head before must follow the one before it and
 carry the home's keyed hash. The outside store is written first, then the ledger; whichever lacks a head or holds a
 damaged one gets it from the other. How far the ledger had come never goes back, so that an older ledger shows.
 """

@@ -1,8 +1,8 @@
 """Mailboxes without a provider: a folder of `.eml` files that mails nobody, or none at all.
 
 Concept: a mail is a file that is made once: handing the same message over again finds it. Any mail program opens it.
-What becomes of a mail is a hash of seed and message, so nothing else has to be kept. The time of a file is when it was
-sent. Mails that really came back (`ReturnedFolder`) count before what is made up.
+The fate of a mail is a hash of seed and message, so nothing else has to be kept. The time of a file is when it was
+sent. Mails that really came back (`ReturnedFolder`) count before simulated ones.
 
 A mail server delivers bounces, complaints, unsubscriptions and replies into a folder of their own (`*.eml`, or a
 Maildir). Nothing is moved or deleted, so reading again is safe.
@@ -42,7 +42,7 @@ from mlife_assets.recruiting.messaging.replies import is_opt_out
 from mlife_assets.recruiting.ports import Accepted, Inbound, OutboundMessage, Receipt
 
 UNSUBSCRIBE_BODY = "unsubscribe"
-"""What a complaint and a mail with a token say, in the words that replies are classified by."""
+"""Text of a complaint and of a mail with a token, as a reply would word it."""
 _REPORTS = {ReturnedKind.DELIVERED: True, ReturnedKind.BOUNCED: False}
 _FROM_PEOPLE = {ReturnedKind.COMPLAINT, ReturnedKind.UNSUBSCRIBE, ReturnedKind.REPLY}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -239,7 +239,7 @@ class ReturnedFolder:
 
     Args:
         path: the folder; a missing one is empty, as before the first mail.
-        stationery: recognises what is about our mails.
+        stationery: recognises answers to our mails.
     """
 
     def __init__(self, path: Path, stationery: Stationery) -> None:

@@ -100,7 +100,7 @@ class SendJournal:
             path.unlink(missing_ok=True)
 
     def look_up(self, message_id: str) -> HandedOver | None:
-        """Return what is known of a mail, None when it was never handed over.
+        """Return the journal's entry of a mail, None when it was never handed over.
 
         Raises:
             IntegrityError: its file cannot be understood.
@@ -260,9 +260,9 @@ class SmtpMailbox:
     """Implements `ports.MessageGateway` for mails through a relay. For one thread.
 
     Args:
-        server: the relay; None where none is named, so that what came back is read and nothing sent.
+        server: the relay; None where none is named: returned mails are read and nothing is sent.
         stationery: makes the mails.
-        journal: of what was handed over.
+        journal: of mails handed over.
         returned: mails that came back.
     """
 
@@ -275,7 +275,7 @@ class SmtpMailbox:
         self._session = SmtpSession(server)
 
     def has_record_from(self, day: date) -> bool:
-        """Return whether it can be asked what was sent from a day on: a relay remembers nothing, a journal is lost."""
+        """Return whether the journal covers sends from a day on; it may have been lost, and a relay keeps no record."""
         return self._journal.is_older_than(day)
 
     def close(self) -> None:
@@ -363,7 +363,7 @@ class SmtpMailbox:
             _LOGGER.warning("the journal could not note that %s was accepted: %s", message.message_id, error)
 
     def _require(self, answer: tuple[int, bytes], key: str) -> None:
-        """Go on after a reply 2xx; after any other leave the mail and raise what it means."""
+        """Go on after a reply 2xx; after any other abort the mail and raise the error that it means."""
         code, reply = answer
         if 200 <= code < 300:
             return
@@ -404,7 +404,7 @@ class SmtpMailbox:
 
 
 def look_at_relay(server: SmtpServer) -> list[Finding]:
-    """Return what was found of a relay; no mail is sent."""
+    """Return findings on a relay; no mail is sent."""
     secured = _SECURED[server.security]
     found = [Finding(SETTING, f"approved mails go out to people through {server.host}:{server.port}, {secured}")]
     session = SmtpSession(replace(server, timeout_seconds=LOOK_SECONDS))
@@ -420,7 +420,7 @@ def look_at_relay(server: SmtpServer) -> list[Finding]:
 
 
 def _fault(error: OSError) -> tuple[str, str]:
-    """Return what is wrong and what to do about it."""
+    """Return fault and remedy."""
     if isinstance(error, socket.gaierror):
         return "nobody knows its host", "correct the host in MLIFE_MAIL_RELAY, or the DNS of this machine"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -187,7 +187,7 @@ def most_moved(usual: pd.DataFrame, today: pd.DataFrame, settings: dict[str, Any
     """Return the columns that separate today's rows from usual ones, the strongest first; none when by chance.
 
     No engine keeps its classifiers, so one of the same `settings` is fitted on all rows. Trees find gain in noise too,
-    more in columns of many values; what the same rows give with shuffled labels is therefore taken off.
+    more in columns of many values, so the gain of the same rows with shuffled labels is subtracted.
     """
     names = list(usual.columns)
     is_today = np.repeat([0.0, 1.0], [len(usual), len(today)])
@@ -285,7 +285,7 @@ def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, 
     """Return metric -> estimated minus realised performance where nothing changed, the mean of two halves.
 
     CBPE is fitted on the earlier half of the reference's exposure days and asked about the later one, and the reverse:
-    what it promises of its own days says nothing of others. Nothing is returned where a half has one class only, or
+    an estimate for its own days says nothing of others. Nothing is returned where a half has one class only, or
     where both are expected to.
     """
     examples = reference.scored(outcome)

@@ -52,7 +52,7 @@ class Reconstruction(Protocol):
 
 
 class Engine(Protocol):
-    """Calculators; frames hold float64 or strings. What they return is for frames of the same columns."""
+    """Calculators; frames hold float64 or strings. The returned functions take frames of the same columns."""
 
     def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
         """Return what gives each column's distance from `usual`; NaN for a column without a value."""
