@@ -1,6 +1,6 @@
 """The `mlife` command.
 
-Belongs here: options, words and exit codes of the command line. Does not belong here: what a person's act does
+Belongs here: options, words and exit codes of the command line. Does not belong here: effects of people's acts
 (`components.acts`), decisions (`core`).
 """
 

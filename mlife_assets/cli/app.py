@@ -1,6 +1,6 @@
 """The command tree.
 
-Concept: commands import what they need when they run, so that help is there at once.
+Concept: commands import modules when they run, so that help is there at once.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def create(
 ) -> None:
     """Copy lake, ledger, keys and signed heads so that they fit together, also while a day runs; read the copy back.
 
-    A ledger on PostgreSQL is in it as a file. Not included: the contact book, and what is built again (warehouse,
-    Dagster's records).
+    A ledger on PostgreSQL is in it as a file. Not included: the contact book, the warehouse, which is rebuilt, and
+    Dagster's records.
 
     Exit codes: 0 done, 1 failed.
     """

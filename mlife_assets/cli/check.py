@@ -61,7 +61,7 @@ def read_study(spec: Path) -> Study:
 
 
 def report_lines(report: TableReport) -> Iterator[str]:
-    """Yield what a report says, faults first."""
+    """Yield the lines of a report, faults first."""
     kinds: list[str] = [one.severity for one in report.findings]
     found = [counted(kinds.count(kind), kind) for kind in ("fault", "warning") if kind in kinds]
     yield f"{report.rows:,} rows, {report.positives:,} positive: {' and '.join(found) or 'nothing is wrong'}."

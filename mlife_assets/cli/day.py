@@ -232,7 +232,7 @@ def run_demo(settings: Settings, console: Console) -> dict[str, Any]:
 
 
 def stages(days: int) -> list[tuple[str, float]]:
-    """Return what a demo of so many days goes through, each with its share of the time, in CPU seconds."""
+    """Return the stages of a demo of `days` days, each with its duration in CPU seconds."""
     return [
         ("simulating the market's history", 8.0),
         ("landing it and building features", 50.0),
@@ -301,7 +301,7 @@ def _wrapped(console: Console, first: Text, sentences: list[str], indent: str, s
 
 
 def _application_line(one: Mapping[str, Any]) -> str:
-    """Return what an application came to, with what is known of it."""
+    """Return the figures of an application that are known, in a line."""
     reached = {"sms": "texts delivered", "email": "mails delivered", "call": "people on call lists"}[one["channel"]]
     parts = [f"{one['reached']:,} {reached}"]
     parts += [f"{one[name]:.1%} {name}" for name in ("clicked", "applied") if one[name] is not None]
@@ -350,7 +350,7 @@ def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
 
 
 def _model_lines(name: str, model: dict[str, Any]) -> list[str]:
-    """Return who serves of a model beside the first, and what the gate said of it."""
+    """Return champion and gate verdict of a model beside the first."""
     serves = f"{model['champion_version']} serves" if model["champion_version"] else "no model serves yet"
     lines = [f"{name}: {serves}, {model['scored']:,} rows scored on the last day"]
     if model["outcome"] is not None:

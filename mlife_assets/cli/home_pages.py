@@ -1,6 +1,6 @@
-"""What the site shows of a home.
+"""Pages of a home on the site.
 
-Concept: the home is opened anew on each request, so a site that runs for weeks shows what is there now, also after
+Concept: the home is opened anew on each request, so a site that runs for weeks is up to date, also after
 `mlife demo` replaced the home.
 """
 

@@ -1,6 +1,6 @@
 """`mlife infra`: from the templates of a checkout to accounts of AWS, and back.
 
-Concept: showing and applying are two commands with a file between them, so that what somebody approved is what is
+Concept: showing and applying are two commands with a file between them, so that only approved changes are
 applied. The templates lie in a checkout and not in this package.
 """
 
@@ -118,7 +118,7 @@ def apply(
 def drift(
     environment: Environment, owner: Owner = "environment", infra: Folder = INFRA, as_json: AsJson = False
 ) -> None:
-    """Say what differs in the account from what the stacks made.
+    """List resources of the account that differ from their stacks.
 
     Exit codes: 0 nothing has drifted, 1 something has, or failed.
     """
@@ -185,7 +185,7 @@ def teardown(environment: Environment, infra: Folder = INFRA, as_json: AsJson = 
 
 @infra_app.command()
 def migrate(environment: Environment, infra: Folder = INFRA, as_json: AsJson = False) -> None:
-    """Bring the database to what the deployed image needs, as a task inside the environment.
+    """Migrate the database to the schema of the deployed image, as a task inside the environment.
 
     Exit codes: 0 done, 1 failed.
     """
@@ -199,7 +199,7 @@ def run(
     infra: Folder = INFRA,
     as_json: AsJson = False,
 ) -> None:
-    """Run a command as a task inside the environment, with the rights of a run. What it prints is in the log of tasks.
+    """Run a command as a task inside the environment, with the rights of a run. Its output is in the log of tasks.
 
     Exit codes: 0 done, 1 failed, or the command did.
     """
@@ -227,8 +227,8 @@ def smoke(
 ) -> None:
     """Prove a deployed environment: each check is a task inside it, and one line here.
 
-    All checks run, whichever fails. Until the first day has ended, what it leaves is `not yet` asked for: for a week
-    after the log was made, and for 26 hours after the first plan. Then what is not there is red.
+    All checks run, even after a failure. Results of the first day may be missing (`not yet`) for a week after the log
+    was made, and for 26 hours after the first plan. Later a missing one is red.
 
     Exit codes: 0 all checks are green or wait for the first day, 1 one is not, or failed.
     """

@@ -3,8 +3,8 @@
 Concept: people who deliver files have no home and need not run anything. Templates and checks work on files alone and
 write nothing.
 
-What was refused can be good later: a newer mlife knows a word or a column, or the time that lay ahead has come. What
-enters the log stays there, so without --apply refused rows are only judged again.
+Refused rows can be good later: a newer mlife knows a word or a column, or a time that lay ahead has come. Rows of
+the log stay there, so without --apply refused rows are only judged again.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def check(
 
 
 def _given(files: list[Path], event_type: str | None, day: date | None) -> list[GivenFile]:
-    """Return what the files are delivered as. Raises typer.BadParameter where that cannot be said."""
+    """Return the files with event type and day. Raises typer.BadParameter where these are unknown."""
     from mlife_assets.adapters.landing_check import GivenFiles, given_file
 
     try:
@@ -243,8 +243,8 @@ def replay(
 ) -> None:
     """Judge the rows and files again that landing refused, and say which are good now.
 
-    Rows that are taken count as known since the newest day ran, so what was built before stays as it is. Which labels
-    they moved that were open is reported with --apply.
+    Accepted rows count as known since the newest day ran, so earlier results stay as they are. --apply reports the
+    labels that they changed.
 
     Exit codes: 0 judged, 1 failed or nothing was refused there.
     """

@@ -1,4 +1,4 @@
-"""`mlife log`: whether the event log is what was written, and signing it.
+"""`mlife log`: verifying the event log, and signing it.
 
 Concept: the log is compared with the newest signed head, which is kept outside the lake. Beyond this host, keep
 the JSON of a verification elsewhere and pass it as `--witness` to a later one.

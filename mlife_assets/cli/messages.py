@@ -176,7 +176,7 @@ def review(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what an unclear reply meant; recorded as `reply_reviewed`. Saying the same again changes nothing.
+    """Record the meaning of an unclear reply, as `reply_reviewed`. Repeating it changes nothing.
 
     Exit codes: 0 recorded, 1 failed.
     """
@@ -292,7 +292,7 @@ def approve(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Approve the newest plan and send it; recorded as `plan_approved`. The limits apply whoever approves.
+    """Approve the newest plan and send it; recorded as `plan_approved`. The limits apply to every approver.
 
     Exit codes: 0 approved and sent, 1 failed, refused, or approved while something stops all sending.
     """

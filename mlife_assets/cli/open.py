@@ -129,7 +129,7 @@ def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
 
 
 def site_mark(settings: HomeSettings) -> str:
-    """Return what the site of a home says with every answer, so that it is known again; not where the home is."""
+    """Return the mark by which commands recognise the site of a home; it does not reveal the path of the home."""
     return digest(("site", settings.home, settings.places.lake_name), 16)
 
 

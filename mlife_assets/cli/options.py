@@ -1,4 +1,4 @@
-"""Options that commands share, and what they stand for.
+"""Options that commands share, and their values.
 
 Concept: the environment is read through `Settings` alone; `--home` overrides one field of it. Opening a home that holds
 nothing creates nothing, so that asking for the status leaves no trace.
@@ -66,7 +66,7 @@ def settings_of(home: Path | None, *, approves_sends: bool = False, is_new_world
     Args:
         home: overrides the folder that the environment or the default names.
         approves_sends: turns on automatic approval within limits, which only the console gateway is allowed.
-        is_new_world: what the home holds is replaced, so what it remembers of its market does not count.
+        is_new_world: the home is replaced, so its stored market settings do not count.
 
     Raises:
         InvalidInputError: an environment variable has a wrong value; the message does not repeat the value. Or the home
@@ -158,7 +158,7 @@ def open_application(settings: Settings, application: str) -> BoardPorts:
 
 
 def seal(platform: ModelPorts) -> None:
-    """Sign what a command appended to the event log."""
+    """Sign the rows that a command appended to the event log."""
     from mlife_assets.deployments.sealing import seal as sign
 
     sign(platform.home, platform.days)

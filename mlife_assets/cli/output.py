@@ -64,7 +64,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def one_line(text: str) -> str:
-    """Return a stranger's words on one line, with what a terminal would obey escaped."""
+    """Return a stranger's words on one line, with control characters escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
 
 
@@ -263,7 +263,7 @@ class MlifeGroup(Commands):
     """A group of commands that prints errors on purpose in one sentence, on stderr."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; raises typer.Exit with FAILED after an MlifeError, and after what the disk refuses."""
+        """Run the command; raises typer.Exit with FAILED after an MlifeError, and after errors of the disk."""
         try:
             return super().invoke(ctx)
         except Exception as error:

@@ -1,8 +1,8 @@
 """The home of models that somebody else's Dagster project declares, from its folder.
 
-Concept: commands read what the home holds and load no code of the project, so they work without its warehouse and its
-secrets. Called in the folder of a project, or below it, they take the home that its models have by default;
-one that is declared elsewhere is named by `--home`.
+Concept: commands read the home and load no code of the project, so they work without its warehouse and its
+secrets. Called in the folder of a project, or below it, they use the default home of its models;
+`--home` names another.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def project_root(folder: Path) -> Path | None:
 
 
 def _project(path: Path) -> dict[str, object] | None:
-    """Return what a file says of a project of dg; None when it says nothing."""
+    """Return the section about a dg project in a file; None without one."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,6 +1,6 @@
-"""`mlife status` and `mlife open` in somebody else's project: where each of its models stands, and its pages.
+"""`mlife status` and `mlife open` in somebody else's project: the state of each of its models, and its pages.
 
-Concept: the same first lines as there: which day, what was decided and why, who serves, what alarms.
+Concept: the same first lines as there: the day, the decision and its reason, the champion, the alarms.
 """
 
 from __future__ import annotations

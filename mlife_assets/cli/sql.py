@@ -155,7 +155,7 @@ def prune(
 ) -> None:
     """Remove pairs and scores of days long past, which no later day reads; the event log stays as it is.
 
-    Materializing a day makes its tables again. In a bucket the key needs s3:DeleteObject on what is named.
+    Materializing a day makes its tables again. In a bucket the key needs s3:DeleteObject on the named folders.
 
     Exit codes: 0 done, 1 failed or nothing has run there.
     """

@@ -1,7 +1,7 @@
 """`mlife status`: where things stand.
 
-Concept: the first lines answer what a person on call asks first: which day, who serves, what was decided, is anything
-sent. An unreadable fact is an error; a fact that does not exist yet says so.
+Concept: the first lines answer the first questions of a person on call: the day, the champion, the decision, the
+sends. An unreadable fact is an error; a fact that does not exist yet says so.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _counts(counted: object) -> str:
 
 @dataclass(frozen=True)
 class Alarm:
-    """Something a person should look at: where it was raised, for which day, and what it says."""
+    """An alarm for a person: its source, its day and its message."""
 
     source: str
     day: str

@@ -113,7 +113,7 @@ def _with_code_version(model: TrainedModel) -> TrainedModel:
 
 
 def _training_sentences(model: TrainedModel, declared: Model) -> tuple[str, str]:
-    """Return what was learned from and judged on, and how; a base rate that moves is the first thing to look at."""
+    """Return sentences on training data and judged data, and on the fit; a moving base rate is the first to look at."""
     import pyarrow.compute as pc
 
     from mlife_assets.core.training.manifest_facts import (
@@ -299,7 +299,7 @@ def backtest(
     """Replay a history under five retraining policies and recommend one.
 
     Governed, frozen, naive, retraining on every alarm, and one probability for everybody see the same rows and the same
-    mature labels. What the spec leaves open (windows, positives needed, warm-up) follows the size of the history. If it
+    mature labels. Sizes that the spec omits (windows, positives needed, warm-up) follow the history. If it
     was stopped, the same command continues.
 
     Exit codes: 0 done, whatever is recommended; 1 failed.

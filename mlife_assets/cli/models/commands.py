@@ -1,7 +1,7 @@
 """`mlife models`: list, history, show, diff; promote, rollback, export, import.
 
-Concept: an artifact is verified before a word of it is printed, so what is shown is what would serve. Refusals are
-listed like promotions: they explain why a newer version does not serve.
+Concept: an artifact is verified before a word of it is printed, so the printed model is the one that would serve.
+Refusals are listed like promotions: they explain why a newer version does not serve.
 """
 
 from __future__ import annotations
@@ -329,8 +329,8 @@ def promote(
 ) -> None:
     """Make a version the champion by hand; recorded as `model_promoted`.
 
-    The endpoint uses it from its next request on, the daily job from the next day that runs. Of an imported version
-    that the gate here has not judged, what the gate said where it comes from counts, and the recorded reason says so.
+    The endpoint uses it from its next request on, the daily job from the next day that runs. For an imported version
+    that the gate here has not judged, the verdict of its home's gate counts, and the recorded reason says so.
 
     Exit codes: 0 done, 1 failed, it serves already, or the gate did not promote it.
     """
@@ -457,7 +457,7 @@ def export_version(
     The bundle is signed with the key that signs the event log. It is never changed; the same again is a no-op. The
     monitoring reference goes along, and holds rows of people.
 
-    Exit codes: 0 done, 1 failed, or what is there was changed.
+    Exit codes: 0 done, 1 failed, or the files there were changed.
     """
     from mlife_assets.adapters.object_store import ObstoreObjectStore
     from mlife_assets.adapters.private_files import made_private
@@ -521,7 +521,7 @@ def import_version(
 
     Every byte is checked first, and who signed. `mlife models promote` makes it serve if the gate there promoted it.
 
-    Exit codes: 0 done, 1 failed, it is not whole, not signed by KEY, or does not fit what is declared here.
+    Exit codes: 0 done, 1 failed, it is not whole, not signed by KEY, or does not fit the declaration here.
     """
     from mlife_assets.adapters.model_bundles import find_bundle, read_bundle
     from mlife_assets.adapters.object_store import ObstoreObjectStore
