@@ -190,7 +190,7 @@ def defs() -> dg.Definitions:
         log_as_json()
     platform = board_ports(settings)
     require_places_are_there(settings)  # said now, not by each run
-    if not platform.home.models:  # read before Dagster reads them, whose errors draw a tree around what is wrong
+    if not platform.home.models:  # read before Dagster reads them, whose errors hide the cause in a tree
         raise InvalidInputError(f"{DEFS_FOLDER} declares no model; restore it")
     return build_location(settings, platform=platform, instances=_load_instances())
 

@@ -1,8 +1,8 @@
-"""What the environment says of which deployment a home is of, and what its owner gives to it.
+"""Settings of a home's deployment, and of the files and services that its owner provides.
 
-Concept: what a home was begun with is written down in it once, before anything private is made. Whoever forgets a
-variable later gets the same deployment, and never a simulated market among real people. A variable
-that names another file of the owner's counts for its own process: what a person tries in a shell is not the daemon's.
+Concept: the first settings of a home are stored in it once, before anything private is made. If a variable is
+missing later, the home keeps its deployment: there is never a simulated market among real people. A variable
+that names another file of the owner's counts for its own process: a trial in a shell does not reach the daemon.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ HASH_KEY_CHARACTERS, HASH_KEY_DISTINCT = 32, 8
 BUILT_IN = ("embedded", "standalone", "aws")
 PYTHON_NAME = re.compile(r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*:[A-Za-z_]\w*", re.ASCII)
 BEGUN = ("deployment", "first_day", "history_days")
-"""What a home is begun with, once and for all."""
+"""Settings that are fixed when a home is made."""
 PROVIDERS = ("texts", "mails")
 KEPT = ("contacts", "audit_table", "landing", "s3_endpoint", "letterhead", *PROVIDERS)
-"""What a home says to processes without the variables; a variable comes first, for its own process. No password is."""
+"""Settings that a home stores for processes without the variables; a variable overrides them. No password is stored."""
 _KEY_ARN = re.compile(r"^arn:(?P<partition>[a-z-]+):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):key/\S+$")
 PEOPLE = ("contacts", "audit_table")
 """Tables of the owner's that are about people."""
@@ -43,7 +43,7 @@ MARKET_FOLDERS = ("market", "truth")
 
 
 def begun_with(home: Path) -> dict[str, str]:
-    """Return what a home was begun with and keeps; nothing of one that is new or embedded. Raises IntegrityError."""
+    """Return the stored settings of a home; none if it is new or embedded. Raises IntegrityError."""
     path = home / DEPLOYMENT_FILE
     if not path.is_file():
         return {}
@@ -145,7 +145,7 @@ def _require_hard_to_guess(key: str) -> None:
 
 
 class OwnerSettings(Group):
-    """What others deliver, and what the owner gives in place of the home's own."""
+    """Landing, tables and services that the owner provides in place of the home's own."""
 
     contacts: Table | None = optional(
         "Your contact book, Parquet or CSV: a file, a relative path starting in the private folder, or "

@@ -45,7 +45,7 @@ def share_one_arena() -> None:
 
 
 def give_memory_back() -> None:
-    """Give the system what was freed; Arrow and glibc keep it otherwise."""
+    """Return freed memory to the system; Arrow and glibc keep it otherwise."""
     if (arrow := sys.modules.get("pyarrow")) is not None:
         arrow.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

@@ -1,4 +1,4 @@
-"""What the environment says of every home: where things are, who may ask the endpoint.
+"""Settings of every home: paths, buckets, access to the endpoint.
 
 Concept: settings are groups, each of one subject. A field is read from `MLIFE_<NAME>` and stated by its own name,
 whichever group it is in, so that a field may move to another group and no variable changes.
@@ -167,7 +167,7 @@ class BucketSettings(Group):
     s3_session_token: SecretStr | None = Field(default=None, validation_alias="AWS_SESSION_TOKEN")
 
     def key(self, said_by: str) -> Credentials:
-        """Return the key that opens the bucket that `said_by` names. Raises InvalidInputError naming what it lacks."""
+        """Return the key of the bucket that `said_by` names. Raises InvalidInputError naming the missing variables."""
         keys = (self.s3_access_key_id, self.s3_secret_access_key, self.s3_session_token)
         key_id, secret, token = (None if key is None else key.get_secret_value() for key in keys)
         if not key_id or not secret:
@@ -267,7 +267,7 @@ class HomeSettings(LogSettings):
 
     @property
     def private_folder(self) -> Path:
-        """Return the folder of keys and of what is about people: never in the lake."""
+        """Return the folder of keys and personal data: never in the lake."""
         return self.home / "private"
 
     @property
@@ -283,7 +283,7 @@ class HomeSettings(LogSettings):
 
 @dataclass(frozen=True)
 class Places:
-    """Where the things of a home are. Raises InvalidInputError naming what a bucket lacks."""
+    """Folders and buckets of a home. Raises InvalidInputError naming the settings that a bucket lacks."""
 
     settings: HomeSettings
 
@@ -308,7 +308,7 @@ class Places:
         return self.lake
 
     def of_option(self, option: str, named: str) -> Path | Bucket:
-        """Return the folder or bucket that an option names. Raises InvalidInputError saying what is wrong with it."""
+        """Return the folder or bucket that an option names. Raises InvalidInputError with its fault."""
         if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", named):
             return Path(named).absolute()
         return self._bucket_at(option, named)

@@ -59,15 +59,15 @@ WORKSPACE_FILE = PROJECT_ROOT / "workspace.yaml"
 DEFS_FOLDER = Path(__file__).resolve().parent / "defs"
 WORLD = ("seed", "market_users", "market_jobs", "history_days", "demo_faults", "demo_event_days")
 WORLD_OF_OLD = {"demo_event_days": (3, 10, 14)}
-"""What has another default now than in the releases that wrote no file."""
+"""Defaults of the releases that wrote no file, where today's differ."""
 DECIDED = {"approve_console_sends": "messaging.auto_approve_within_limits"}
-"""What decides a field of a policy wherever it is set."""
+"""Settings that override a field of a policy."""
 
 DemoDay = Annotated[int, Field(ge=1, le=120)]
 
 
 class HomeSource(InitSettingsSource):
-    """What the home remembers of its world; nothing in a new home."""
+    """Stored settings of the home's world; empty for a new home."""
 
     def __call__(self) -> dict[str, Any]:
         """Return the fields that the file holds. Raises IntegrityError when it cannot be read."""
@@ -76,7 +76,7 @@ class HomeSource(InitSettingsSource):
         kept = begun_with(home)
         if not any(str(value).startswith("s3://") for value in {**kept, **stated}.values()):
             kept.pop("s3_endpoint", None)  # a variable took the place of the bucket that it was for
-        for name in PROVIDERS:  # a provider that sent before gives way to what the owner sets now
+        for name in PROVIDERS:  # a newly set provider replaces the stored one
             given = ("clock_file", *(["mail_relay"] if name == "mails" else []))
             if any(stated.get(one) is not None for one in given):
                 kept.pop(name, None)
@@ -300,7 +300,7 @@ def _variables(names: list[str]) -> str:
 def own_letterhead(settings: Settings) -> Letterhead | None:
     """Return the letterhead that the owner named, None where they named none.
 
-    It is read where mails are made: whoever pauses sending needs no letterhead.
+    It is read only where mails are made: pausing sends needs no letterhead.
 
     Raises:
         NotFoundError, InvalidInputError: it is not there, or not as it must be.
@@ -348,7 +348,7 @@ class BoardPlaces(Places):
 
     @property
     def landing(self) -> Path | Bucket:
-        """Where others deliver; people who stop what is sent need no key to read exports."""
+        """Where others deliver. Stopping sends must not need it: people who do so have no key to read exports."""
         return self._place("landing", self.settings.owner.landing)
 
     @property
@@ -403,7 +403,7 @@ class BoardPlaces(Places):
 
 @dataclass(frozen=True)
 class Memory:
-    """What a home keeps of its settings, so that a process without the variables goes on as it was begun."""
+    """Stored settings of a home, so that a process without the variables runs with the same ones."""
 
     settings: Settings
 
@@ -419,7 +419,7 @@ class Memory:
         path.write_text(json.dumps({name: said[name] for name in WORLD}, indent=2) + "\n", encoding="utf-8")
 
     def keep_deployment(self) -> None:
-        """Write down in the home, once, what a deployment of its owner's is begun with.
+        """Store in the home, once, the first settings of a deployment of its owner's.
 
         Raises:
             InvalidInputError: another process began the home as something else meanwhile.

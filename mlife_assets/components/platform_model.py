@@ -216,7 +216,7 @@ ATTRIBUTES = attributes_model(
 
 @dg.scaffold_with(ApplicationScaffolder)
 class Application(dg.Component):
-    """What the scores of a model are used for: whom it reaches, by which channel, with what, how often."""
+    """A use of a model's scores: recipients, channel, content and frequency."""
 
     def __init__(self, declared: DeclaredApplication):
         self.declared = declared

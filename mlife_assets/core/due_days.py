@@ -65,7 +65,7 @@ def due_work(
     Args:
         progress: how far the home has come.
         due_until: last day that is due.
-        delivered: days for which something was delivered; partition D lands what was delivered for the day before.
+        delivered: days for which files were delivered; partition D lands those of the day before.
         lacking: delivered days for which history waits, with the types whose files are missing.
     """
     landed, end = progress.landed, progress.history_end

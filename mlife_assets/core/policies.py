@@ -405,8 +405,8 @@ class LandingPolicy:
 
     A day of 10,000 users is a file of 2 MB with 30,000 rows. Files of a type and day beyond `maximum_files` are
     refused, since each is compared with all others; so are those beyond `maximum_bytes` or `maximum_cpu_seconds` in
-    total. `maximum_rows`, `maximum_values` (cells and elements of lists) and `maximum_decoded_bytes` bound what a small
-    file may expand to, so that reading and judging it stays below 2 GB. `worker_memory_bytes` bounds the decoding
+    total. `maximum_rows`, `maximum_values` (cells and elements of lists) and `maximum_decoded_bytes` bound the size of
+    a decoded file, so that reading and judging it stays below 2 GB. `worker_memory_bytes` bounds the decoding
     process beyond its libraries. A file may cost `decoding_cpu_seconds`, and `decoding_seconds` of wall time, which is
     more because a machine may be busy.
     """

@@ -1,4 +1,4 @@
-"""The people of the market: who they are, where they live, what they like.
+"""The people of the market: their attributes, homes and tastes.
 
 Concept: people never change after the draw except through injections, so they are drawn again from the seed instead of
 being stored. The true taste, the activity and what somebody weighs are hidden; an exporter shows a noisy image of the

@@ -1,7 +1,7 @@
 """One day of the market: postings, traffic, texts, responses, hires, closings; and its state between two days.
 
-Concept: a closed loop. `advance` takes the texts that were delivered during the day and returns what an observer could
-have recorded by 23:30 UTC; answers that come later wait in the queue of the state. Texts tire people, hires fill jobs.
+Concept: a closed loop. `advance` takes the texts delivered during the day and returns everything that an observer could
+have recorded by 23:30 UTC; later answers wait in the queue of the state. Texts tire people, hires fill jobs.
 
 The state is everything that the next day needs and the seed does not give: one `npz` file without pickle, replaced in
 one step, so a crash leaves the state of a whole day. It names the world that it belongs to.
@@ -245,7 +245,7 @@ class Market:
     def _release(
         self, day: date, jobs: Vacancies, queue: Outcomes
     ) -> tuple[Outcomes, Outcomes, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Return what happened by the export, what still waits, who has applied where, and what was filled."""
+        """Return outcomes by the time of the export, later ones, all applications, and the filled jobs."""
         is_due = queue.moment_us <= epoch_us(day) + EXPORT_US
         due, waiting = queue.take(is_due).in_order(), queue.take(~is_due)
         hires = due.take(due.kind == HIRE)
@@ -310,7 +310,7 @@ class Market:
 
 @dataclass(frozen=True)
 class MarketState:
-    """What the market remembers at the end of a day.
+    """State of the market at the end of a day.
 
     Attributes:
         day: the last simulated day.
@@ -424,7 +424,7 @@ class ConsentChanges:
 
 @dataclass(frozen=True)
 class DayRecord:
-    """What an honest observer has recorded by the end of a day; texts are those of the recruiters' tool."""
+    """Complete record of an observer at the end of a day; texts are those of the recruiters' tool."""
 
     day: date
     vacancies: Vacancies

@@ -5,7 +5,7 @@ in place; a day that was simulated already is only listed. A fault is a function
 the market goes on as if nothing had happened.
 
 One file per event type and day, written at 23:30 UTC, in a fixed order with fixed writer options, so the same day gives
-the same bytes. Ids are derived from what they name. A type without rows has no file that day.
+the same bytes. Ids are derived from the content of their rows. A type without rows has no file that day.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ KEYS = ("event_id", "occurred_at", "observed_at", "user_id", "signed_up_at")
 
 @dataclass(frozen=True)
 class World:
-    """What an export needs besides the record of the day; `shown_taste` is float64 (people, 8)."""
+    """Inputs of an export besides the record of the day; `shown_taste` is float64 (people, 8)."""
 
     config: MarketConfig
     catalogue: Catalogue

@@ -26,7 +26,7 @@ from mlife_assets.recruiting.events import TIMESTAMP
 DELIVERED_SCHEMA = pa.schema(
     [("message_id", pa.string()), ("user_id", pa.string()), ("job_id", pa.string()), ("sent_at", TIMESTAMP)]
 )
-"""What the platform reports of the texts that were delivered on a day. Of a mail it reports each job, with its
+"""The platform's report of the texts delivered on a day. A mail has a row for each job, with its
 `POSITION`, which a text has not."""
 POSITION = "position"
 

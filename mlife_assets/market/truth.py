@@ -4,8 +4,8 @@ Concept: a store of its own. `parameters/dt=D/parameters.json` holds what moved 
 `people/dt=D/people.parquet` the true tastes whenever they changed; `jobs/dt=D/jobs.parquet` the hidden side of new
 postings. The oracle ranks with the very formula that people follow.
 
-Expected MAP is the ceiling: what people applied to also depends on what a site displayed to them, so no ranking of all
-candidates can be the ceiling of a MAP on realised applications. Here every candidate is relevant with its true
+Expected MAP is the ceiling: realised applications also depend on the jobs that a site displayed, so no ranking of all
+candidates can be the ceiling of a MAP on them. Here every candidate is relevant with its true
 probability of an application if it were shown first, and the ranking by these probabilities is the ceiling.
 """
 

@@ -3,8 +3,8 @@
 Concept: a random stream is named by (seed, day, purpose), so the draw of a day depends neither on the days before nor
 on how often the process was restarted.
 
-An injection is data, not code. Behavioural ones change the truth; faults change only what is exported. Who is
-affected is a seeded draw per injection, so a growing share only ever adds people.
+An injection is data, not code. Behavioural ones change the truth; faults change only the export. A seeded draw per
+injection chooses the people affected, so a growing share only ever adds people.
 
 | name | kind | `size` means |
 |---|---|---|
@@ -110,7 +110,7 @@ class Injection:
 
     @property
     def is_fault(self) -> bool:
-        """Whether it changes only what is exported."""
+        """Whether it changes only the export."""
         return self.name in FAULTS
 
     def intensity(self, day: date) -> float:
@@ -192,7 +192,7 @@ class Calibration:
 
     The elasticity of applications to pay and the effect of distance are those of click and apply together: a click
     carries `click_share` of pay, and an application repeats `apply_echo` of what moved the click. Both are averages
-    over people and over what they look at; `pay_at_asked` and `distance_within` say how much of the average is felt
+    over people and over the jobs they see; `pay_at_asked` and `distance_within` say how much of the average is felt
     just above the pay that somebody asks for, and within the tolerance by day. `LINEAR_TERMS` make the world
     linear, and nobody in it asks for mails.
     """

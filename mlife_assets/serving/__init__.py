@@ -1,4 +1,4 @@
-"""What is served over HTTP: the prediction endpoint, and pages for people.
+"""HTTP: the prediction endpoint, and pages for people.
 
 Belongs here: routes, limits and answers. Does not belong here: scoring (`core.scoring`), starting a server (`cli`).
 """

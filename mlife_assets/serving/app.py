@@ -1,8 +1,8 @@
 """The prediction endpoint as an ASGI application.
 
 Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion on every request, so a
-promotion or a rollback needs no restart, and it sends floats that read back to the same bits. What it refuses, it
-explains.
+promotion or a rollback needs no restart, and it sends floats that read back to the same bits. Every refusal has an
+explanation.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from mlife_assets.serving.requests import (
 ScorerProvider = Callable[[], ExplainableScorer]
 _LOGGER = logging.getLogger(__name__)
 HEALTH_SECONDS = 1.0
-"""How long an answer of `/health` holds: whoever asks needs no token, so asking often must cost nothing."""
+"""Time for which `/health` repeats its answer: it needs no token, so frequent requests must cost nothing."""
 
 
 def create_app(
@@ -52,8 +52,8 @@ def create_app(
         models: name -> what returns the scorer of the model's present champion; called on every request, so it should
             cache by version. Raises NotFoundError when nothing was promoted, which is answered with 503.
         limits: of requests.
-        token: what every request but those for `/health` has to carry; None answers whoever calls the endpoint by a
-            name of this machine, so let it listen on loopback alone.
+        token: bearer token of every request except `/health`; with None, any caller who uses a name of this machine
+            gets an answer, so let it listen on loopback alone.
 
     Routes:
         POST /v1/models/<name>/score: `{"rows": [{feature: value, ...}]}` -> `{"model_version", "scores": [{"raw",
@@ -249,6 +249,6 @@ def _defect(_: Request, __: Exception) -> Response:
 
 
 def _sentence(error: Exception) -> tuple[str, str]:
-    """Return what was wrong and what to do, which our errors join by a semicolon."""
+    """Split an error of ours into fault and remedy, which a semicolon joins."""
     message, _, remedy = str(error).partition("; ")
     return message, remedy

@@ -105,7 +105,7 @@ class BoundedProtocol(H11Protocol):
             super().data_received(data)
 
     def handle_events(self) -> None:
-        """Handle what was read; a new request starts the time of one request."""
+        """Handle the bytes read; a new request starts the time limit of one request."""
         if self.conn.their_state is h11.IDLE and self._are_headers_too_long():
             self.send_400_response("The headers are too long.")
             return
@@ -122,7 +122,7 @@ class BoundedProtocol(H11Protocol):
         super().on_response_complete()
 
     def _are_headers_too_long(self) -> bool:
-        """Return whether the next request has more headers than it may: h11 counts what has not come to its end."""
+        """Return whether the headers of the next request are too long; h11 limits only those not yet complete."""
         data, _ = self.conn.trailing_data
         end = _BLANK_LINE.search(data)
         return (len(data) if end is None else end.end()) > self.limits.header_bytes
@@ -229,9 +229,9 @@ class Access:
     """ASGI middleware that lets through who may ask.
 
     Args:
-        app: what is asked.
-        token: the bearer token; None lets everybody through who calls the endpoint by a local name.
-        refusal: makes the answer of who is turned away.
+        app: the application behind it.
+        token: the bearer token; None accepts every caller who uses a local name.
+        refusal: makes the answer to a refused caller.
     """
 
     def __init__(self, app: ASGIApp, token: str | None, refusal: Refusal) -> None:

@@ -49,8 +49,8 @@ class RequestLimits:
     Attributes:
         body_bytes: of one body; a row of the present features takes about 0.9 kB.
         rows: of one request.
-        held_bytes: of all bodies at a time, beyond what is free.
-        free_bytes: of each body, which count for nothing: so many are always taken, however many bodies are held.
+        held_bytes: of all bodies at a time, beyond `free_bytes` of each.
+        free_bytes: of each body, not counted: this much is always accepted, however many bodies are held.
         body_grace_seconds: in which nothing of a body need arrive.
         bytes_per_second: pace of a body after that.
         body_seconds: in which a body of any size has to be complete.

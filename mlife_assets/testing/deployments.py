@@ -1,4 +1,4 @@
-"""What a deployment has to keep, whoever wrote it.
+"""Contract of every deployment.
 
 Concept: a deployment is opened as every command opens it, by the settings alone, in a home that is new.
 """

@@ -1,6 +1,6 @@
-"""What a provider of messages has to keep, whoever wrote it.
+"""Contract of every provider of messages.
 
-Concept: a message goes out at most once because a gateway says truly what became of it. So what is tried are the
+Concept: a message goes out at most once because a gateway reports its fate truly. So the tests try the
 answers: taken, deferred, refused, and lost on the way there or back; and that reading again gives the same.
 """
 
@@ -27,15 +27,15 @@ class GatewayContract:
     """Subclass it, say how the gateway is opened, and how its provider reports and people answer.
 
     Attributes:
-        can_be_asked: whether the provider itself knows what it took when its answer was lost.
+        can_be_asked: whether the provider still knows a message that it took when its answer was lost.
     """
 
     can_be_asked = True
 
     def opened(self, folder: Path, fault: str = "") -> MessageGateway:
-        """Return a new gateway, as another process opens it; what it keeps on this machine lies in `folder`.
+        """Return a new gateway, as another process opens it; its files on this machine lie in `folder`.
 
-        Its provider knows what it took from earlier ones of the same folder, and does `fault` to what is sent: nothing,
+        Its provider knows messages of earlier gateways of the same folder, and applies `fault` to each send: "",
         `THROTTLES`, `REJECTS`, `LOSES_REQUEST` or `LOSES_ANSWER`.
         """
         raise NotImplementedError(f"{type(self).__name__}.opened: return the gateway, opened anew")

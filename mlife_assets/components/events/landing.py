@@ -155,7 +155,7 @@ def _reports(platform: BoardPorts, covered: list[date]) -> list[tuple[date, dict
 )
 @says_why
 def rejected_events(context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
-    """Summarise what the ingest of each day refused."""
+    """Summarise the rows and files that each day's ingest refused."""
     rows = _rejections(platform, days(context, platform.of_model()))
     return dg.MaterializeResult(
         metadata={

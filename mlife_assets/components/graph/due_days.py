@@ -61,7 +61,7 @@ def build_due_days_sensor(
     def due_days_sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.SensorResult | dg.SkipReason:
-        """Ask for what is due, unless something runs."""
+        """Request the due run, unless another is in progress."""
         now = platform.home.clock.now()
         if is_something_running(context.instance, now):
             return dg.SkipReason("A run is in progress; what is due runs after it.")

@@ -134,7 +134,7 @@ def _digest(landed: Landed, days: Collection[date]) -> str:
 @dg.op(description="Sends alerts that were not sent yet.")
 @says_why
 def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
-    """Send what is unsent as one message and say what it was."""
+    """Send the unsent alerts as one message and log them."""
     for sent in deliver_alerts(platform):
         context.log.info("sent the alert %s", sent.name)
 
@@ -275,7 +275,7 @@ def inbound_texts_sensor(
 def dashboard_refresh_sensor(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.SensorResult | dg.SkipReason:
-    """Ask for one build after the newest run that changed what the dashboard shows, once no other run is on its way."""
+    """Request one build after the newest run that changed the dashboard's data, once no other run is in progress."""
     if not platform.tables.newest_report_days(drift.REPORT, 1):
         return dg.SkipReason("No day was decided yet, so there is nothing to show.")
     newest = newest_change(context.instance)
@@ -368,7 +368,7 @@ def _is_under_way(instance: dg.DagsterInstance, record: dg.EventLogRecord) -> bo
 @dg.op(description="Removes tables of pairs and scores that no later day reads; nothing of the event log.")
 @says_why
 def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
-    """Remove what is older than the policy allows, and log it."""
+    """Remove tables older than the policy allows, and log them."""
     policy = platform.policies.retention
     for removed in prune(platform.lake, policy, SystemClock().now().date()).values():
         said = "removed what is over %d days older than its newest: %d tables from %s to %s"

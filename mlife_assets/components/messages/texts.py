@@ -84,7 +84,7 @@ def _inbound_asset(graph: ApplicationGraph) -> dg.AssetsDefinition:
     def inbound_messages(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]
     ) -> dg.MaterializeResult:
-        """Read what the provider has for us up to the evening of the partition."""
+        """Read the provider's statuses and replies up to the evening of the partition."""
         view, day = graph.view(platform), only_day(context, platform.of_model())
         require_known_ledger(view, day)
         now = platform.times.outcomes(day)

@@ -122,7 +122,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     )
     @says_why
     def fold_models(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
-        """Fit the recipe on what was known at the start of each fold, and list who is asked about which."""
+        """Fit the recipe on the rows known at the start of each fold, and list the model that scores each fold."""
         ports = graph.view(platform).in_run(context.run.run_id)
         day = only_day(context, ports)
         require_sound_day(ports, day)

@@ -78,7 +78,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     def hyperparameters(
         context: dg.AssetExecutionContext, config: SearchConfig, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
-        """Search on what was known when the gate's window began; no row of it is looked at."""
+        """Search on the rows known when the gate's window began; its own rows stay unseen."""
         ports = graph.view(platform)
         day = only_day(context, ports)
         require_sound_day(ports, day)

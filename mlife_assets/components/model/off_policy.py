@@ -135,7 +135,7 @@ def off_policy_report(platform: BoardPorts, day: date) -> dict[str, Any]:
 def off_policy_estimate(
     context: dg.AssetExecutionContext, platform: dg.ResourceParam[BoardPorts]
 ) -> dg.MaterializeResult:
-    """Estimate what the challenger of this day would earn per text."""
+    """Estimate the value per text of this day's challenger."""
     platform = platform.in_run(context.run.run_id)
     day = only_day(context, platform.of_model())
     report = off_policy_report(platform, day)

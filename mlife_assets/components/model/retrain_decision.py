@@ -121,7 +121,7 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
 
 
 def _lacking(platform: ModelPorts, day: date) -> str | None:
-    """Return what a first model still lacks for training or judgement; None if nothing.
+    """Return the data that a first model still lacks for training or judgement; None if it lacks nothing.
 
     Without an item the gate resamples days. It needs a number of days with positives, in weeks that are each judged by
     a model of earlier knowledge: one such week is not enough.

@@ -204,7 +204,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
     def concept_drift_report(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
-        """Score what has matured since the reference, each step by its own time, and compare it with the estimate."""
+        """Measure performance on rows matured since the reference, per step, and compare it with the estimate."""
         ports = graph.view(platform)
         day = only_day(context, ports)
         policy = ports.model.monitoring

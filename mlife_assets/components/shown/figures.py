@@ -197,7 +197,7 @@ def kpi_figures(rows: Iterable[Mapping[str, Any]], first: date, last: date, pric
         rows: of `kpi_daily`.
         first: the first day with our texts.
         last: the last day whose applies are complete.
-        price: what a text costs.
+        price: of a text.
     """
     is_texted = (row for row in rows if row["messages_submitted"] and first <= row["kpi_date"] <= last)
     mature = sorted(is_texted, key=lambda row: row["kpi_date"])

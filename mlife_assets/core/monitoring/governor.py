@@ -57,7 +57,7 @@ class ChampionFacts:
         new_mature_positives: those that the last fit has not learned from.
         fit_dates: days on which a challenger was fitted or requested, whatever the gate's verdict.
         is_retraining_in_flight: whether a fit is running.
-        lacking: what a first model still lacks for training or judgement; None if nothing, or if a model serves.
+        lacking: data that a first model still lacks for training or judgement; None if nothing, or if a model serves.
         days_between_looks: maximum distance of looks at inputs.
     """
 

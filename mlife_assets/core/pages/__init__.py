@@ -8,7 +8,7 @@ Tools for drawing:
   and needs no script. Dashboard, model cards and backtests share these charts.
 - In the metadata of the Dagster UI, which shows no HTML, a key figure is a glance (`core.glances`: SVG so short that
   the UI shows it at once), and a picture is a PNG by matplotlib behind a link, inline in Markdown (the `plots` modules
-  beside what they draw).
+  beside the results that they draw).
 - SHAP values are drawn by shap as people know them (`core.training.explain`), on a page, too: as PNG.
 - A command's terminal output is drawn by rich (`cli`).
 

@@ -7,7 +7,7 @@ the calibration of the served model, out of sample.
 
 Formulations compete by the first recipe of the policy, then recipes for the winning formulation: the number of fits is
 a sum, not a product. The first stays unless another is better by more than one standard error. `newest` must also win
-over the last eight label weeks, each scored by fits on what was complete when it began. No other rows are used,
+over the last eight label weeks, each scored by fits on rows complete when it began. No other rows are used,
 so the model of a fold is chosen without the rows that judge it.
 """
 

@@ -353,8 +353,8 @@ def label_time_condition(examples: pa.Table, roles: ExampleSpec, step: str | Non
 def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: npt.NDArray[np.bool_]) -> Condition:
     """Return the condition that gate rows do not repeat training rows more often than is natural.
 
-    A row is repeated when entity, item, outcome and every feature are equal. What is natural is measured inside the
-    training set: the share of its later rows that repeat an earlier one, or the other way round. The share of repeats
+    A row is repeated when entity, item, outcome and every feature are equal. The natural share is measured inside the
+    training set: its later rows that repeat an earlier one, or the other way round. The share of repeats
     depends on the number of rows to repeat, so gate rows are compared with each part alone.
 
     Args:

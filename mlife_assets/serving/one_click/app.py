@@ -46,7 +46,7 @@ def create_one_click_app(
     """Return the application.
 
     Args:
-        read_token: returns what a token says, None when it is none (`read_unsubscribe_token` with the key).
+        read_token: returns the content of a token, None when it is invalid (`read_unsubscribe_token` with the key).
         record: keeps that an account wants no more mails, at once; the same use again changes nothing.
         brand: whose mails end.
         now: the present.

@@ -1,8 +1,8 @@
 """The site as an ASGI application: every page for people at one address.
 
-Concept: the site only shows. It answers GET, on this machine, to whoever calls it by a name of this machine, and reads
-what it shows anew on each request, so a page is never older than the home. An address that names nothing says where to
-go instead.
+Concept: the site only shows. It answers GET, on this machine, to callers who use a name of this machine, and reads
+the home anew on each request, so a page is never older than the home. An unknown address gets a page with
+links.
 
 The trace of a message shows the facts that `mlife trace` prints. Each hop names the event that proves it and both of
 its times. Runbooks stay as they are read in the repository. A link to another runbook becomes a link between pages; a
@@ -97,7 +97,7 @@ def create_site(
     """Return the application.
 
     Args:
-        contents: what is shown.
+        contents: the pages.
         ui_url: address of the Dagster UI; None when there is none to link to.
         mark: sent with every answer in the header `x-mlife-site`.
         served: the pages beside those of the lake; a place that is not named has no page.
@@ -250,7 +250,7 @@ class _Site:
         return HTMLResponse(page(title, body, nav=links, is_wide=is_wide))
 
     def notice(self, path: str, status: int, message: str, remedy: str) -> Response:
-        """Answer with what is wrong and where to go."""
+        """Answer with the fault and links."""
         sentence = f"{message[:1].upper()}{message[1:]}."
         advice = [element("p", f"{remedy[:1].upper()}{remedy[1:].rstrip('.')}.")] if remedy else []
         body = element("article", element("h1", sentence), *advice, class_="prose card")

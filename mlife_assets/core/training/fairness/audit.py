@@ -7,8 +7,8 @@ pair is picked: the chance that any group with a true ratio at or above the mini
 `fairness_one_sided_alpha` in the whole audit. No other error of the gate enters: a smaller one would call fewer groups
 low, so tightening the gate would loosen fairness.
 
-Measures ignore groups: a user's score is that of their best candidate, since selected users get one item. Exposure is
-what a ranking gives to items: the first rank counts 1, rank r counts 1 / log2(1 + r) (Singh & Joachims, KDD 2018, with
+Measures ignore groups: a user's score is that of their best candidate, since selected users get one item. A ranking
+exposes items: the first rank counts 1, rank r counts 1 / log2(1 + r) (Singh & Joachims, KDD 2018, with
 the discount of Jarvelin & Kekalainen's DCG). The caller supplies the worth of items. "Valued" is relative to the user's
 own candidates, so a group with only low-value candidates does not count as treated worse by the ranking.
 
