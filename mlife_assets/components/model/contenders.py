@@ -12,6 +12,7 @@ from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.scoring.feature_spec import Array
+from mlife_assets.core.scoring.scorer import score_table
 from mlife_assets.core.training.judgement import GateRows
 from mlife_assets.core.training.simple_rule import simple_scores
 from mlife_assets.core.training.training_set import gate_days
@@ -95,7 +96,7 @@ def gate_day(platform: BoardPorts, day: date, first: date) -> GateDay:
 def ranking_scores(platform: BoardPorts, version: str, pairs: pa.Table) -> Array:
     """Return the probabilities by which a model ranks pairs with features, as if shown unprompted."""
     scorer = platform.of_model().scorers.of(version)
-    return scorer.score(feature_matrix(pairs, scorer.feature_spec, exposure_kind=ORGANIC_EXPOSURE)).probability
+    return score_table(scorer, pairs, {"exposure_kind": ORGANIC_EXPOSURE}).probability
 
 
 def simple_rule_scores(platform: BoardPorts, version: str, pairs: pa.Table) -> Array | None:

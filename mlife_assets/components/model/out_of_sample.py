@@ -117,11 +117,8 @@ class PlatformFacts:
     def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:
         """Return the conditions of a fold alone."""
         marts, artifact = training_marts(self.platform), self.models.load(part.fold.model_version)
-        marts.platform.rest()  # rows were scored, so from now on only their matrices are read
-        training, scored = marts.training_set(fitted_on), (part.matrix, part.scores)
-        found = fold_conditions(artifact, training, rows, self.platform.model, scored)
-        marts.platform.rest()  # copies are searched in all its training rows
-        return found
+        marts.platform.rest()  # its rows were scored
+        return fold_conditions(artifact, marts.training_set(fitted_on), rows, self.platform.model, part.scores)
 
 
 def folds_of(platform: ModelPorts, model_version: str) -> tuple[Fold, ...]:

@@ -53,12 +53,11 @@ class TrainingMarts:
             NotEnoughEvidenceError: it is too small.
         """
         if known_on not in self.sets:
-            model, rows = self.platform.model, self.known_rows(known_on)
+            model, rows, rest = self.platform.model, self.known_rows(known_on), self.platform.rest
             faulty = quarantined_days(self.platform, pc.unique(rows[model.roles.time]).to_pylist())
             self.sets[known_on] = build_training_set(
-                rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True
+                rows, model, as_of=known_on, gate_start=known_on, quarantined=faulty, is_derived=True, rest=rest
             )
-            self.platform.rest()  # hashing has read all columns, and a fit needs the memory
         return self.sets[known_on]
 
 

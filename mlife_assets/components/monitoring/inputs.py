@@ -24,6 +24,7 @@ from mlife_assets.core.monitoring.reference import MonitoringReference, is_reada
 from mlife_assets.core.monitoring.sampling import DaySample, in_shares, sample_pairs
 from mlife_assets.core.quoting import quoted
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix, unseen_values
+from mlife_assets.core.scoring.scorer import score_table
 from mlife_assets.core.training.folds import Fold, rows_by_fold
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.deployments.ports import ModelPorts
@@ -212,8 +213,7 @@ def _rows_by_version(scored_by: ScoredBy, examples: pa.Table) -> Iterator[tuple[
 
 
 def _probability(platform: ModelPorts, model_version: str, examples: pa.Table, outcome: str) -> Array:
-    scorer = platform.scorers.of(model_version)
-    scores = scorer.score(examples_matrix(examples, scorer.feature_spec))
+    scores = score_table(platform.scorers.of(model_version), examples)
     if outcome == LABEL:
         return scores.probability
     before = list(scores.steps.values())[: platform.model.steps.index(platform.model.outcomes[outcome]) + 1]

@@ -12,16 +12,18 @@ import importlib.util
 import runpy
 import weakref
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.estimators import StoredEstimator
-from mlife_assets.core.scoring.feature_spec import FeatureSpec
+from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 
 RAW, CONTRIBUTIONS = 1, 3
 _FLOAT64, _ROW_MAJOR, _FIRST, _ALL = 1, 1, 0, -1
@@ -30,6 +32,8 @@ Array = npt.NDArray[np.float64]
 
 ROWS_WORTH_THREADS = 1_000
 """Fewer rows are scored before a second thread wakes."""
+ROWS_AT_ONCE = 50_000
+"""Rows of a table that are scored at once: memory holds their matrix, and not that of a gate's weeks."""
 
 
 class Trees:
@@ -220,6 +224,17 @@ def scorer_of(artifact: ModelArtifact, *, threads: int) -> StagedScorer:
     """Return the scorer for an artifact's kind of models."""
     kind = SklearnScorer if artifact.is_estimator else LightGBMScorer
     return kind(artifact, threads=threads)
+
+
+def score_table(scorer: StagedScorer, rows: pa.Table, constants: Mapping[str, str] | None = None) -> Scores:
+    """Return the scores of n rows with features; `constants` as of `examples_matrix`."""
+    parts = [
+        scorer.score(examples_matrix(rows.slice(start, ROWS_AT_ONCE), scorer.feature_spec, constants))
+        for start in range(0, max(rows.num_rows, 1), ROWS_AT_ONCE)
+    ]
+    raw, probability = (np.concatenate(of) for of in zip(*((one.raw, one.probability) for one in parts), strict=True))
+    steps = {step: np.concatenate([one.steps[step] for one in parts]) for step in parts[0].steps}
+    return Scores(raw, probability, steps)
 
 
 def log_probability(log_odds: np.ndarray) -> np.ndarray:

@@ -32,29 +32,17 @@ Watch = Callable[[Any, int], bool]
 
 
 @dataclass(frozen=True, eq=False)
-class Bins:
-    """Rows of a matrix in LightGBM's bins.
-
-    Attributes:
-        data: a constructed `lightgbm.Dataset`.
-        places: selected rows of it, ascending, int64 (n,).
-    """
-
-    data: Any
-    places: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
 class Rows:
     """The n training rows of one model.
 
     Attributes:
-        matrix: float64 of shape (n, features).
+        matrix: float64 of shape (m, features); parts of the same rows share it.
         outcome: bool (n,).
         day: of exposure, counted in days, int64 (n,); None if no recipe needs it.
         weight: weight of each row, float64 (n,); None for 1.
         start: log-odds below the model, float64 (n,); None for 0.
-        bins: of the matrix, if fits share them.
+        bins: a constructed `lightgbm.Dataset` of the matrix, if fits share it.
+        places: of the rows in the matrix, ascending, int64 (n,); None for all.
     """
 
     matrix: npt.NDArray[np.float64]
@@ -62,18 +50,20 @@ class Rows:
     day: npt.NDArray[np.int64] | None = None
     weight: npt.NDArray[np.float64] | None = None
     start: npt.NDArray[np.float64] | None = None
-    bins: Bins | None = None
+    bins: Any = None
+    places: npt.NDArray[np.int64] | None = None
+
+    @property
+    def inputs(self) -> npt.NDArray[np.float64]:
+        """Model inputs, float64 (n, features); of a part of the matrix a copy."""
+        return self.matrix if self.places is None else self.matrix[self.places]
 
     def where(self, mask: npt.NDArray[Any]) -> Rows:
         """Return the rows of a mask."""
-        return Rows(
-            self.matrix[mask],
-            self.outcome[mask],
-            day=None if self.day is None else self.day[mask],
-            weight=None if self.weight is None else self.weight[mask],
-            start=None if self.start is None else self.start[mask],
-            bins=None if self.bins is None else Bins(self.bins.data, self.bins.places[mask]),
-        )
+        places = np.arange(len(self.outcome)) if self.places is None else self.places
+        by_row = {name: getattr(self, name) for name in ("day", "weight", "start")}
+        kept = {name: None if values is None else values[mask] for name, values in by_row.items()}
+        return replace(self, outcome=self.outcome[mask], places=places[mask], **kept)
 
 
 def weighted(rows: Rows, weight: npt.NDArray[np.float64]) -> Rows:
@@ -98,13 +88,14 @@ def boost(
     lightgbm = _lightgbm()
     parameters = _parameters(spec, policy) | {"objective": "binary", "metric": "None"}
     if rows.bins is not None:
-        data = rows.bins.data.subset(rows.bins.places, params=parameters).construct()
+        places = np.arange(len(rows.outcome)) if rows.places is None else rows.places
+        data = rows.bins.subset(places, params=parameters).construct()
         data.set_label(rows.outcome.astype(np.float64))
         data.set_weight(rows.weight)
         data.set_init_score(rows.start)
     else:
         data = lightgbm.Dataset(
-            rows.matrix,
+            rows.inputs,
             label=rows.outcome.astype(np.float64),
             weight=rows.weight,
             init_score=rows.start,
@@ -122,16 +113,12 @@ def boost(
 
 
 def binned(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy) -> Rows:
-    """Return rows with their bins, cut from themselves."""
+    """Return rows that are all of their matrix with their bins, cut from themselves."""
     lightgbm = _lightgbm()
     data = lightgbm.Dataset(
-        rows.matrix,
-        label=rows.outcome.astype(np.float64),
-        params=_parameters(spec, policy),
-        free_raw_data=False,  # needed for parts of shared bins
-        **_columns(spec),
+        rows.matrix, label=rows.outcome.astype(np.float64), params=_parameters(spec, policy), **_columns(spec)
     )
-    return replace(rows, bins=Bins(data.construct(), np.arange(len(rows.outcome))))
+    return replace(rows, bins=data.construct())
 
 
 @cache

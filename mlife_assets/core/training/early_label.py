@@ -64,7 +64,7 @@ class EarlyLabel:
         if not self.rows.any():
             return dict(self.facts)
         young = self.taught(name, training, training.roles.label)[1] & self.rows
-        days = _days(training)[self.rows]
+        days = training.days[self.rows]
         return {
             **self.facts,
             "rows": int(young.sum()),
@@ -93,7 +93,7 @@ def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
         return _nothing(training, {})
     column = training.examples[roles.early_label]
     known, outcome = np.asarray(column.is_valid()), np.asarray(pc.fill_null(column, False), dtype=np.bool_)
-    days = _days(training)
+    days = training.days
     before = roles.steps[-2]
     _require_whole_days(training, known, days)
     positives = np.flatnonzero(known & known_outcome(training, roles.label))[-policy.early_label_positives :]
@@ -120,10 +120,6 @@ def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
 def _nothing(training: TrainingSet, facts: Mapping[str, Any]) -> EarlyLabel:
     rows = np.zeros(training.examples.num_rows, dtype=np.bool_)
     return EarlyLabel(rows, rows, np.ones(len(rows)), facts)
-
-
-def _days(training: TrainingSet) -> Days:
-    return np.asarray(training.examples[training.roles.time].to_numpy().astype("datetime64[D]"))
 
 
 def _require_whole_days(training: TrainingSet, known: Mask, days: Days) -> None:

@@ -17,7 +17,7 @@ from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
-from mlife_assets.core.scoring.scorer import StagedScorer
+from mlife_assets.core.scoring.scorer import StagedScorer, score_table
 from mlife_assets.core.training.folds import Days, Fold, Places, rows_by_fold
 from mlife_assets.core.training.judgement import GateRows, Side
 from mlife_assets.core.training.manifest_facts import last_trained_day, learned_to, trained_to
@@ -55,13 +55,11 @@ class ScoredPart:
     Attributes:
         fold: the fold, with its model.
         places: positions of its rows, int64 (m,).
-        matrix: of the rows, float64 (m, names).
-        scores: of the matrix.
+        scores: of them.
     """
 
     fold: Fold
     places: Places
-    matrix: Array
     scores: Scores
 
 
@@ -88,9 +86,7 @@ def side_of_folds(
             if part.fold.model_version == fold.model_version:
                 said[part.places], is_said[part.places] = part.scores.probability, True
         if len(left := places[~is_said[places]]):
-            scorer = scorers(fold.model_version)
-            matrix = examples_matrix(at_places(gate.exposures, left), scorer.feature_spec)
-            said[left] = scorer.score(matrix).probability
+            said[left] = score_table(scorers(fold.model_version), at_places(gate.exposures, left)).probability
         probability[places] = said[places]
     ranking = probability
     if gate.ranked is not gate.exposures:
@@ -137,9 +133,7 @@ def scored_parts(
 ) -> Iterator[ScoredPart]:
     """Yield the scores of each fold that has rows, oldest first."""
     for fold, places in rows_by_fold(folds, days):
-        scorer = scorers(fold.model_version)
-        matrix = examples_matrix(at_places(rows, places), scorer.feature_spec, dict(constants))
-        yield ScoredPart(fold, places, matrix, scorer.score(matrix))
+        yield ScoredPart(fold, places, score_table(scorers(fold.model_version), at_places(rows, places), constants))
 
 
 def at_places(rows: pa.Table, places: Places) -> pa.Table:

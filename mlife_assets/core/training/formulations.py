@@ -35,8 +35,8 @@ from mlife_assets.core.training.step_rows import (
     from_validation_on,
     held_out_by_fold,
     known_outcome,
-    learning_rows,
     reached_before,
+    rows_of,
     rows_to_tune_on,
     steps_of,
 )
@@ -203,14 +203,13 @@ def tune_estimator(
 ) -> TunedStep:
     """Fit a scikit-learn estimator, which has no number of trees to tune, in the way of `tune_step`."""
     reached, held_out = reached_before(name, training, step), from_validation_on(training)
-    raw = np.empty(len(held_out))
+    raw, happened = np.empty(len(held_out)), known_outcome(training, step)
     for start, where in held_out_by_fold(training):
-        rows = learning_rows(training, spec, step, reached & training.fitting(step, start))
+        rows = rows_of(training, spec, happened, reached & training.fitting(step, start))
         own = fit_estimator(make, by_age(rows, recipe, policy), seed=policy.seed)
         raw[where] = own.raw(seen_matrix(training.examples, spec, where))
     validating = reached & training.validating(step)
-    outcome = known_outcome(training, step) & validating
-    return TunedStep(step, 0, raw[held_out], validating[held_out], outcome[held_out])
+    return TunedStep(step, 0, raw[held_out], validating[held_out], (happened & validating)[held_out])
 
 
 def compared(

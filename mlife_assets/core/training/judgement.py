@@ -22,7 +22,7 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_matrix
-from mlife_assets.core.scoring.scorer import scorer_of
+from mlife_assets.core.scoring.scorer import score_table, scorer_of
 from mlife_assets.core.statistics import Interval
 from mlife_assets.core.training.gate import (
     CHALLENGER,
@@ -37,7 +37,7 @@ from mlife_assets.core.training.gate import (
 )
 from mlife_assets.core.training.manifest_facts import last_trained_day
 from mlife_assets.core.training.reliability import Calibration, calibration, log_loss_gain
-from mlife_assets.core.training.required import required_conditions
+from mlife_assets.core.training.required import scoring_conditions, training_conditions
 from mlife_assets.core.training.simple_rule import SIMPLE_RULE, simple_scores
 from mlife_assets.core.training.training_set import TrainingSet
 
@@ -152,7 +152,10 @@ def judge_model(
         NotEnoughEvidenceError: only one class in the training data.
     """
     matrix = gate.matrix(artifact.feature_spec)
-    required = required_conditions(artifact, training, gate.exposures, matrix, model, threads=threads)
+    required = (
+        *training_conditions(training, artifact.feature_spec),
+        *scoring_conditions(artifact, training, gate.exposures, matrix, model, threads=threads),
+    )
     sides = {CHALLENGER: _side(artifact, gate, matrix, threads)}
     if champion is not None:
         _require_columns(champion, gate)
@@ -177,7 +180,7 @@ def judge(
         sides: models by their role of a `Hearing`.
         human: today's rule; None only for a model that declares no baseline.
         model: roles and policies.
-        terms: their conditions are `required_conditions`, for a recipe in two parts, and this model's special ones.
+        terms: their conditions are those of `required` and this model's special ones.
         simple: scores of the ranked rows by the simple rule beside the challenger, (n,); None without one.
 
     Raises:
@@ -207,9 +210,9 @@ def judge(
 
 def _side(artifact: ModelArtifact, gate: GateRows, matrix: Array, threads: int) -> Side:
     """Return a model's scores of the gate's rows; `matrix` is `gate.matrix` of its spec."""
-    spec, scorer = artifact.feature_spec, scorer_of(artifact, threads=threads)
+    scorer = scorer_of(artifact, threads=threads)
     ranked = scorer.score(matrix)
-    measured = ranked if gate.exposures is gate.ranked else scorer.score(examples_matrix(gate.exposures, spec))
+    measured = ranked if gate.exposures is gate.ranked else score_table(scorer, gate.exposures)
     return Side(artifact.model_version, last_trained_day(artifact.manifest), ranked.probability, measured.probability)
 
 

@@ -24,12 +24,11 @@ from mlife_assets.core.examples import ExampleSpec
 from mlife_assets.core.model import Model
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
-from mlife_assets.core.scoring.feature_spec import Array, examples_matrix
-from mlife_assets.core.scoring.scorer import scorer_of
+from mlife_assets.core.scoring.scorer import score_table, scorer_of
 from mlife_assets.core.training.folds import FOLD_DAYS
 from mlife_assets.core.training.gate import Condition
 from mlife_assets.core.training.manifest_facts import trained_to_words
-from mlife_assets.core.training.required import parity_of, scoring_conditions, training_conditions
+from mlife_assets.core.training.required import RowInputs, parity_of, scoring_conditions, training_conditions
 from mlife_assets.core.training.training_set import TrainingSet
 
 VERSION_PREFIX = "recipe_"
@@ -62,7 +61,7 @@ def fold_conditions(
     training: TrainingSet,
     rows: pa.Table,
     model: Model,
-    scored: tuple[Array, Scores] | None = None,
+    scores: Scores | None = None,
 ) -> tuple[Condition, ...]:
     """Return the conditions that each fold has to meet on its own.
 
@@ -74,9 +73,9 @@ def fold_conditions(
         training: its training set.
         rows: of the fold, at least one.
         model: roles and policies.
-        scored: their matrix and its scores; None to compute them here.
+        scores: of them; None to compute them here.
     """
-    matrix, scores = scored or (examples_matrix(rows, artifact.feature_spec), None)
+    inputs = RowInputs(rows, artifact.feature_spec)
     first = rows[model.roles.time].to_numpy().astype("datetime64[D]").min().item()
     complete = training.complete_on
     is_before = training.last_day < first and complete <= first
@@ -86,7 +85,7 @@ def fold_conditions(
     )
     return (
         Condition("fold_trained_before_its_rows", is_before, text),
-        *scoring_conditions(artifact, training, rows, matrix, model, threads=model.training.threads, scores=scores),
+        *scoring_conditions(artifact, training, rows, inputs, model, threads=model.training.threads, scores=scores),
     )
 
 
@@ -106,8 +105,7 @@ def serving_conditions(
             still knows the level, while the model that it follows has an older one.
     """
     spec, threads = artifact.feature_spec, model.training.threads
-    matrix = examples_matrix(rows, spec)
-    scores, version = scorer_of(artifact, threads=threads).score(matrix), artifact.model_version
+    scores, version = score_table(scorer_of(artifact, threads=threads), rows), artifact.model_version
     probability = scores.probability
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     is_constant &= not (is_refit and len(probability) == 1)
@@ -121,7 +119,7 @@ def serving_conditions(
     return (
         Condition("serving_probabilities_are_finite", wrong == 0, finite),
         Condition("serving_probabilities_vary", not is_constant, varied),
-        parity_of(artifact, matrix, model, threads=threads, scores=scores),
+        parity_of(artifact, RowInputs(rows, spec), model, threads=threads, scores=scores),
     )
 
 
@@ -144,8 +142,7 @@ def follows_newest_fold(serving: ModelArtifact, newest: ModelArtifact, rows: pa.
         model: roles and policies.
     """
     scores = [
-        scorer_of(one, threads=model.training.threads).score(examples_matrix(rows, one.feature_spec)).probability
-        for one in (serving, newest)
+        score_table(scorer_of(one, threads=model.training.threads), rows).probability for one in (serving, newest)
     ]
     least = model.promotion.fold_rank_correlation_minimum
     found = rank_correlation(*scores)

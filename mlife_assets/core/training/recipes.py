@@ -122,8 +122,8 @@ def fit_linear_base(rows: Rows, spec: FeatureSpec, policy: TrainingPolicy, *, ha
     start = np.zeros(len(rows.outcome)) if rows.start is None else rows.start
     inner = [place / policy.base_pieces for place in range(1, policy.base_pieces)]
     quantiles = WITH_TAILS if has_levels else (CAPS[0], *inner, CAPS[1])
-    pieces = _pieces(rows.matrix, weight, spec, policy, quantiles)
-    levels = _levels(rows.matrix, weight, spec) if has_levels else []
+    pieces = _pieces(rows.inputs, weight, spec, policy, quantiles)
+    levels = _levels(rows.inputs, weight, spec) if has_levels else []
     intercept, slopes = _climbed(pieces, levels, rows.outcome.astype(np.float64), weight, start, policy.base_penalty)
     curves = {}
     for name in dict.fromkeys(pieces.name):
@@ -449,7 +449,7 @@ def fit_step(
         rows = _spaced(rows)
     if recipe.has_base:
         base = fit_linear_base(rows, spec, policy, has_levels=not recipe.has_trees)
-        rows = replace(rows, start=base.raw(rows.matrix, spec.model_names))
+        rows = replace(rows, start=base.raw(rows.inputs, spec.model_names))
     watch = None
     if looks is not None:
         raw = np.zeros(len(looks.held_out)) if base is None else base.raw(looks.held_out, spec.model_names)
@@ -529,10 +529,10 @@ def fit_estimator(make: MakeEstimator, rows: Rows, *, seed: int) -> StoredEstima
     weights = {} if rows.weight is None else {name: rows.weight}
     with threadpool_limits(limits=1):
         try:
-            estimator.fit(usable(rows.matrix), rows.outcome.astype(np.int64), **weights)
+            estimator.fit(usable(rows.inputs), rows.outcome.astype(np.int64), **weights)
         except ValueError as error:
             raise InvalidInputError(f"{type(estimator).__name__} cannot be fitted: {error}") from error
-    return StoredEstimator.fitted_on(estimator, rows.matrix)
+    return StoredEstimator.fitted_on(estimator, rows.inputs)
 
 
 def policy_as_of(

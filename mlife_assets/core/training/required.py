@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from mlife_assets.core.scoring.feature_spec import Array, FeatureSpec, examples_
 from mlife_assets.core.scoring.scorer import scorer_of
 from mlife_assets.core.statistics import wilson_interval
 from mlife_assets.core.training.gate import Condition
-from mlife_assets.core.training.training_set import TrainingSet
+from mlife_assets.core.training.training_set import COLUMNS_BETWEEN_RESTS, Rest, TrainingSet
 
 NAME = "scoring_parity"
 ROWS_COMPARED = 5_000
@@ -50,6 +50,20 @@ _POSITIVE = np.uint64(0x9E3779B97F4A7C15)
 """Bits that a positive outcome flips."""
 _NOBODY = np.uint64(0xD1B54A32D192ED03)
 _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+@dataclass(frozen=True, eq=False)
+class RowInputs:
+    """The matrix of n rows with features, made of those that are asked for."""
+
+    rows: pa.Table
+    spec: FeatureSpec
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)
+
+    def __getitem__(self, places: Any) -> Array:
+        return examples_matrix(self.rows.take(pa.array(np.arange(len(self))[places])), self.spec)
 
 
 def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condition, ...]:
@@ -71,6 +85,7 @@ def training_conditions(training: TrainingSet, spec: FeatureSpec) -> tuple[Condi
         if len(np.unique(training.outcome(step, mask))) == 2:
             rows = training.examples.select([roles.time, roles.step_times[step], step]).filter(pa.array(mask))
             times.append(label_time_condition(rows, roles, step))
+    training.rest()
     return feature_condition(examples_matrix(features, spec), outcome[examined], spec), _worst(times)
 
 
@@ -78,7 +93,7 @@ def scoring_conditions(
     artifact: ModelArtifact,
     training: TrainingSet,
     exposures: pa.Table,
-    matrix: Array,
+    matrix: Array | RowInputs,
     model: Model,
     *,
     threads: int,
@@ -93,7 +108,7 @@ def scoring_conditions(
         InvalidInputError: the outcome of an exposure is unknown.
     """
     spec, roles = artifact.feature_spec, training.roles
-    known, asked = fingerprints(training.examples, roles, spec), fingerprints(exposures, roles, spec)
+    known, asked = fingerprints(training.examples, roles, spec, training.rest), fingerprints(exposures, roles, spec)
     copies = []
     for step in examined_steps(roles):
         mask = training.known(step)
@@ -103,22 +118,6 @@ def scoring_conditions(
     return (
         _worst(copies),
         parity_of(artifact, matrix, model, threads=threads, scores=scores),
-    )
-
-
-def required_conditions(
-    artifact: ModelArtifact, training: TrainingSet, exposures: pa.Table, matrix: Array, model: Model, *, threads: int
-) -> tuple[Condition, ...]:
-    """Return all conditions on a challenger besides ranking better.
-
-    A recipe judged by folds needs the first part on its final training data, the second in every fold.
-
-    Raises:
-        NotEnoughEvidenceError: only one class in the training data.
-    """
-    return (
-        *training_conditions(training, artifact.feature_spec),
-        *scoring_conditions(artifact, training, exposures, matrix, model, threads=threads),
     )
 
 
@@ -141,7 +140,7 @@ def _worst(conditions: Sequence[Condition]) -> Condition:
 
 
 def parity_of(
-    artifact: ModelArtifact, matrix: Array, model: Model, *, threads: int, scores: Scores | None = None
+    artifact: ModelArtifact, matrix: Array | RowInputs, model: Model, *, threads: int, scores: Scores | None = None
 ) -> Condition:
     """Return the condition that a model, also read back, scores rows to the same bits in every way of asking."""
     reloaded = ModelArtifact.from_files(artifact.model_version, artifact.files())
@@ -164,7 +163,7 @@ class RowScorer(Protocol):
 
 def parity_condition(
     scorer: RowScorer,
-    matrix: np.ndarray,
+    matrix: np.ndarray | RowInputs,
     rows: int,
     seed: int,
     *,
@@ -191,15 +190,15 @@ def parity_condition(
     compared = np.sort(generator.choice(count, size=min(ROWS_COMPARED, count), replace=False))
     sample = np.sort(generator.choice(len(compared), size=min(rows, len(compared)), replace=False))
     order, everything = generator.permutation(len(compared)), np.arange(len(compared))
-    batch = _values(scorer.score(matrix) if in_batch is None else in_batch)
+    batch = _values(scorer.score(matrix[:]) if in_batch is None else in_batch)
     if batch.shape != (count, 2):
         return Condition(NAME, False, f"{count} rows got {len(batch)} scores; a scorer gives each row one.")
-    batch, matrix = batch[compared], matrix[compared]
-    alone = np.concatenate([_values(scorer.score(matrix[row : row + 1])) for row in sample])
+    batch, few = batch[compared], matrix[compared]
+    alone = np.concatenate([_values(scorer.score(few[row : row + 1])) for row in sample])
     ways = (
         ("alone", sample, alone),
-        ("in another order", order, _values(scorer.score(matrix[order]))),
-        ("after a reload", everything, _values(reloaded.score(matrix))),
+        ("in another order", order, _values(scorer.score(few[order]))),
+        ("after a reload", everything, _values(reloaded.score(few))),
     )
     for way, asked, found in ways:
         fault = _difference(way, asked, found, batch, compared)
@@ -384,19 +383,22 @@ def copied_rows_condition(known: Fingerprints, asked: Fingerprints, is_later: np
     return Condition(condition, True, text)
 
 
-def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec) -> Fingerprints:
-    """Return a hash of 64 bits of entity, item and every feature of n rows, (n,).
+def fingerprints(rows: pa.Table, roles: ExampleSpec, spec: FeatureSpec, rest: Rest = lambda: None) -> Fingerprints:
+    """Return a hash of 64 bits of entity, item and every feature of n rows, (n,); call `rest` between columns.
 
     Collisions are rare even among millions of rows.
     """
     prints = np.zeros(rows.num_rows, dtype=np.uint64)
-    for name in spec.names:
+    for place, name in enumerate(spec.names):
+        if place % COLUMNS_BETWEEN_RESTS == 0:
+            rest()
         values = feature_values(rows, name, spec) + 0.0  # -0.0 is 0.0
         values[np.isnan(values)] = np.nan
         _mix(prints, values.view(np.uint64))
     for role in (roles.entity, roles.item):
         if role is not None:
             _mix(prints, _hashed_text(rows[role]))
+    rest()
     return prints
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -141,13 +140,6 @@ def evenly(rows: Mask, most: int) -> Mask:
     return kept
 
 
-def learning_rows(training: TrainingSet, spec: FeatureSpec, step: str, rows: Mask) -> Rows:
-    """Return the rows of a mask with their outcome of a step, which must be known."""
-    outcome = np.zeros(len(rows), dtype=np.bool_)
-    outcome[rows] = training.outcome(step, rows)
-    return rows_of(training, spec, outcome, rows)
-
-
 def rows_of(training: TrainingSet, spec: FeatureSpec, outcome: Mask, rows: Mask) -> Rows:
     """Return the rows of a mask; outcome and mask cover all n rows."""
     seen = seen_matrix(training.examples, spec, rows)
@@ -161,7 +153,13 @@ def every_row(training: TrainingSet, spec: FeatureSpec) -> AllRows:
     """
     first = training.roles.steps[0]
     happened = ~training.known(first) | known_outcome(training, first)
-    return AllRows(happened, partial(seen_matrix, training.examples, spec), days_of(training))
+
+    def seen(rows: Mask) -> Array:
+        matrix = seen_matrix(training.examples, spec, rows)
+        training.rest()  # a fit reads on in the matrix, and needs the memory
+        return matrix
+
+    return AllRows(happened, seen, days_of(training))
 
 
 def known_outcome(training: TrainingSet, step: str) -> Mask:
@@ -223,5 +221,4 @@ def held_out_by_fold(training: TrainingSet) -> list[tuple[date, Mask]]:
 
 def days_of(training: TrainingSet) -> npt.NDArray[np.int64]:
     """Return the exposure day of each row, int64 (n,)."""
-    days = training.examples[training.roles.time].to_numpy().astype("datetime64[D]")
-    return np.asarray(days.astype(np.int64))
+    return training.days.astype(np.int64)

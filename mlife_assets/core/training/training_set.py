@@ -9,7 +9,7 @@ folds; a step is fitted on its outcomes complete at the start of a fold, so no v
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -38,6 +38,8 @@ from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 Days = npt.NDArray[np.datetime64]
 Mask = npt.NDArray[np.bool_]
+Rest = Callable[[], None]
+COLUMNS_BETWEEN_RESTS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class TrainingSet:
         data_hash: of the rows with derived columns; independent of the order of the input.
         quarantined_rows: rows left out because the features of their day were faulty.
         is_by_weeks: whether each week of validation is a fold.
+        rest: releases the memory of reading mapped examples, which stay readable: for a fit, which needs it.
     """
 
     examples: pa.Table
@@ -59,6 +62,7 @@ class TrainingSet:
     data_hash: str
     quarantined_rows: int = 0
     is_by_weeks: bool = False
+    rest: Rest = lambda: None
 
     @property
     def first_day(self) -> date:
@@ -117,7 +121,7 @@ class TrainingSet:
     @cached_property
     def fold_starts(self) -> tuple[date, ...]:
         """First days of the folds of validation: two with equal numbers of positives, if each then has both classes."""
-        days = self._days(self.roles.time)[self.is_validation]
+        days = self.days[self.is_validation]
         flags = self.outcome(self.roles.label, self.is_validation)
         happened, start = np.sort(days[flags]), np.datetime64(self.validation_start, "D")
         found, seconds = [start], happened[len(happened) // 2 :][:1]
@@ -136,7 +140,7 @@ class TrainingSet:
 
     def validating(self, step: str) -> Mask:
         """Return the rows from validation's start on with a known outcome of a step, bool (n,)."""
-        return self.known(step) & (self._days(self.roles.time) >= np.datetime64(self.validation_start, "D"))
+        return self.known(step) & (self.days >= np.datetime64(self.validation_start, "D"))
 
     def outcome(self, step: str, rows: Mask | None = None) -> Mask:
         """Return whether the m rows of a mask, by default all, reached a step of the funnel, bool (m,).
@@ -150,6 +154,11 @@ class TrainingSet:
                 f"{step} is not known of {asked.null_count} of {len(asked)} rows; ask for rows of known({step!r})"
             )
         return np.asarray(asked.to_numpy(zero_copy_only=False), dtype=bool)
+
+    @property
+    def days(self) -> Days:
+        """Exposure day of each row, datetime64[D] (n,)."""
+        return self._days(self.roles.time)
 
     def _days(self, name: str) -> Days:
         return self.examples[name].to_numpy().astype("datetime64[D]")  # type: ignore[no-any-return]
@@ -198,6 +207,7 @@ def build_training_set(
     gate_start: date,
     quarantined: Collection[date],
     is_derived: bool = False,
+    rest: Rest = lambda: None,
 ) -> TrainingSet:
     """Return the training set of a model whose gate judges days from `gate_start` on.
 
@@ -211,6 +221,7 @@ def build_training_set(
         gate_start: first day on which the gate ranks; the day of the training without a holdout.
         quarantined: days whose features must not train.
         is_derived: whether the rows have their derived features.
+        rest: of the training set.
 
     Raises:
         InvalidInputError: an outcome is not mature as of `as_of`, or unknown although it is, or an exposure occurs
@@ -226,14 +237,15 @@ def build_training_set(
     inside = as_known(rows, roles, gate_start)
     is_faulty = pc.is_in(inside[roles.time], value_set=pa.array(sorted(quarantined), pa.date32()))
     examples = in_order(where(inside, pc.invert(is_faulty)), roles.time, row_id)
-    return split_examples(
+    split = split_examples(
         examples,
         roles,
         known_on=gate_start,
         policy=model.training,
-        data_hash=hash_examples(examples),
+        data_hash=hash_examples(examples, rest),
         quarantined_rows=inside.num_rows - examples.num_rows,
     )
+    return replace(split, rest=rest)
 
 
 def split_examples(
@@ -297,20 +309,23 @@ def _validation_start(days: Days, mature: Days, flags: Mask, last_day: date, pol
     return max(min(start, enough), fair).item()  # type: ignore[no-any-return]
 
 
-def hash_examples(examples: pa.Table) -> str:
-    """Return a hash over names, types and values of every column of ordered examples.
+def hash_examples(examples: pa.Table, rest: Rest = lambda: None) -> str:
+    """Return a hash over names, types and values of every column of ordered examples; call `rest` between them.
 
     Values enter as the bytes that Arrow stores, with nulls zeroed and marked apart, so neither slices, chunks nor bytes
     under a null change the hash, and a null differs from an empty text or zero.
     """
     digest = hashlib.sha256(examples.num_rows.to_bytes(8, "big"))
-    for name in sorted(examples.column_names):
+    for place, name in enumerate(sorted(examples.column_names)):
+        if place % COLUMNS_BETWEEN_RESTS == 0:
+            rest()
         column = examples[name].combine_chunks()  # one column at a time: the rows may exceed memory
         digest.update(f"\x1e{name}\x1f{column.type}\x1f{column.null_count}\x1f".encode())
         if column.null_count:
             digest.update(np.packbits(np.asarray(column.is_null())).data)
         for part in _canonical_bytes(column):
             digest.update(part.data)
+    rest()
     return digest.hexdigest()
 
 

@@ -90,9 +90,9 @@ def test_a_window_that_nobody_served_in_part_begins_where_somebody_did(returns, 
     """
     looked_at = []
 
-    def conditions(artifact, training, rows, model, scored):
+    def conditions(artifact, training, rows, model, scores):
         looked_at.append((artifact.training_data_hash, training.data_hash))
-        return fold_conditions(artifact, training, rows, model, scored)
+        return fold_conditions(artifact, training, rows, model, scores)
 
     monkeypatch.setattr(out_of_sample, "fold_conditions", conditions)
     returns.judged_by("holdout")

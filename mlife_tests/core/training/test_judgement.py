@@ -202,7 +202,8 @@ def test_a_day_is_unlearned_once_no_step_learned_from_it(
     assert first_unlearned_day(artifact) == first
 
 
-def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(tiny_models, folds, scorers) -> None:
+def test_each_row_is_scored_by_the_model_of_its_day_to_the_bit(tiny_models, folds, scorers, monkeypatch) -> None:
+    monkeypatch.setattr("mlife_assets.core.scoring.scorer.ROWS_AT_ONCE", 1)
     days = [WEEKS[1], WEEKS[0], DAY, add_days(WEEKS[0], 6)]
     gate = gate_rows(days, tiny_models)
     side = side_of_folds("mdl_x", folds, gate, MODEL.roles, scorers)

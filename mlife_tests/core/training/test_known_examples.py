@@ -317,7 +317,7 @@ def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_se
         found.day, training_set.examples["exposure_date"].to_numpy().astype("datetime64[D]").astype(int)
     )
     mask = training_set.known(LABEL) & (np.arange(len(matrix)) % 3 == 0)
-    some = step_rows.learning_rows(training_set, spec, LABEL, mask)
+    some = step_rows.rows_of(training_set, spec, known_outcome(training_set, LABEL), mask)
     assert some.matrix.tobytes() == found.seen(mask).tobytes() == matrix[mask].tobytes()
     assert np.array_equal(some.day, found.day[mask])
     assert np.array_equal(some.outcome, training_set.outcome(LABEL, mask))
@@ -325,9 +325,10 @@ def test_all_rows_have_the_first_thing_that_may_happen_and_their_day(training_se
 
 def test_each_fold_learns_from_what_was_complete_when_it_began_and_holds_out_what_followed(training_set) -> None:
     spec, steps = tuning_spec(training_set), training_set.roles.steps
-    folds = step_rows.rows_to_tune_on(training_set, spec, TrainingPolicy())
+    rests = list[int]()
+    folds = step_rows.rows_to_tune_on(replace(training_set, rest=lambda: rests.append(1)), spec, TrainingPolicy())
+    assert len(rests) == 2 * len(folds) == 4, "rows that were read are given back before bins are cut and trees grow"
     assert [fold.start for fold in folds] == list(training_set.fold_starts)
-    assert len(folds) == 2
     held_out = np.sum([fold.of_all for fold in folds], axis=0)
     assert np.array_equal(held_out == 1, step_rows.from_validation_on(training_set))
     assert held_out.max() == 1
@@ -397,21 +398,18 @@ def test_a_part_is_thinned_and_stands_for_all_of_its_rows(rows: AllRows) -> None
     assert part.rows.weight.sum() == FIT.sum()
     assert part.rows.outcome.sum() == rows.outcome[FIT].sum()
     assert np.array_equal(part.rows.day, rows.day[part.of_all])
-    assert np.array_equal(part.rows.matrix, rows.seen(part.of_all))
-
-
-def test_few_rows_are_all_kept_without_weights(rows: AllRows) -> None:
-    part = thinned(rows, FIT, SPEC, replace(TUNED, negatives_minimum=50_000))
-    assert np.array_equal(part.of_all, FIT)
-    assert part.rows.weight is None
+    assert np.array_equal(part.rows.inputs, rows.seen(part.of_all))
+    few = thinned(rows, FIT, SPEC, replace(TUNED, negatives_minimum=50_000))
+    assert np.array_equal(few.of_all, FIT), "few rows are all kept, without weights"
+    assert few.rows.weight is None
 
 
 def test_a_step_is_about_those_who_reached_it_with_its_outcome(rows: AllRows) -> None:
-    part = thinned(rows, FIT, SPEC, TUNED)
-    other = rows.outcome & (np.arange(COUNT) % 2 == 0)
-    found = part.about(other, rows.outcome)
-    inside = part.of_all & rows.outcome
-    assert np.array_equal(found.matrix, rows.seen(inside))
+    part, other = thinned(rows, FIT, SPEC, TUNED), rows.outcome & (np.arange(COUNT) % 2 == 0)
+    found, inside = part.about(other, rows.outcome), part.of_all & rows.outcome
+    assert np.array_equal(found.inputs, rows.seen(inside))
+    assert found.matrix is part.rows.matrix, "its rows are copied when they are asked for"
+    assert part.rows.bins.data is None, "LightGBM holds bins, and no matrix beside them"
     assert np.array_equal(found.outcome, other[inside])
     assert (found.weight == 1).all()
     assert np.array_equal(part.about(other, EVERY).outcome, other[part.of_all])

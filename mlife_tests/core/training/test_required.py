@@ -29,7 +29,6 @@ from mlife_assets.core.training.required import (
     fingerprints,
     label_time_condition,
     parity_condition,
-    required_conditions,
     scoring_conditions,
     separations,
     training_conditions,
@@ -55,28 +54,24 @@ def model(job_pairs: ModuleType) -> Model:
     return Model("a_model", "A model", "it happens", "a test", JOB_EXAMPLES, training=job_pairs.POLICY)
 
 
-def test_every_condition_is_listed_once_and_both_parts_make_the_list(job_pairs, training_set, artifact, model) -> None:
+def test_every_condition_is_listed_once(job_pairs, training_set, artifact, model) -> None:
     exposures = pair_features(job_pairs.labelled_examples(1_500, seed=50))
     matrix = feature_matrix(exposures, artifact.feature_spec, exposure_kind="impression")
-    found = required_conditions(artifact, training_set, exposures, matrix, model, threads=1)
-    assert [one.name for one in found] == LIST
-    assert all(one.is_met for one in found), [one.sentence for one in found]
-    parts = (
+    found = (
         *training_conditions(training_set, artifact.feature_spec),
         *scoring_conditions(artifact, training_set, exposures, matrix, model, threads=1),
     )
-    assert parts == found
+    assert [one.name for one in found] == LIST
+    some = required.RowInputs(exposures, artifact.feature_spec)[[7, 2]]
+    assert np.array_equal(some, examples_matrix(exposures, artifact.feature_spec)[[7, 2]], equal_nan=True)
+    assert all(one.is_met for one in found), [one.sentence for one in found]
 
 
 def test_copies_are_looked_for_among_exposures_and_not_among_what_is_ranked(training_set, artifact, model) -> None:
     copies = training_set.examples.slice(0, 1_500)
     matrix = examples_matrix(copies, artifact.feature_spec)
-    unmet = [
-        one.name
-        for one in required_conditions(artifact, training_set, copies, matrix[:50], model, threads=1)
-        if not one.is_met
-    ]
-    assert unmet == ["gate_rows_are_not_training_rows"]
+    found = scoring_conditions(artifact, training_set, copies, matrix[:50], model, threads=1)
+    assert [one.name for one in found if not one.is_met] == ["gate_rows_are_not_training_rows"]
 
 
 @pytest.mark.parametrize("step", ["is_applied", "is_clicked"])

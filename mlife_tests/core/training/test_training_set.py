@@ -354,6 +354,12 @@ def test_the_hash_tells_where_a_value_is_missing_and_what_a_value_is(values: lis
     assert hash_examples(pa.table({"y": pa.array(columns[0])})) not in hashes
 
 
+def test_rows_are_given_back_while_they_are_hashed() -> None:
+    rests = list[int]()
+    hash_examples(pa.table({f"c{place}": [place] for place in range(25)}), lambda: rests.append(1))
+    assert len(rests) == 4
+
+
 def test_the_hash_tells_texts_from_their_joins_and_empty_ones_from_missing() -> None:
     columns = [["ab", "c"], ["a", "bc"], ["abc", ""], ["abc", None]]
     assert len({hash_examples(pa.table({"x": pa.array(column)})) for column in columns}) == len(columns)
