@@ -62,7 +62,7 @@ class Rows:
         """Return the rows of a mask."""
         places = np.arange(len(self.outcome)) if self.places is None else self.places
         by_row = {name: getattr(self, name) for name in ("day", "weight", "start")}
-        kept = {name: None if values is None else values[mask] for name, values in by_row.items()}
+        kept: dict[str, Any] = {name: None if values is None else values[mask] for name, values in by_row.items()}
         return replace(self, outcome=self.outcome[mask], places=places[mask], **kept)
 
 

@@ -22,10 +22,7 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.step_rows import known_outcome, reached_before, step_before
-from mlife_assets.core.training.training_set import TrainingSet
-
-Mask = npt.NDArray[np.bool_]
-Days = npt.NDArray[np.datetime64]
+from mlife_assets.core.training.training_set import Days, Mask, TrainingSet
 
 
 @dataclass(frozen=True, eq=False)
