@@ -32,7 +32,7 @@ from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
 from mlife_assets.core.scoring.reasons import reasons, score_parts
 from mlife_assets.core.scoring.scorer import SklearnScorer, scorer_of
 from mlife_assets.core.training import recipes
-from mlife_assets.core.training.boosting import Bins, Rows
+from mlife_assets.core.training.boosting import Rows
 from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Terms
 from mlife_assets.core.training.judgement import GateRows, judge_model
@@ -108,7 +108,7 @@ def test_weights_halve_with_every_half_life_before_the_newest_row() -> None:
 
 def test_the_newest_rows_are_those_of_13_weeks_in_bins_of_their_own() -> None:
     rows = Rows(np.zeros((4, 1)), np.zeros(4, dtype=bool), day=np.array([9, 10, 50, 100]), weight=np.arange(4.0))
-    found = by_age(replace(rows, bins=Bins(None, np.arange(4))), recipe_of("newest"), POLICY)
+    found = by_age(replace(rows, bins="shared", places=np.arange(4)), recipe_of("newest"), POLICY)
     assert found.day.tolist() == [10, 50, 100]
     assert found.weight.tolist() == [1.0, 2.0, 3.0]
     assert found.bins is None
