@@ -51,7 +51,7 @@ def _theirs(named: str, home: Home) -> Deployment:
         )
     if found.is_simulated or found.market is not None:
         raise InvalidInputError(
-            f"{DEPLOYMENT}: {named} makes people up, and only embedded does; leave `is_simulated` and `market` out"
+            f"{DEPLOYMENT}: {named} may not make people up; take standalone's `is_simulated` and `market`"
         )
     made: dict[str, Any] = {one.name: getattr(found, one.name) for one in fields(found)}
     if (look := found.look) is not None:
