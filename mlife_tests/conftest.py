@@ -52,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Open the worlds of this checkout, and measure. Folders of tests lie in memory where it has room."""
     root = config.rootpath
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # workers share cores: a thread that waits sleeps
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM:  # tests write 12 GB, and a disk makes them wait
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     worlds = _loaded("mlife_worlds", "worlds.py")
