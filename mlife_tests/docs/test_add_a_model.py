@@ -46,8 +46,8 @@ def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
-def follow(page: Path, folder: Path) -> Path:
-    """Return a copy of the repository in which somebody followed a page: new files alone."""
+def follow(folder: Path, *pages: Path) -> Path:
+    """Return a copy of the repository in which somebody followed pages: new files alone."""
     for part, left_out in (("mlife_assets", ""), ("mlife_tests", "__pycache__"), ("dbt_project", "target")):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(left_out, "golden"))
     for name in ("pyproject.toml", ".gitignore"):
@@ -55,7 +55,7 @@ def follow(page: Path, folder: Path) -> Path:
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "as it was")
-    text = page.read_text(encoding="utf-8")
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
     for step in STEP.finditer(text):
         language, body = step.groups()
         assert language != "diff", "the page changes no file that is there"
@@ -68,8 +68,8 @@ def follow(page: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository in which somebody followed the page."""
-    return follow(PAGE, tmp_path_factory.mktemp("third") / "mlife")
+    """A copy of the repository in which somebody followed both pages."""
+    return follow(tmp_path_factory.mktemp("third") / "mlife", PAGE, APPLICATION_PAGE)
 
 
 @pytest.fixture(scope="module")
@@ -83,28 +83,10 @@ def lived(copy: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_model_is_its_folder_its_event_type_and_its_marts_and_no_file_changes(copy: Path) -> None:
+def test_the_model_is_its_folder_its_event_type_and_its_marts_the_application_a_file_and_no_file_changes(copy) -> None:
     changed = git(copy, "status", "--porcelain", "--untracked-files=all").splitlines()
     assert {line[:2] for line in changed} == {"??"}, "new files alone"
-    assert {line[3:] for line in changed} == EVENT_TYPE | MARTS | MODEL
-
-
-def test_the_model_is_declared_and_has_its_part_of_the_graph(copy: Path) -> None:
-    asked = """
-from mlife_assets import definitions
-loaded = definitions.defs()
-(version,) = {one.key for one in loaded.resolve_all_asset_specs() if one.key.path[:2] == ["flight_delays", "scores"]}
-platform = loaded.resources["platform"]
-model = platform.of_model("flight_delays").model
-names = platform.home.model_names
-print(list(names), model.promotion.gate_weeks, model.training.leaves, definitions.__file__)
-"""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
-    environment |= {"PYTHONPATH": str(copy), "MLIFE_HOME": str(copy.parent / "no_home")}
-    ran = subprocess.run([sys.executable, "-c", asked], cwd=copy, env=environment, capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stdout + ran.stderr[-4000:]
-    said = "['job_applications', 'churn_risk', 'flight_delays'] 2 15"
-    assert ran.stdout.strip() == f"{said} {copy / 'mlife_assets' / 'definitions.py'}"
+    assert {line[3:] for line in changed} == EVENT_TYPE | MARTS | MODEL | {FILE}
 
 
 def test_what_the_page_adds_keeps_the_house_rules(copy: Path) -> None:
@@ -155,44 +137,42 @@ def loaded(folder: str, name: str) -> ModuleType:
 open_home = loaded("attacks", "conftest").open_home
 
 
-@pytest.fixture(scope="module")
-def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository in which somebody followed the page."""
-    return follow(APPLICATION_PAGE, tmp_path_factory.mktemp("fourth") / "mlife")
-
-
-def test_the_application_is_one_new_file(copied: Path) -> None:
-    assert git(copied, "status", "--porcelain", "--untracked-files=all").splitlines() == [f"?? {FILE}"]
-
-
-def test_it_has_its_part_of_the_graph_and_of_the_command_line(copied: Path) -> None:
+def test_both_have_their_part_of_the_graph_and_of_the_command_line(copy: Path) -> None:
     asked = f"""
 from mlife_assets import definitions
+from mlife_assets.adapters.instance_files import read_declared
+from mlife_assets.settings import DEFS_FOLDER
 loaded = definitions.defs()
+(version,) = {{one.key for one in loaded.resolve_all_asset_specs() if one.key.path[:2] == ["flight_delays", "scores"]}}
+platform = loaded.resources["platform"]
+model = platform.of_model("flight_delays").model
+print(list(platform.home.model_names), model.promotion.gate_weeks, model.training.leaves)
 graph = loaded.get_repository_def().asset_graph
 print(sorted(key.path[1] for key in graph.get_all_asset_keys() if key.path[0] == {NAME!r}))
 print([key.name for key in graph.asset_check_keys if key.asset_key.path[0] == {NAME!r}])
 job = loaded.resolve_job_def("daily_lifecycle_job")
 print(sorted(key.path[1] for key in job.asset_layer.selected_asset_keys if key.path[0] == {NAME!r}))
-print([one.name for one in loaded.resources["platform"].home.applications], definitions.__file__)
+print([one.name for one in read_declared(DEFS_FOLDER).applications])
+print([one.name for one in platform.home.applications], definitions.__file__)
 """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLIFE_")}
-    environment |= {"PYTHONPATH": str(copied), "MLIFE_HOME": str(copied.parent / "no_home")}
-    ran = subprocess.run([sys.executable, "-c", asked], cwd=copied, env=environment, capture_output=True, text=True)
+    environment |= {"PYTHONPATH": str(copy), "MLIFE_HOME": str(copy.parent / "no_home")}
+    ran = subprocess.run([sys.executable, "-c", asked], cwd=copy, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr[-4000:]
-    all_of_it, checks, daily, names = ran.stdout.strip().splitlines()[-4:]
+    models, all_of_it, checks, daily, by_command, names = ran.stdout.strip().splitlines()[-6:]
+    assert models == "['job_applications', 'churn_risk', 'flight_delays'] 2 15"
     assert all_of_it == "['inbound_messages', 'message_deliveries', 'message_plan']"
     assert checks == "['holdout_is_not_planned']"
     assert daily == "['message_deliveries', 'message_plan']"
     applications = "['job_of_the_day', 'comeback_mail', 'email_digest', 'recruiter_call_list']"
-    assert names == f"{applications} {copied / 'mlife_assets' / 'definitions.py'}"
-    by_command = [one.name for one in read_declared(copied / "mlife_assets" / "defs").applications]
-    assert str(by_command) == applications, "what the command line reads is what Dagster loads"
+    assert names == f"{applications} {copy / 'mlife_assets' / 'definitions.py'}"
+    assert by_command == applications, "what the command line reads is what Dagster loads"
 
 
-def test_it_plans_sends_and_is_traced_within_the_limits_of_all(copied: Path, open_home, sending_home) -> None:
+def test_it_plans_sends_and_is_traced_within_the_limits_of_all(copy: Path, tmp_path, open_home, sending_home) -> None:
     """The audience is everybody here, since nobody is scored by `churn_risk` in a home without a model."""
-    declared = read_declared(copied / "mlife_assets" / "defs").applications
+    defs = shutil.copytree(copy / "mlife_assets" / "defs", tmp_path / "defs", ignore=lambda *_: {"flight_delays"})
+    declared = read_declared(defs).applications
     for_all = [lambda policies, one=one: without_audience(one(policies)) for one in declared]
     contact = replace(sending_home.CONTACT, maximum_messages_per_7_days=1)
     home, day = open_home(declared=for_all, contact=contact), sending_home.DAY
