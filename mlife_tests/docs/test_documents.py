@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import io
 import re
 import shlex
 import subprocess
@@ -31,15 +30,16 @@ DOCUMENTS = [
 ]
 FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.M | re.S)
 INVARIANTS = 14
-RECORDS = sorted(path for path in (ROOT / "docs" / "adr").glob("*.md") if not path.stem.endswith("_evidence"))
-RECORD_LINES, RECORD_LINE_CHARACTERS = 60, 150
+OF_RECORDS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+RECORDS = [path for path in OF_RECORDS if not path.stem.endswith("_evidence")]
+RECORD_WORDS, RECORD_LINE_CHARACTERS = 450, 150
+LONGER_RECORDS = {"0011_b": 500, "0011_e": 1450, "0029_r": 650, "0031_t": 550}  # until shortened; none is added
 RECORD_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST_SCREEN = README.split("\n## ", 1)[0]
 PICTURE_BYTES = 150_000
 ALREADY_DONE = ("make setup", ". .venv/bin/activate")
-"""Whoever runs this test has set up and has the environment's commands."""
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "landing.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "landing.md").read_text(encoding="utf-8")
 SIZE = re.compile(r"[\d,]+ bytes")
 
 
@@ -123,13 +123,12 @@ def test_links_and_named_files_exist() -> None:
     assert missing == []
 
 
-def test_decision_records_are_a_page() -> None:
-    """What one rests on, where that is long, lies beside it as `<number>_evidence.md`, and it says so."""
-    wrong = []
+def test_decision_records_are_short_and_name_their_evidence() -> None:
+    words = {path: len(path.read_text(encoding="utf-8").split()) for path in OF_RECORDS}
+    long = [path for path in OF_RECORDS if words[path] > LONGER_RECORDS.get(path.name[:6], RECORD_WORDS)]
+    wrong = [f"{name_of(path)}: {words[path]} words; name the record that holds its figures" for path in long]
     for path in RECORDS:
         text = path.read_text(encoding="utf-8")
-        if len(text.splitlines()) > RECORD_LINES:
-            wrong.append(f"{name_of(path)}: {len(text.splitlines())} lines; move its evidence to a file beside it")
         long = [number for number, one in enumerate(text.splitlines(), 1) if len(one) > RECORD_LINE_CHARACTERS]
         wrong += [f"{name_of(path)}:{number}: more than {RECORD_LINE_CHARACTERS} characters" for number in long]
         if [one for one in re.findall(r"^## (.+)$", text, re.M) if one in RECORD_HEADINGS] != RECORD_HEADINGS:
@@ -140,13 +139,13 @@ def test_decision_records_are_a_page() -> None:
     assert wrong == []
 
 
-def test_decision_records_are_numbered_and_all_evidence_belongs_to_one() -> None:
+def test_decision_records_are_numbered_and_all_stand_once_in_the_index() -> None:
     numbers = [path.name[:4] for path in RECORDS]
-    assert len(set(numbers)) == len(numbers) >= 16
+    assert sorted({path.name[:4] for path in OF_RECORDS}) == numbers
     for path, number in zip(RECORDS, numbers, strict=True):
         assert path.read_text(encoding="utf-8").startswith(f"# {int(number)}. ")
-    of_evidence = {path.name[:4] for path in (ROOT / "docs" / "adr").glob("*_evidence.md")}
-    assert of_evidence <= set(numbers)
+    index = (ROOT / "docs" / "adr" / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"\]\((\d+_\w+\.md)\)", index)) == [path.name for path in OF_RECORDS]
 
 
 def test_architecture_points_every_invariant_to_its_tests() -> None:
@@ -174,9 +173,9 @@ def console(text: str) -> list[str]:
 
 def test_it_begins_with_a_picture_that_is_there_and_small():
     words, path = re.findall(r"!\[(.+?)\]\((.+?)\)", FIRST_SCREEN)[0]
-    data = (ROOT / path).read_bytes()
-    assert len(data) <= PICTURE_BYTES
-    assert Image.open(io.BytesIO(data)).width >= 800
+    assert (ROOT / path).stat().st_size <= PICTURE_BYTES
+    with Image.open(ROOT / path) as picture:
+        assert picture.width >= 800
     assert len(words) > 20, "say in words what the picture shows"
 
 
