@@ -59,7 +59,7 @@ def build_definitions(
     Args:
         settings: where things are and which environment this is.
         policies: business and scientific choices; by default those of `settings.policies()`.
-        platform: what stands behind the ports, with models and policies of its own; by default the embedded world.
+        platform: adapters, models and policies; by default the embedded world.
         last: the last day that has a partition; by default partitions follow the machine's clock.
         instances: what Dagster made of the files that declare models; by default the same is made of the records.
 

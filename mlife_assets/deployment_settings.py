@@ -113,7 +113,7 @@ class DaySettings(Group):
 
 
 class AwsSettings(Group):
-    """What tells one environment on AWS from another: names of what its stacks made, each needed and never a key."""
+    """Names of resources that the stacks of an AWS environment made; all are required, none is a secret."""
 
     event_log: Place | None = optional("On AWS the bucket of the event log, as s3://bucket.")
     log_heads: Place | None = optional("On AWS where the witness keeps signed heads, s3://bucket/heads.")
@@ -134,7 +134,7 @@ class AwsSettings(Group):
 
 
 def _require_hard_to_guess(key: str) -> None:
-    """A number has ten digits: who guesses the key reverses every hash in seconds."""
+    """Raise ValueError for a weak key: phone numbers have ten digits, so a guessed key reverses every hash."""
     key = key.strip()
     if len(key) < HASH_KEY_CHARACTERS or len(set(key)) < HASH_KEY_DISTINCT or is_placeholder(key):
         raise ValueError(
@@ -165,7 +165,7 @@ class OwnerSettings(Group):
 
 
 class MessageSettings(Group):
-    """Who sends messages, and how many."""
+    """Providers of messages, and limits on sends."""
 
     texts: Provider = optional(
         "Class of your provider of texts, as package.module:Class; by default texts are rehearsed."

@@ -30,7 +30,7 @@ _ENDPOINT = r"^https?://[^\s?#@]+$"
 
 
 def _usable_cores() -> int:
-    """Return how many cores this process may use; where the system cannot say, how many there are."""
+    """Return the number of cores that this process may use; all of them if the system cannot say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -114,7 +114,7 @@ class LogSettings(BaseSettings):
     model_config = CONFIG
 
     log_format: Literal["text", "json"] = Field(
-        default="text", description="Log lines for people, or one JSON document each for whoever collects them."
+        default="text", description="Log lines for people, or one JSON document each for a log collector."
     )
 
 

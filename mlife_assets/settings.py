@@ -272,7 +272,7 @@ class Settings(HomeSettings):
         return self.market.seed if self.environment == "dev" and self.is_simulated else None
 
     def policies(self) -> Policies:
-        """Return the default policies, but for what this deployment decides."""
+        """Return the default policies, with the fields that this deployment overrides."""
         return Policies(
             decided=tuple(field for name, field in DECIDED.items() if name in self.messages.model_fields_set),
             messaging=MessagingPolicy(auto_approve_within_limits=self.messages.approve_console_sends),
@@ -280,7 +280,7 @@ class Settings(HomeSettings):
 
 
 class NewWorldSettings(Settings):
-    """One deployment that is made anew: what its home remembers is of the world that goes."""
+    """Settings for a home that is made anew: the stored settings of the old world are ignored."""
 
     _memory: ClassVar[Any] = ()
 
@@ -303,7 +303,7 @@ def own_letterhead(settings: Settings) -> Letterhead | None:
     It is read only where mails are made: pausing sends needs no letterhead.
 
     Raises:
-        NotFoundError, InvalidInputError: it is not there, or not as it must be.
+        NotFoundError, InvalidInputError: it is missing or invalid.
     """
     messages = settings.messages
     if messages.letterhead is None:
@@ -324,7 +324,7 @@ def own_letterhead(settings: Settings) -> Letterhead | None:
 
 @dataclass(frozen=True)
 class BoardPlaces(Places):
-    """Where the things of a job board are, and what others deliver to it."""
+    """Folders and buckets of a job board's home, and of deliveries to it."""
 
     settings: Settings
 
@@ -464,7 +464,7 @@ class Exports:
     settings: Settings
 
     def of_dbt(self) -> dict[str, str]:
-        """Return the variables that the dbt profile reads; where the lake is a bucket also what opens it."""
+        """Return the variables that the dbt profile reads, with the key of the lake if that is a bucket."""
         places = self.settings.places
         lake, log = places.lake, places.event_log
         variables = {"MLIFE_WAREHOUSE_PATH": str(places.warehouse), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}

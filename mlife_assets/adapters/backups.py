@@ -164,7 +164,7 @@ class Backup:
         with suppress(FileNotFoundError), _opened(self.folder, name) as file:
             data = file.read()
         if hashlib.sha256(data).hexdigest() != self.files[name]:
-            raise IntegrityError(f"{name} in {self.folder} is not what was backed up; use another backup")
+            raise IntegrityError(f"{name} in {self.folder} was changed after the backup; use another backup")
         return data
 
     @property
@@ -254,7 +254,7 @@ def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
     if wrong:
         more = f" and {len(wrong) - NAMED_MAXIMUM} more" if len(wrong) > NAMED_MAXIMUM else ""
         raise IntegrityError(
-            f"{', '.join(wrong[:NAMED_MAXIMUM])}{more} in {folder} is not what was backed up; use another backup"
+            f"{', '.join(wrong[:NAMED_MAXIMUM])}{more} in {folder} was changed after the backup; use another backup"
         )
     facts = asdict(ledger_facts(folder / LEDGER_FILE, is_copy=True))
     if other := [name for name, value in facts.items() if content.get(name, value) != value]:
@@ -299,7 +299,7 @@ def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], da
             "home's, from before a key was rotated, or forged. If you know the key from elsewhere, say --signed-by"
         )
     if not is_signed(_signed(content), signature, key):
-        raise IntegrityError(f"the signature of {folder / MANIFEST} does not fit what it says; use another backup")
+        raise IntegrityError(f"the signature of {folder / MANIFEST} does not fit its content; use another backup")
     return content, created_at
 
 

@@ -204,9 +204,7 @@ def _kinds(study: Study) -> dict[str, str]:
 
 
 def _columns(kinds: dict[str, str], there: dict[str, str], study: Study) -> list[str]:
-    """Return the values of columns; then, per column of another type, the unreadable values, and whether a day has an
-    hour.
-    """
+    """Return SQL of all columns, cast; then flags per cast column: unreadable values, and dates with a time of day."""
     values = {name: _value(name, kind) for name, kind in kinds.items()}
     columns = [f"{value} as {_quoted(name)}" for name, value in values.items()]
     if study.human_score is not None:

@@ -278,7 +278,7 @@ class Ingest:
         damaged = [file for file in left if not self._log.is_whole(file)]
         if damaged:
             raise IntegrityError(
-                f"{damaged[0].key} is damaged and what was landed no longer gives its rows; restore it from a copy"
+                f"{damaged[0].key} is damaged and the landed files no longer give its rows; restore it from a copy"
             )
         return [file for file in unsure if file not in left]
 

@@ -233,7 +233,7 @@ def _names(folder: int) -> list[str]:
 
 
 def _is_there(folder: int, name: str) -> bool:
-    """Return whether a folder has a name: for a few days this is faster than listing all days."""
+    """Return whether a folder has an entry `name`; faster for a few days than listing all."""
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -344,7 +344,7 @@ class LandingBucket:
             return too_large(maximum_bytes) if found.meta["size"] > maximum_bytes else bytes(found.bytes())
 
     def first_source(self) -> str | None:
-        """Return a file that lies there, once it could be read; None where there is none yet.
+        """Return the first file, after reading it as a check; None while there is none.
 
         Raises:
             PermanentError: the bucket is not there, or the key may not list or read it.

@@ -94,7 +94,7 @@ def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
         return str(model["description"]), {name: said[name] for name in EVENT_TYPES[event_type].landed.schema.names}
     except FileNotFoundError as error:
         raise NotFoundError(
-            f"{path} says what the columns of {event_type} mean and is not there; run mlife from its checkout"
+            f"{path} describes the columns of {event_type} and is not there; run mlife from its checkout"
         ) from error
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         what = str(error.args[0]) if isinstance(error, KeyError) else "each column"

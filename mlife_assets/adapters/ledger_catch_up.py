@@ -146,7 +146,7 @@ def _sends(outbox: LedgerOutbox, planned: Mapping[str, Row]) -> list[RestoredSen
     if lost:
         raise IntegrityError(
             f"the event log lacks the plan of {len(lost)} texts that were sent (such as {lost[0]}); "
-            "run `mlife log verify` and restore what it names"
+            "run `mlife log verify` and restore the files that it names"
         )
     return [
         _restored(planned[message], sorted(set(known), key=lambda move: (move.attempt, _ORDER.get(move.state, _LAST))))
@@ -161,7 +161,7 @@ def _attempt_of(row: Row, attempts: int) -> int:
             return attempt
     raise IntegrityError(
         f"status {row['status']} of {row['message_id']} belongs to none of its {attempts} attempts in the event log; "
-        "run `mlife log verify` and restore what it names"
+        "run `mlife log verify` and restore the files that it names"
     )
 
 

@@ -5,7 +5,7 @@ also in the log. Sends and approvals are compared for the days that the caps loo
 for ever. The remembered position is only one of the witnesses: deleting it hides nothing. Rows that the log does not
 have yet are no disagreement; they are published first.
 
-Consents and reviews come from others. Who writes the lake could add some, so the ledger knows each file of them.
+Consents and reviews come from others. A writer to the lake could add some, so the ledger lists each of their files.
 
 Old texts from people are compared once. A mark beside the keys, where nobody can write who can write the lake, has
 digests of the files up to a day and of the ledger's first texts. It holds while both give the same digests: not for

@@ -181,7 +181,7 @@ class LedgerOutbox:
     def logged(
         self, event_type: str, columns: Sequence[str], *, start: date | None = None, end: date | None = None
     ) -> pa.Table:
-        """Return what ledgers of this deployment published of a type on the days [start, end]; in no order."""
+        """Return rows of a type that ledgers of this deployment published on the days [start, end]; in no order."""
         return self.rows_of(event_type, self.files(event_type, start, end), columns)
 
     def files(self, event_type: str, start: date | None = None, end: date | None = None) -> list[LogFile]:

@@ -47,7 +47,7 @@ class DailyMart:
         grain: columns that identify and order its rows.
         date_column: column that selections apply to.
         partitions_after: how many days after a row's date the first and the last partition lie that may hold it.
-        asset: what makes it, for people.
+        asset: its asset key, for people.
         terms: what its rows are taken under, by attribute; rows that were kept under others are not read.
     """
 
@@ -179,7 +179,7 @@ def delivered_table(value: Any, name: str) -> pa.Table:
     """Return the value of the asset `name` as a table, without its index.
 
     Raises:
-        InvalidInputError: it is no table; names the asset, what came and the remedy.
+        InvalidInputError: it is no table; names asset, type and remedy.
     """
     if isinstance(value, pa.Table):
         return value
@@ -193,7 +193,7 @@ def delivered_table(value: Any, name: str) -> pa.Table:
     if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
         what = f"a dict with the keys {quoted(', '.join(sorted(value)[:3]))}, several partitions it seems"
     raise InvalidInputError(
-        f"{name} gave {what}, which is no table; let it return a frame of pandas, a table of pyarrow or what has "
+        f"{name} gave {what}, which is no table; let it return a frame of pandas, a table of pyarrow or an object with "
         "`__arrow_c_stream__`, and launch one partition at a time"
     )
 
@@ -235,7 +235,7 @@ class DatedMarts(Protocol):
         """Return the date column that selects rows of a mart if they come in its order, else None."""
 
     def spread_days(self, mart: str) -> int:
-        """Return how many partitions besides its own can hold rows of a day: each range reads that many more."""
+        """Return the number of later partitions that can hold rows of a day; a read of a range adds that many."""
 
 
 @dataclass(frozen=True, order=True)

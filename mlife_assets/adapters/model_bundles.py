@@ -45,7 +45,7 @@ class Bundle:
         model_name: of the model.
         model_version: of the version.
         environment: where it was exported.
-        exported_by: who did that.
+        exported_by: the exporter.
         exported_at: when.
         signed_by: public key of that environment, in hex digits.
         files: content by name; names are plain and may have folders.
@@ -92,7 +92,7 @@ class Bundle:
 
 
 def imported_folder(model_version: str, bundle_id: str) -> str:
-    """Return where a lake keeps what came with a version beside its artifact; ends in a slash."""
+    """Return the key prefix in a lake of files imported with a version, beside its artifact; ends in a slash."""
     return f"{VERSIONS}/{model_version}/imported/{bundle_id}/"
 
 

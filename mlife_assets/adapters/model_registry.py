@@ -1,8 +1,8 @@
 """The model registry: artifacts by content, the champion as a fold of events.
 
-Concept: there is no "current model" file to corrupt. Who serves at any moment follows from the promotions and rollbacks
-observed until then, so history and audit come for free and a rollback takes effect at the next prediction. A model's
-card lies beside its artifact and is no part of it: it is derived, so it may be written again, and nothing hashes it.
+Concept: there is no "current model" file to corrupt. Promotions and rollbacks observed until a moment give the
+champion of that moment, so history and audit come for free and a rollback takes effect at the next prediction. A
+model's card lies beside its artifact and is no part of it: it is derived, may be written again, and nothing hashes it.
 The fold is made again when an event was added (`EventLog.remembered`), so asking costs the same however many there are.
 
 An endpoint asks at every request whether the chain has a next manifest, which is one question however long it is, and
@@ -205,12 +205,12 @@ class ModelRegistry:
         return [reign for reign in reigns if until is None or reign.since <= until]
 
     def champion_at(self, moment: datetime) -> str | None:
-        """Return who served at `moment`; None before the first promotion."""
+        """Return the champion at `moment`; None before the first promotion."""
         history = self.history(moment)
         return history[-1].model_version if history else None
 
     def champion(self) -> str | None:
-        """Return who serves by the newest event."""
+        """Return the champion by the newest event."""
         history = self.history()
         return history[-1].model_version if history else None
 
@@ -353,7 +353,7 @@ class ChampionWatch:
         self._version: str | None = None
 
     def champion(self) -> str | None:
-        """Return who serves now; None before the first promotion.
+        """Return the present champion; None before the first promotion.
 
         Raises:
             IntegrityError: the end of the log was changed.

@@ -85,7 +85,7 @@ _STAGED = re.compile(r"[^#]*#[0-9]+")
 _NO_KEY = re.compile(r"[\x00-\x1f\x7f\udc80-\udcff]")
 """Control characters, and bytes that are not UTF-8."""
 PROBE, CLOCK_PROBE = f"{CHECKUP}/written_once", f"{CHECKUP}/written_last"
-"""Objects of the check, which stay: what holds them is never deleted from."""
+"""Objects of the checkup. They stay, because keys to the store may lack the right to delete."""
 FREE_BYTES_MINIMUM = 2 * 1024**3
 
 
@@ -221,7 +221,7 @@ class ObstoreObjectStore:
     def _head(self, key: str) -> ObjectMeta:
         if self._root is not None and (path := Path(self._root, key.strip("/"))).is_fifo():
             # A look would wait for a writer.
-            raise PermanentError(f"{path} is no file; remove it, and restore what was there")
+            raise PermanentError(f"{path} is no file; remove it, and restore the file of that name")
         return obstore.head(self._backend, key)
 
     def folders(self, prefix: str) -> list[str]:
@@ -259,7 +259,7 @@ class ObstoreObjectStore:
         return _disk_fault(str(self._root / key), error)
 
     def _cause(self, error: Exception) -> Exception | None:
-        """Return what may stand below an error in a traceback: of a bucket nothing, its answer may repeat a token."""
+        """Return the cause to chain to an error of ours; None for a bucket, whose answer may repeat a token."""
         return None if self._root is None else error
 
     def _sync(self, key: str) -> None:
@@ -368,7 +368,7 @@ def read_file(root: Path, key: str, at_most: int | None = None) -> bytes:
         with open(f"{root}/{plain}", "rb", buffering=0, opener=at_once) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise PermanentError(f"{root}/{plain} is no file; remove it, and restore what was there")
+                raise PermanentError(f"{root}/{plain} is no file; remove it, and restore the file of that name")
             _require_size(key, found.st_size, at_most)
             return file.read()
     except IsADirectoryError as error:
@@ -406,7 +406,7 @@ def _key(name: str) -> str:
 
 
 def _entries(root: Path, folder: str) -> Iterator[os.DirEntry[str]]:
-    """Yield what lies in a folder; nothing where it is gone, or a file."""
+    """Yield the entries of a folder; none where it is gone, or a file."""
     try:
         with os.scandir(f"{root}/{folder}") as entries:  # a `Path` takes longer than its listing
             yield from entries
@@ -428,7 +428,7 @@ def _require_way_out(root: Path, key: str, entry: os.DirEntry[str]) -> None:
 
 
 def readers_of(store: ObjectStore) -> int:
-    """Return how many objects of a store to wait for at once: one of a folder."""
+    """Return the number of parallel reads from a store; 1 for a folder."""
     return READERS if getattr(store, "root", None) is None else 1
 
 
@@ -476,7 +476,7 @@ def _refusal(part: str, store: ObstoreObjectStore) -> Finding:
 
 
 def clocks_apart(store: ObstoreObjectStore, now: Callable[[], datetime]) -> timedelta:
-    """Return how far at least the store's clock is from another; a write takes time, so it lies between two looks."""
+    """Return a lower bound on the difference of the store's clock to `now`, from one write between two looks."""
     before = now()
     store.replace(CLOCK_PROBE, before.isoformat().encode())
     after, written = now(), store.written_at(CLOCK_PROBE)

@@ -31,7 +31,7 @@ class OwnEngine:
     """Calculators by scipy, scikit-learn and LightGBM (`nannyml_calculators.engine.Engine`)."""
 
     def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
-        """Return what gives each column's distance from `usual`: Kolmogorov-Smirnov or Jensen-Shannon; NaN if empty."""
+        """Return a function to each column's distance from `usual` (Kolmogorov-Smirnov, Jensen-Shannon); NaN: empty."""
         distances = {
             name: _kolmogorov_smirnov(_present(usual[name]))
             if usual[name].dtype == np.float64
@@ -43,7 +43,7 @@ class OwnEngine:
     def classifier(
         self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
     ) -> Callable[[pd.DataFrame], float]:
-        """Return what gives the AUC of telling a day's rows from `usual`, out of fold; folds are unshuffled blocks."""
+        """Return a function to the out-of-fold AUC of a day's rows against `usual`; folds are unshuffled blocks."""
         names = sorted(usual.columns)
         words = [name for name in names if usual[name].dtype != np.float64]
         parameters = {key: value for key, value in settings.items() if key != "n_estimators"} | {"objective": "binary"}
@@ -76,7 +76,7 @@ class OwnEngine:
         return OwnReconstruction(usual, variance_share)
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
-        """Return what gives estimated and realised performance by (method, metric); CBPE is fitted on `examples`."""
+        """Return a function to estimated and realised performance by (method, metric); CBPE is fitted on `examples`."""
         from sklearn.metrics import average_precision_score, roc_auc_score
 
         calibrated = _calibration(examples["probability"].to_numpy(), examples["is_positive"].to_numpy())
@@ -193,7 +193,7 @@ def _jensen_shannon(usual: npt.NDArray[Any]) -> Callable[[npt.NDArray[Any]], flo
 
 
 def _calibration(scores: Floats, truth: npt.NDArray[Any]) -> Callable[[Floats], Floats]:
-    """Return how scores become probabilities: isotonic where that lowers the calibration error out of sample."""
+    """Return a calibrator of scores: isotonic if that lowers the calibration error out of sample, else identity."""
     from sklearn.isotonic import IsotonicRegression
     from sklearn.metrics import roc_auc_score
     from sklearn.model_selection import StratifiedShuffleSplit

@@ -3,7 +3,7 @@
 Concept: the table is somebody's record about real people, so it is read and never written, and no error repeats a value
 of it: it names column and row. An exception of a library may hold a whole row, so it is not chained to ours.
 
-A reader remembers the state of what it read, and gets bytes only where that is another now: time and size of a file,
+A reader remembers the state of the table it read, and gets bytes only after a change: time and size of a file,
 the ETag of an object, which one request compares and hands over. A table that is gone or unreadable is an error, also
 where it was read before: an old book would text people who have left it.
 
@@ -73,7 +73,7 @@ def owners_table(file: OwnersFile, data: bytes, columns: Sequence[str], optional
 
 
 def row_of(file: OwnersFile, index: int) -> str:
-    """Return how people find a row, `index` being 0 for the first: no header and no empty line of a CSV is one."""
+    """Return the place of a row for people, `index` being 0 for the first: headers and empty lines do not count."""
     return f"row {index + 1} of {file.name} (the first of data is row 1)"
 
 

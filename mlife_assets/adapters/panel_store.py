@@ -161,7 +161,7 @@ class PanelStore:
         panel = _parsed(data, recorded)
         if (panel.sha256, panel.as_of_date) != (recorded.sha256, recorded.as_of_date):
             raise IntegrityError(
-                f"{recorded.key} does not hash to what was recorded at {recorded.recorded_at.isoformat()} for "
+                f"{recorded.key} does not match the hash recorded at {recorded.recorded_at.isoformat()} for "
                 f"{recorded.as_of_date}; it was changed since, restore it from a copy of the lake"
             )
         return panel

@@ -45,7 +45,7 @@ class Contact:
 
     @property
     def has_address(self) -> bool:
-        """Return whether the book has an address. Raises GateClosedError where there is none to look into."""
+        """Return whether the book has an address. Raises GateClosedError without a book."""
         if self.without_book:
             raise GateClosedError(self.without_book)
         return self.is_in_book

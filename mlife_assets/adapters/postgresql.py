@@ -63,7 +63,7 @@ def schema_url(address: str, schema: str) -> sa.URL:
 
 
 def open_schema(address: str, schema: str) -> sa.Engine:
-    """Return an engine on a schema of the database, made when it is missing; what fails on it is explained.
+    """Return an engine on a schema of the database, made when it is missing; its errors are ours, with a remedy.
 
     Raises:
         PermanentError: user, password, database or a right is wrong; names the remedy.

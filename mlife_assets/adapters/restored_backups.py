@@ -68,7 +68,7 @@ NAMED_BY_LOG = (VERSIONS, FOLDS, PANELS, REJECTED)
 PRUNED_SOONEST = RetentionPolicy(table_days=AUDIENCE_DAYS)
 """The shortest retention that settings allow: no pruning removes tables that it keeps."""
 WRITTEN_ONCE = (EVENTS, MANIFESTS, *NAMED_BY_LOG)
-_REPAIR = "`mlife log verify` says what is wrong: repair that first, and meanwhile back up --without-lake"
+_REPAIR = "`mlife log verify` lists the faults: repair them first, and meanwhile back up --without-lake"
 RESTORED = "restored.json"
 """Says in a private folder that its home was put back: days since the backup may have been sent by one that is gone."""
 SIDECARS = ("-wal", "-shm")
@@ -129,7 +129,7 @@ def restore_backup(
     lost = [name for name in backup.files if name.partition("/")[0] in (KEYS, HEADS) and not (private / name).exists()]
     if more and lake is None and not lost and not has_died:
         raise ContentConflictError(
-            f"the present ledger knows what the backup's does not ({', '.join(more)}); keep it, or restore with "
+            f"the present ledger has rows that the backup's lacks ({', '.join(more)}); keep it, or restore with "
             "--replace to move it aside"
         )
     different_keys = sorted(
@@ -176,7 +176,7 @@ class LedgerInFile:
     private: Path
 
     def known_beyond(self, backup: Backup) -> list[str]:
-        """Return of which tables the ledger knows more than a backup's; ContentConflictError: it cannot be read."""
+        """Return tables with rows that the backup lacks. Raises ContentConflictError if the ledger is unreadable."""
         path = self.private / LEDGER_FILE
         if not path.exists() or path.stat().st_size == 0:
             return []
@@ -219,7 +219,7 @@ class LedgerInDatabase:
     first_head: bytes | None = field(repr=False)
 
     def known_beyond(self, backup: Backup) -> list[str]:
-        """Return of which tables the ledger knows more than a backup's; asking makes nothing.
+        """Return tables with rows that the backup lacks; creates nothing.
 
         Raises:
             ContentConflictError: the ledger is another home's.
@@ -349,7 +349,7 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
             raise IntegrityError(f"{error}, though a manifest lists it; {_REPAIR}") from error
         for key, digest in log.items():
             if digest != listed[key]:
-                raise IntegrityError(f"{key} is not what was written; {_REPAIR}")
+                raise IntegrityError(f"{key} was changed after it was written; {_REPAIR}")
         registered = {row["model_version"] for row in ParquetEventLog(copy).remembered(REGISTERED)[0]}
         named = [key for folder_ in NAMED_BY_LOG for key in lake.list(folder_)]
         known = [key for key in named if not _is_in(key, (VERSIONS,)) or key.split("/")[1] in registered]
@@ -371,7 +371,7 @@ def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
     for key, digest in _each(lambda key: content_hash(lake.get(key)), once).items():
         if digest != files[key]:
             raise ContentConflictError(
-                f"{key} in the lake is not what was backed up, and nothing is overwritten; restore into an empty lake, "
+                f"{key} in the lake differs from the backup, and nothing is overwritten; restore into an empty lake, "
                 "or move the object away if `mlife log verify` says that it is damaged"
             )
     return sorted(files.keys() - there)

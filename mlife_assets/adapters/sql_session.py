@@ -103,12 +103,12 @@ class SqlSession:
         self._warehouse, self._lake, self._environment = warehouse, lake, environment
 
     def ask(self, text: str, *, seconds: float = MOST_SECONDS, rows: int = MOST_ROWS) -> Answer:
-        """Return what one statement of SQL gives.
+        """Return the result of one SQL statement.
 
         Args:
             text: the statement; it selects, describes or explains.
             seconds: after which it is stopped.
-            rows: how many of its rows are kept; all are counted.
+            rows: most rows that are kept; all are counted.
 
         Raises:
             InvalidInputError: DuckDB cannot run it, or it is not one statement that reads; says why.
@@ -265,7 +265,7 @@ def _exhausted() -> TransientError:
 
 @contextmanager
 def _after(seconds: float, stop: Callable[[], None]) -> Iterator[threading.Event]:
-    """Stop what runs once `seconds` have passed; yields whether they have."""
+    """Call `stop` once `seconds` have passed; yields an event that is set then."""
     has_ended, has_passed = threading.Event(), threading.Event()
 
     def watch() -> None:

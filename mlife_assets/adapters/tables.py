@@ -71,7 +71,7 @@ class TableStore:
     def read(self, name: str, as_of_date: date, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the table of one day, or those of `columns` that it has.
 
-        Named columns are kept in this process until others are read: who asks again for the same bytes decodes nothing.
+        Named columns are cached in this process until others are read, so the same bytes are decoded once.
 
         Raises:
             NotFoundError: there is none; names the asset to materialize.

@@ -110,7 +110,7 @@ def day_to_run(platform: BoardPorts, chosen: date | None) -> date:
 
 
 def _first_model_by(settings: Settings) -> str:
-    """Return how the first model comes about in a deployment."""
+    """Return a sentence on how a deployment gets its first model."""
     if settings.is_simulated:
         return "`mlife demo` trains one"
     days = settings.days
@@ -315,7 +315,7 @@ def _application_line(one: Mapping[str, Any]) -> str:
 def _print_end(console: Console, summary: dict[str, Any], path: object) -> None:
     ranked, kpi, messages = summary["map_at_10"], summary["kpi"], summary["messages"]
     console.print("\n* bids of the applications after texts that the export of the day before reported\n", style="dim")
-    console.print("What it came to", style="bold")
+    console.print("Results", style="bold")
     lines = [
         _ranking_line(ranked),
         f"texts: {messages['planned']:,} planned, {messages['submitted']:,} submitted, "

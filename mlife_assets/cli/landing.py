@@ -96,7 +96,7 @@ def template(
         console.print(f"  {names}", soft_wrap=True)
     console.print(name_rule, soft_wrap=True)
     console.print(PLACING, soft_wrap=True)
-    console.print("Landing takes Parquet alone: a .jsonl file is to be read. `mlife landing check` says what is taken.")
+    console.print("Landing takes Parquet alone: a .jsonl file is to be read. `mlife landing check` tries your files.")
 
 
 @landing_app.command()
@@ -236,7 +236,7 @@ def replay(
         typer.Option("--type", parser=event_type_of, metavar="TYPE", help="Their event type.", show_default="all"),
     ] = None,
     applies: Annotated[
-        bool, typer.Option("--apply", help="Take what is good now into the event log; without it nothing is written.")
+        bool, typer.Option("--apply", help="Add rows that are good now to the event log; else nothing is written.")
     ] = False,
     home: Home = None,
     as_json: AsJson = False,
@@ -274,7 +274,7 @@ def replay(
 
 
 def _folders(platform: BoardPorts, day: date | None, event_type: str | None) -> list[RejectedFolder]:
-    """Return which rejections are asked for. Raises NotFoundError when there are none."""
+    """Return the rejections that the options select. Raises NotFoundError when there are none."""
     from mlife_assets.adapters.ingest_report import RejectedRows
 
     found = [
@@ -329,7 +329,7 @@ def _replay_lines(replayed: Replayed, *, applies: bool) -> Iterator[str]:
 
 
 def _late_line(late: LateRows) -> str:
-    """Return what rows changed that came late."""
+    """Return a sentence on the changes by late rows."""
     from mlife_assets.recruiting.late_labels import EXPOSURE, WINDOWS
 
     came = f"{late.event_type}: {counted(late.rows, 'row')} came late, of {_days(late.first_day, late.last_day)}"

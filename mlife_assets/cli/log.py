@@ -141,7 +141,7 @@ def rotate(
     actor: Actor = OPERATOR,
     is_lost: Annotated[
         bool,
-        typer.Option("--lost", help="The present keys are lost; you vouch for what was written since the newest head."),
+        typer.Option("--lost", help="The present keys are lost; you vouch for all rows written since the newest head."),
     ] = False,
     home: Home = None,
     as_json: AsJson = False,

@@ -108,7 +108,7 @@ def dev(
 
 
 def site_config(settings: Settings) -> uvicorn.Config:
-    """Return how the site of a home is served."""
+    """Return the configuration of the site of a home."""
     from mlife_assets.cli.home_pages import HomePages
     from mlife_assets.serving.connections import server_config
     from mlife_assets.serving.site.app import create_site
@@ -119,7 +119,7 @@ def site_config(settings: Settings) -> uvicorn.Config:
 
 
 def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
-    """Return how the site of a project's models is served: their overview and their cards."""
+    """Return the configuration of the site of a project's models: their overview and their cards."""
     from mlife_assets.cli.project_status import ProjectPages
     from mlife_assets.serving.connections import server_config
     from mlife_assets.serving.site.app import create_site

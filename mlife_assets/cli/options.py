@@ -90,14 +90,14 @@ def require_event_log(settings: Settings) -> None:
         if (settings.private_folder / "heads").exists():
             raise NotFoundError(
                 f"the event log of {settings.home} was signed and is gone; restore {settings.places.lake_name} from a "
-                "copy, `mlife log verify` says what is missing"
+                "copy, `mlife log verify` lists the missing files"
             )
         raise NotFoundError(f"nothing has run in {settings.home} yet; {first_steps(settings)}")
 
 
 def first_steps(settings: Settings) -> str:
     """Return what to do where no day has run yet."""
-    real = "`mlife doctor` says what is missing; turn due_days_sensor on in `mlife dev`, or where the daemon runs"
+    real = "`mlife doctor` lists missing parts; turn due_days_sensor on in `mlife dev`, or where the daemon runs"
     return f"{'run `mlife demo` first' if settings.is_simulated else real}, or name another folder with --home"
 
 

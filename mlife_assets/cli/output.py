@@ -103,12 +103,12 @@ class Pace:
 
     @property
     def seconds_left(self) -> float | None:
-        """Return how long the rest takes at the pace so far; None before anything is done."""
+        """Return the remaining time at the pace so far; None before anything is done."""
         return (1 - self.share) * self._seconds_per_share if self._seconds_per_share else None
 
     @property
     def line(self) -> str:
-        """Return what goes on, the step, the time that passed and the time left, for people."""
+        """Return activity, step, elapsed time and remaining time, for people."""
         left = self.seconds_left
         steps = f": {self.steps}" if self.steps else ""
         rest = "" if left is None else f", {_about(left)} left"
@@ -126,7 +126,7 @@ def progress(
     """Show progress while inside; yields what to call after each of `total` steps. None: only time passes.
 
     Args:
-        description: what goes on.
+        description: the activity.
         total: how many steps there are.
         console: where a bar is drawn: the one that is printed on meanwhile, by default stderr.
     """
@@ -155,7 +155,7 @@ def staged_progress(
     """Show progress while inside; yields what to call when the next stage begins, the first one included.
 
     Args:
-        stages: what goes on, and how long it is expected to take in units of one's own; they are compared alone.
+        stages: name and expected duration of each, in any unit: only ratios count.
         console: where a bar is drawn: the one that is printed on meanwhile, by default stderr.
     """
     whole, done = sum(weight for _, weight in stages), 0.0

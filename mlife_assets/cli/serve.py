@@ -103,7 +103,7 @@ def endpoint_token(settings: HomeSettings, *, makes_token: bool) -> tuple[str | 
 
 
 def champion_providers(home: HomePorts) -> dict[str, Callable[[], StagedScorer]]:
-    """Return, by model, what gives the scorer of the present champion; it raises NotFoundError when there is none."""
+    """Return a provider of the champion's scorer for each model; it raises NotFoundError when there is none."""
     from mlife_assets.adapters.model_registry import ChampionWatch, model_names
 
     def provider(name: str, watch: ChampionWatch) -> Callable[[], StagedScorer]:

@@ -114,9 +114,9 @@ class ConversionColumns(dg.Model, dg.Resolvable):
     label_time: str = Field(
         default="", description="First day as of which the label is final; without it: maturity_days and a day later."
     )
-    row_id: str = Field(default="", description="What no two examples of a day share; without it: the entity.")
+    row_id: str = Field(default="", description="Column that is unique within a day; without it: the entity.")
     rule: str = Field(
-        default="", description="Feature by which is decided today, higher first: what a model must beat."
+        default="", description="Feature that decides today, higher first: the baseline that a model must beat."
     )
 
 
@@ -128,8 +128,8 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
     """
 
     name: str = Field(description="Name of the model, first part of its asset keys: lower-case words and underscores.")
-    title: str = Field(description="What the model answers.")
-    outcome: str = Field(description="What is predicted, in words that finish `the chance that`.")
+    title: str = Field(description="Question that the model answers.")
+    outcome: str = Field(description="Predicted outcome, in words that finish `the chance that`.")
     examples: str = Field(description="Asset that delivers examples: partition D, those known for good by D.")
     rows: str = Field(description="Asset that delivers the rows to score: partition D, those of D.")
     columns: ConversionColumns
@@ -211,7 +211,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
             graph.named("daily_job"),
             selection=dg.AssetSelection.assets(*(asset.key for asset in assets)) - retrained(graph) - searched(graph),
             executor_def=dg.in_process_executor,
-            description="One day: take in what was delivered, monitor and decide, score.",
+            description="One day: take in deliveries, monitor and decide, score.",
         )
         return dg.Definitions(
             assets=self._as_declared(assets),
@@ -393,7 +393,7 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=graph.mart(name),
         name="every_row_is_as_declared",
-        description="Green when no row was refused. An error when all were: then the declaration is what is wrong.",
+        description="Green when no row was refused. An error when all were: then the declaration is at fault.",
     )
     @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:

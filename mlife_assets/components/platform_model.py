@@ -189,9 +189,9 @@ APPLICATION_ATTRIBUTES = attributes_model(
     "ApplicationAttributes",
     {
         "name": "Name of the application, the campaign of its messages: lower-case words and underscores.",
-        "title": "What people call it.",
+        "title": "Its name for people.",
         "model_name": "Model whose scores it chooses by.",
-        "channel": "By what it reaches people: sms, email or call.",
+        "channel": "Its channel: sms, email or call.",
         "items": "Jobs in one message, best first.",
         "weekdays": "Days on which it is planned; 0 is Monday.",
         "audience": "Whom it chooses: model_name, minimum_probability.",

@@ -157,7 +157,7 @@ def _cut_times(read: ReadTable, roles: ExampleSpec) -> Iterator[Finding]:
         if name == roles.time:
             text = f"{known}: features count as known on that morning, so leave out what came later on the day"
         else:
-            text = f"{known}: what was known at night counts as known that morning; derive the day after, {name} + 1"
+            text = f"{known}: values known at night count as known that morning; derive the day after, {name} + 1"
         yield Finding("warning", "times_cut_to_days", name, f"{text}.")
 
 
@@ -196,7 +196,7 @@ def _of_column(
             yield said("free_text", sentence=f"{text}; {more}.")
         else:
             text = f"{name} looks like an identifier: {distinct:,} values in {known:,} rows examined"
-            yield said("identifier", sentence=f"{text}; leave it out, or derive what it stands for.")
+            yield said("identifier", sentence=f"{text}; leave it out, or derive features from it.")
     elif is_text and distinct > VOCABULARY_MAXIMUM:
         counts = np.sort(pc.value_counts(few.drop_null()).field("counts").to_numpy())[::-1]
         rest = counts[VOCABULARY_MAXIMUM:].sum() / known

@@ -41,7 +41,7 @@ variable:
        mlife landing check --type click --day {first_day} export.parquet
        {landing}/click/dt={first_day}/export.parquet
 
-3. **Look.** `mlife doctor` says what is missing and what to do about it.
+3. **Look.** `mlife doctor` lists missing parts, each with its remedy.
 4. **Run.** `mlife dev` opens Dagster. Turn `due_days_sensor` on once the history is delivered; days then run by
    themselves. Alerts are posted to `MLIFE_ALERT_WEBHOOK` where it is set.
 5. **Send.** `mlife plan show` and `mlife plan approve`: nothing is sent that nobody approved. Texts and mails are
@@ -87,7 +87,7 @@ def begin_home(
     if history_days < (least := least_history_days(first_model)):
         raise InvalidInputError(
             f"{history_days} days of history are too few: under these policies the first model needs {least}; give "
-            f"{least} or more, since a home keeps what it was begun with"
+            f"{least} or more, since a home keeps this setting for ever"
         )
     columns = {CONTACTS_FILE: (USER_ID, NUMBER, ADDRESS), AUDIT_FILE: (USER_ID, "sex", "race_ethnicity")}
     try:

@@ -65,7 +65,7 @@ def look_at_deployment(settings: Settings) -> list[Finding]:
                 look()
                 found.append(Finding(part, "it can be read"))
         said = deployment.look
-        found += [Finding(DEPLOYMENT, "it does not say what it needs")] if said is None else said()
+        found += [Finding(DEPLOYMENT, "it does not list its needs")] if said is None else said()
     return found
 
 

@@ -161,7 +161,7 @@ class _VouchedChain(Chain):
             if self._vouched is not None and self._vouched.get(link.key) != link.sha256:
                 raise GateClosedError(
                     f"{link.key} was written after the newest signed head, and the key that says by whom is lost. Put "
-                    "the keys of this home back, or look at what is in it and vouch for it: mlife log rotate-key --lost"
+                    "the keys of this home back, or read its rows and vouch for them: mlife log rotate-key --lost"
                 )
         return found
 

@@ -214,7 +214,7 @@ class Response:
 
 
 def mood_of_day(config: MarketConfig, people: Population, day: date) -> Mood:
-    """Return what people want on `day`."""
+    """Return the people's preferences on `day`."""
     taste = drifted_taste(config.seed, config.injections, day, people.taste)
     shift = hidden_shift(config.injections, day)
     if shift:

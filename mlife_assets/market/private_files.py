@@ -133,10 +133,10 @@ def mail_book_bytes(config: MarketConfig) -> bytes:
 
 
 class ParquetMailBook:
-    """The mail addresses of accounts, on a Parquet file.
+    """The mail addresses of accounts, in a Parquet file.
 
     Args:
-        path: the file, of `mail_book_bytes`.
+        path: the file that `mail_book_bytes` made.
     """
 
     def __init__(self, path: Path) -> None:

@@ -141,7 +141,7 @@ class MailItems:
 
 
 def asks_for_mails(config: MarketConfig, user_id: str) -> bool:
-    """Return whether somebody agreed to mails when signing up, which takes an address."""
+    """Return whether a user has an address and agreed to mails when signing up."""
     draw = unit_interval(config.seed, "mail_consent", user_id)
     return draw < config.calibration.mail_consent_share and mail_address(config.seed, user_id) is not None
 

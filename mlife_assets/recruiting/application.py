@@ -1,7 +1,7 @@
 """Applications: the uses of a model's scores, and the channels through which they reach people.
 
-Concept: a score says how likely an outcome is, whoever asks. An application is a decision on top of it: whom, by which
-channel, what it offers, how often. It is data, so its assets, commands and checks follow from it.
+Concept: a score is the probability of an outcome, for any use. An application decides on top of it: whom to reach, by
+which channel, with which offers, how often. It is data, so its assets, commands and checks follow from it.
 """
 
 from __future__ import annotations

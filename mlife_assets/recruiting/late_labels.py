@@ -51,7 +51,7 @@ class LateRows:
 
 
 def exposures_of(impressions: pa.Table, planned: pa.Table, statuses: pa.Table) -> pa.Table:
-    """Return what people were shown: `exposure_id`, `occurred_at`, `observed_at`.
+    """Return exposures: `exposure_id`, `occurred_at`, `observed_at`.
 
     Args:
         impressions: one row per event, with its id and both times.

@@ -42,7 +42,7 @@ class ArmSums:
 
     Attributes:
         people: how many.
-        total, squares: of what each did since their first exposure.
+        total, squares: sums over people of outcomes since their first exposure.
         before, before_squares: of what each did in the 28 days before it.
         products: of both.
     """
@@ -73,7 +73,7 @@ class Look:
         day: which.
         claim: shown: the treated do more; contrary: they do less; blanked: the arms differ from their planned shares.
         lift: relative, with its bounds; None before the declared minimum.
-        earned: what the treated brought beyond what the holdout's mean would have brought, with bounds; None while the
+        earned: income from the treated beyond that at the holdout's mean, with bounds; None while the
             lift in outcomes is not shown.
         reaches: of the newest day: when the interval reaches to `LiftPolicy.smallest_lift` on each side if people go on
             as now, or a year later if it does not by then; None where it does.
@@ -117,7 +117,7 @@ class _Compared:
 
 
 def looks(days: Sequence[ArmsOfDay], policy: LiftPolicy, *, share: float, applications: int = 1) -> tuple[Look, ...]:
-    """Return what may be said at the end of each day of one application.
+    """Return the claim about one application that holds at the end of each day.
 
     The error is the policy's for all claims of all days and applications. Money has the same one, since it is asked
     only while outcomes are shown (a fixed sequence).
@@ -182,11 +182,11 @@ def ratio_evidence(people: int, held: int, share: float) -> float:
 def planned_shares(
     arms: tuple[ArmSums, ArmSums], of_days: int, policy: LiftPolicy, *, applications: int
 ) -> tuple[PlannedShare, ...]:
-    """Return what holdouts of `SHARES` show of so many people; none where they did nothing.
+    """Return the power of holdouts of `SHARES`; empty if nobody did anything.
 
     Args:
-        arms: what people of both did, before there was an experiment or since.
-        of_days: in so many days.
+        arms: outcomes of both arms, before there was an experiment or since.
+        of_days: number of days of `arms`.
         policy: error, minimum, and the smallest lift that matters.
         applications: that share the error.
     """

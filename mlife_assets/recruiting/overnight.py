@@ -130,7 +130,7 @@ def _rearranged(nights: _Nights) -> Finding:
 
 
 def _heavy(before: pa.Table, after: pa.Table) -> Finding:
-    """Find what no person does: views of users who saw five times what anybody saw before."""
+    """Find views by bots: of users with more than five times the most views of any user the day before."""
     usual = max(HEAVY_VIEWS_MINIMUM, int(pc.max(before[VIEWS]).as_py() or 0))
     views = after[VIEWS].to_numpy()
     heavy = views > HEAVY_FACTOR * usual

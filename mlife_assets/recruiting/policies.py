@@ -83,9 +83,9 @@ class PricePolicy:
 
 
 def job_training_policy() -> TrainingPolicy:
-    """Return how a model of job applications is fitted: nobody applies more to a job because it is farther away.
+    """Return the training policy of job applications: monotone in distance, since nobody prefers a farther job.
 
-    Recent rows on a base come first: what people weigh moves, and slopes follow from few rows (ADR 29).
+    Recent rows on a base come first: preferences move, and slopes can be learned from few rows (ADR 29).
     """
     return TrainingPolicy(
         recipes=("recent_linear", "plain"),

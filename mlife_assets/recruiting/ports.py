@@ -68,8 +68,8 @@ class Inbound:
 class MessageGateway(Protocol):
     """A provider of one channel. No retries inside.
 
-    It may say more: `reaches_nobody = True` that it only rehearses, `has_record_from(day)` whether it can be asked what
-    was sent from a day on, and `look()` in a sentence, for `mlife doctor`, that it could send now, or raise what not.
+    Optional: `reaches_nobody = True` for a gateway that only rehearses; `has_record_from(day)`, whether its record of
+    sends reaches back to a day; `look()`, for `mlife doctor`: a sentence that it can send now, or an error.
     """
 
     @property

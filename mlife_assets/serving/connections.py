@@ -169,7 +169,7 @@ class AnnouncedServer(uvicorn.Server):
 
 
 def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves `app` within `limits`; `options` are uvicorn's own.
+    """Return uvicorn's configuration for `app` within `limits`; `options` are uvicorn's own.
 
     Its warnings go where all others do, if somebody said where that is.
     """
@@ -193,7 +193,7 @@ class PageHeaders:
     """ASGI middleware that adds headers to every answer.
 
     Args:
-        app: what answers.
+        app: the application.
         more: further headers of this application.
     """
 

@@ -60,7 +60,7 @@ class GatewayContract:
         assert accepted.provider_message_id, "say by which id the provider knows it"
         other = self.opened(tmp_path)
         assert other.find(message.message_id) == accepted, "find returns what send returned"
-        assert other.find(self.message(2).message_id) is None, "what was never sent is not found"
+        assert other.find(self.message(2).message_id) is None, "a message that was never sent is not found"
 
     def test_what_was_deferred_can_be_sent_again(self, tmp_path: Path) -> None:
         self._fails(tmp_path, THROTTLES, ProviderThrottledError)

@@ -167,7 +167,7 @@ def test_a_changed_file_is_refused(world: World) -> None:
 def test_a_file_of_another_panel_or_day_is_refused_and_a_late_event_not_believed(world: World) -> None:
     made = world.record()
     other = RecordedPanel(**{**vars(made), "as_of_date": DAY + timedelta(days=1)})
-    with pytest.raises(IntegrityError, match="does not hash to what was recorded"):
+    with pytest.raises(IntegrityError, match="does not match the hash recorded"):
         world.panels.load(other)
     late = {"event_id": "e", "occurred_at": recording_ends(DAY), "observed_at": recording_ends(DAY)}
     late |= {column.name: getattr(made, column.name) for column in EVENT_TYPES[EVENT].columns}

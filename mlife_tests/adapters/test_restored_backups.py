@@ -163,7 +163,7 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(backup, conte
     ledger = place.open()
     plan(ledger)
     newer = contents(ledger)
-    with pytest.raises(ContentConflictError, match=r"knows what the backup's does not .*send_transitions.*--replace"):
+    with pytest.raises(ContentConflictError, match=r"has rows that the backup's lacks .*send_transitions.*--replace"):
         place.restore(backup)
     assert place.restore(backup, lake=ObstoreObjectStore.local(tmp_path / "lake")) == Restored((), 0, has_ledger=False)
     assert contents(place.open()) == newer
@@ -196,7 +196,7 @@ def test_what_a_ledger_learned_without_a_move_is_not_replaced(backup, contents, 
     ledger = place.open()
     learn(ledger)
     knows = contents(ledger)
-    with pytest.raises(ContentConflictError, match=rf"does not \({tables}\); keep it"):
+    with pytest.raises(ContentConflictError, match=rf"lacks \({tables}\); keep it"):
         place.restore(backup)
     assert not place.restore(backup, lake=ObstoreObjectStore.local(tmp_path / "lake")).has_ledger
     assert contents(place.open()) == knows

@@ -314,7 +314,7 @@ def test_what_is_exchanged_after_it_was_checked_is_not_restored(lived, backup, k
 
     monkeypatch.setattr(deployment_backup, "restore_backup", exchanged)
     result = restore(backup, tmp_path / "home", "--signed-by", key)
-    assert (result.exit_code, "is not what was backed up" in result.output) == (1, True)
+    assert (result.exit_code, "was changed after the backup" in result.output) == (1, True)
     assert not (tmp_path / "home" / "private" / KEYS).exists()
     assert not (tmp_path / "home" / "private" / "ledger.sqlite").exists()
 

@@ -70,7 +70,7 @@ def test_its_status_says_how_to_go_on_and_writes_nothing(new_home: Path, monkeyp
     before = (new_home / "deployment.json").read_bytes()
     monkeypatch.setenv("MLIFE_CONTACTS", "elsewhere.csv")
     result = run("status")
-    assert "`mlife doctor` says what is missing" in " ".join(result.stdout.split())
+    assert "`mlife doctor` lists missing parts" in " ".join(result.stdout.split())
     assert (new_home / "deployment.json").read_bytes() == before
     for command, words in (("day", "turn due_days_sensor on in `mlife dev`"), ("demo", "name another folder")):
         result = run(command)

@@ -228,7 +228,7 @@ def test_teardown_says_what_stays_and_asks_no_account(run: Callable[..., Any], r
     shown, first = run(*asked).stdout, json.loads(run(*asked, "--json").stdout)["stacks"][0]
     assert shown.startswith(f"{first['stack']} in {first['account']}, by {first['by']}\n  first: aws cloudtrail delete")
     assert (
-        "  stays, and costs: TrailBucket (AWS::S3::Bucket): COMPLIANCE, what is written today is locked until" in shown
+        "  stays, and costs: TrailBucket (AWS::S3::Bucket): COMPLIANCE, objects written today are locked until" in shown
     )
     assert shown.splitlines()[-1].startswith("mlife-bootstrap in ")
 

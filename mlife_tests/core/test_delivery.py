@@ -55,7 +55,7 @@ def target(**more: str) -> dict[str, Any]:
         (change("Add"), "added"),
         (change("Remove"), "removed"),
         (change("Remove", PolicyAction="Delete"), "removed"),
-        (change("Remove", PolicyAction="Retain"), "removed (what it held stays)"),
+        (change("Remove", PolicyAction="Retain"), "removed (its content stays)"),
         (change("Modify", Replacement="False"), "changed"),
         (change("Modify", Replacement="True", PolicyAction="ReplaceAndDelete"), "replaced"),
         (change("Modify", Replacement="True", PolicyAction="ReplaceAndRetain"), "replaced (the old one stays)"),
@@ -191,7 +191,7 @@ def said_of(resource: Resource, backup_days: int) -> str:
         rule = given["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
         who = {"COMPLIANCE": "for everybody", "GOVERNANCE": "unless its policy and the lock are changed first"}
         until = TODAY + timedelta(days=int(rule["Days"]))
-        return f": {rule['Mode']}, what is written today is locked until {until}, {who[rule['Mode']]}"
+        return f": {rule['Mode']}, objects written today are locked until {until}, {who[rule['Mode']]}"
     if "LockConfiguration" in given:
         who_may = (
             "for everybody" if "ChangeableForDays" in given["LockConfiguration"] else "unless the lock is taken off"

@@ -174,9 +174,7 @@ def test_hours_that_are_cut_off_are_said_with_what_to_do() -> None:
     assert said["day"].startswith(
         "day holds times of day in 10 of 6,000 rows, which are cut to days: features count as"
     )
-    assert said["known"].endswith(
-        "what was known at night counts as known that morning; derive the day after, known + 1."
-    )
+    assert said["known"].endswith("values known at night count as known that morning; derive the day after, known + 1.")
 
 
 def test_too_little_to_compare_says_what_is_missing() -> None:

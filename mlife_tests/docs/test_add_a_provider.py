@@ -82,7 +82,7 @@ def test_the_doctor_asks_the_provider_and_the_home_remembers_the_deployment(
     assert found["MLIFE_TEXTS"] == "sms goes out by acme: 5,000 texts are paid for"
     assert found["ACME_CUSTOMERS"] == "people in it: 30"
     assert "MLIFE_CONTACTS" not in found
-    assert "`mlife doctor` says what is missing" in mlife("status")
+    assert "`mlife doctor` lists missing parts" in mlife("status")
     assert Settings().deployment == "acme_mlife.deployment:deployment"
     acme.shutdown()
     acme.server_close()

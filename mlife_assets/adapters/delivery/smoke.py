@@ -205,7 +205,7 @@ def alerts_are_taken(inside: Inside) -> str:
     sent = inside.of("sns").publish(
         TopicArn=inside.at.alerts,
         Subject=f"mlife {inside.at.environment}: smoke test",
-        Message="A smoke test after a deployment. Nothing is wrong; whoever reads this would have heard an alarm.",
+        Message="A smoke test after a deployment. Nothing is wrong; alarms reach the readers of this message.",
     )
     return f"message {sent['MessageId']}"
 

@@ -258,7 +258,7 @@ def find_forgotten(
                 ledger.suppress_send(row.message_id, now=now, reason=FREQUENCY_7_DAYS)
             continue
         raise GateClosedError(
-            f"{campaign} {as_of} may have been dispatched before and the provider could not be asked what it took "
+            f"{campaign} {as_of} may have been dispatched before and the provider could not be asked about its sends "
             f"({kind}), so nothing more was sent; repair the connection to the provider and dispatch again"
         )
     return ledger.restore_sends(forgotten, only_waiting=True)

@@ -171,7 +171,7 @@ class Chain:
         if self._pin is not None and last < self._pin.sequence:
             raise IntegrityError(
                 f"{manifest_key(self._pin.sequence)} was signed and is gone; restore the log from a copy, "
-                "`mlife log verify` says what is missing"
+                "`mlife log verify` lists the missing files"
             )
         self._end, self._damaged = None, None
         if last >= 0:

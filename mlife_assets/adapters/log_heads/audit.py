@@ -253,7 +253,7 @@ def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -
     days = tables.report_days(report)
     for day, counts in zip(days, read_at_once(counts_of, days), strict=True):
         if counts is None:
-            detail = "is not what an ingest wrote; materialize market_events of that day again"
+            detail = "was not written by an ingest; materialize market_events of that day again"
             yield Finding("ingest_mismatch", f"reports/{report}/as_of_date={day}", detail)
             continue
         for event_type, rows in counts:

@@ -42,7 +42,7 @@ HASH_CONTEXT = b"mlife hash of a head of the event log\n"
 """The same, where a signer takes fewer bytes than a head has: its hash is signed instead."""
 
 History = Literal["none", "unsigned", "adopted"]
-"""What number 0 anchors: nothing of release 0.1.0, what nobody vouched for, or what somebody adopted."""
+"""State of the log before the first head: no log of release 0.1.0, one that nobody vouched for, or an adopted one."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def read_head(sequence: int, body: bytes, keys: Mapping[str, bytes], where: str)
 
 
 def _messages(content: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Return what may be signed of a head: itself, or its hash."""
+    """Return the two messages that a signer may sign for a head: the head itself, or its hash."""
     body = _dumped(content)
     return CONTEXT + body, HASH_CONTEXT + content_hash(body).encode()
 

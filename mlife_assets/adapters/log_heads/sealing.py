@@ -68,7 +68,7 @@ class Sealer:
             ledger: how far the ledger's sequences have come.
             note: makes a head even if no manifest is new.
             next_key: the signer after this head.
-            manifest_key: which manifests after this head carry; None: as before it.
+            manifest_key: name of the key for manifests after this head; None keeps the present one.
 
         Raises:
             IntegrityError: a manifest or the newest head is damaged, or somebody else wrote it.
@@ -135,7 +135,7 @@ class Sealer:
         )
 
     def _signer(self) -> HeadSigner:
-        """Return who signs now. The first key is pinned by using it; any later one must be pinned already."""
+        """Return the present signer. The first key is pinned by its use; any later one must be pinned already."""
         pinned = self.pins.keys()
         signer = self.signer(max(len(pinned) - 1, 0))
         if not pinned:

@@ -52,7 +52,7 @@ _LONGEST_DELAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class MailFaults:
-    """How often what goes wrong; shares of mails. `timeout_share`: half of them after the mail was taken."""
+    """Rates of simulated faults, as shares of mails. `timeout_share`: half of them after the mail was taken."""
 
     throttled_share: float = 0.003
     rejected_share: float = 0.001
@@ -74,7 +74,7 @@ class FolderMailbox:
         folder: private; `sent` in it gets the mails, `returned` is read.
         stationery: makes the mails.
         seed: makes outcomes reproducible.
-        faults: how often what goes wrong.
+        faults: rates of simulated faults.
     """
 
     name, channel, reaches_nobody = "folder", Channel.EMAIL, True

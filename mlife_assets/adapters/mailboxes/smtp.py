@@ -66,7 +66,7 @@ class HandedOver:
 
 
 def has_entries(folder: Path) -> bool:
-    """Return whether a mail was handed over, by the journal in a folder; asking makes none."""
+    """Return whether a folder's journal has an entry; creates no journal."""
     with disk_errors_explained(folder):
         if not folder.is_dir():
             return False
@@ -87,7 +87,7 @@ class SendJournal:
             return any(one is not None and one.at < day.isoformat() for one in known)
 
     def begin(self, message_id: str, user_id: str, now: datetime) -> bool:
-        """Note that a mail is about to be handed over; False when it was before, and must not be again."""
+        """Note that a mail is about to be handed over; False if it was noted before: do not send it again."""
         return self._write(message_id, HandedOver(user_id, now.isoformat(), False), replaces=False)
 
     def accept(self, message_id: str, user_id: str, now: datetime) -> None:
@@ -114,7 +114,7 @@ class SendJournal:
         try:
             return HandedOver(**json.loads(content))
         except (ValueError, TypeError) as error:
-            raise IntegrityError(f"the journal of {message_id} is damaged; find out what the relay says") from error
+            raise IntegrityError(f"the journal of {message_id} is damaged; look the mail up at the relay") from error
 
     def _write(self, message_id: str, entry: HandedOver, *, replaces: bool) -> bool:
         return write_private(self._path(message_id), json.dumps(asdict(entry)).encode(), replaces=replaces)
@@ -389,7 +389,7 @@ class SmtpMailbox:
         return Accepted(wire_id) if is_known else None
 
     def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
-        """Return what reports say became of mails up to `until`, oldest first; safe to read again.
+        """Return delivery reports of mails up to `until`, oldest first; safe to read again.
 
         Reports before `since` are left out, unless they are of the mails `of`.
         """

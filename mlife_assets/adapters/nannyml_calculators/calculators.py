@@ -204,7 +204,7 @@ def most_moved(usual: pd.DataFrame, today: pd.DataFrame, settings: dict[str, Any
 
 
 def _gains(matrix: Floats, settings: dict[str, Any]) -> Callable[[Floats], Floats]:
-    """Return what gives each column's gain in telling labels apart; bins do not depend on labels, so all share them."""
+    """Return a function to each column's gain in separating labels; bins do not depend on labels, so all share them."""
     import lightgbm
 
     parameters = {name: value for name, value in settings.items() if name != "n_estimators"} | {"objective": "binary"}

@@ -1,4 +1,4 @@
-"""Who computes: NannyML, or our own calculators where it is not installed.
+"""The engine of drift statistics: NannyML, or our own calculators where it is not installed.
 
 Concept: both give the same numbers to the bit, so only speed and provenance differ. Daily reports are NannyML's where
 it is installed, and say so. Limits and replays, which ask a hundred times as often, use ours: NannyML also judges the
@@ -55,18 +55,18 @@ class Engine(Protocol):
     """Calculators; frames hold float64 or strings. The returned functions take frames of the same columns."""
 
     def columns(self, usual: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[str, float]]:
-        """Return what gives each column's distance from `usual`; NaN for a column without a value."""
+        """Return a function from rows to each column's distance from `usual`; NaN for a column without a value."""
 
     def classifier(
         self, usual: pd.DataFrame, *, folds: int, settings: Mapping[str, Any]
     ) -> Callable[[pd.DataFrame], float]:
-        """Return what gives the AUC of telling a day's rows from `usual`."""
+        """Return a function from rows of a day to the AUC of a classifier between them and `usual`."""
 
     def reconstruction(self, usual: pd.DataFrame, *, variance_share: float) -> Reconstruction:
         """Return PCA fitted on `usual`."""
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
-        """Return what gives `estimated` and `realised` performance by (method, metric)."""
+        """Return a function from rows to performance by (method, metric): `estimated` and `realised`."""
 
 
 def has_nannyml() -> bool:
@@ -74,7 +74,7 @@ def has_nannyml() -> bool:
 
 
 def computed_by() -> str:
-    """Return who computes, in words for a report."""
+    """Return the name of the engine for reports."""
     if has_nannyml():
         return f"NannyML {version('nannyml')}"
     return "mlife's own calculators: NannyML is not installed (pip install 'mlife[nannyml]', Python below 3.13)"

@@ -285,7 +285,7 @@ def registration(platform: ModelPorts, model_version: str) -> dict[str, Any]:
 
 
 def card_place(platform: ModelPorts, model_version: str) -> str | None:
-    """Return where the card of a version lies, as a path or an address; None when there is none."""
+    """Return path or address of a version's card; None without one."""
     key = platform.registry.card_key(model_version)
     if not platform.lake.exists(key):
         return None
@@ -293,7 +293,7 @@ def card_place(platform: ModelPorts, model_version: str) -> str | None:
 
 
 def reference_fault(platform: ModelPorts, model_version: str) -> str | None:
-    """Return why monitoring cannot read what normal looks like to a version, and the remedy; None where it can.
+    """Return why monitoring cannot read the reference of a version, and the remedy; None if it can.
 
     With a fault the daily checks stop. A damaged report of a later day hides what lies before it.
     """
@@ -496,7 +496,7 @@ def export_version(
     console.print(f"  Signed by {bundle.signed_by}", soft_wrap=True)
     if key_is_public:
         console.print("  This key derives from a public seed and proves nothing: anybody can sign with it.")
-    console.print("  Whoever imports it names this key, and should have it from you, not from that place.")
+    console.print("  The importer names this key, and should have it from you, not from that place.")
 
 
 def import_version(

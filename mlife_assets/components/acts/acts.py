@@ -207,20 +207,20 @@ def switch_sending(
 
 
 class Identity(dg.Config):
-    """Who acts, and why; both are kept in the event log for ever."""
+    """Actor and reason; both are kept in the event log for ever."""
 
     actor: str = Field(min_length=1, description="Who you are: a name, no phone number.")
     reason: str = Field(min_length=1, description="Why, in a few words; no phone number.")
 
 
 class SwitchIdentity(Identity):
-    """Who pauses or resumes what, and why."""
+    """Actor, reason and scope of pausing or resuming."""
 
     application: str = Field(default="", description="One application alone; empty: all sending.")
 
 
 class PlanIdentity(Identity):
-    """Who decides about which plan, and why."""
+    """Actor, reason and plan of a decision."""
 
     application: str = Field(default="", description="Whose plan; empty: the first application's.")
 
@@ -230,7 +230,7 @@ class PlanIdentity(Identity):
 
 
 class RollbackIdentity(Identity):
-    """Who returns from which model to which, and why."""
+    """Actor, reason and models of a rollback."""
 
     serving: str = Field(
         min_length=8, description="The model that serves now, as the dashboard names it; 8 characters or more."

@@ -223,7 +223,7 @@ def _require_fit(platform: ModelPorts, artifact: ModelArtifact) -> None:
         columns, steps = known.feature_spec.names, tuple(stage.step for stage in known.stages)
     else:
         raise GateClosedError(
-            f"{platform.model_name} has no version here yet, so nothing says what it may look at; train one first"
+            f"{platform.model_name} has no version here yet, so its permitted features are unknown; train one first"
         )
     unknown = [name for name in artifact.feature_spec.names if name not in columns]
     said = [stage.step for stage in artifact.stages]

@@ -34,7 +34,7 @@ OPENED_DAYS = 7
     owners=OWNERS[GROUP],
     kinds={"parquet"},
     tags={"layer": "raw"},
-    description="What the event log holds, per event type. Its check verifies every byte.",
+    description="Contents of the event log, per event type. Its check verifies every byte.",
 )
 @says_why
 def event_catalog(platform: dg.ResourceParam[BoardPorts]) -> dg.MaterializeResult:
@@ -114,7 +114,7 @@ def log_holds_nothing_unknown(platform: dg.ResourceParam[BoardPorts]) -> dg.Asse
     )
 
 
-@dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is what was signed.")
+@dg.asset_check(asset=keys.EVENT_CATALOG, description="Green when every byte of the event log is as signed.")
 @says_why
 def event_log_is_intact(platform: dg.ResourceParam[BoardPorts]) -> dg.AssetCheckResult:
     """Verify the whole log against manifests, signed heads, ledger, registry and reports."""

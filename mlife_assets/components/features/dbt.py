@@ -406,4 +406,4 @@ def _failure(name: str, message: str) -> str:
     missing = _MISSING.search(message)
     if missing is None:
         return f"{name}: {message}"
-    return f"{name} reads {missing[1]}, which was not built yet; materialize what it depends on first"
+    return f"{name} reads {missing[1]}, which was not built yet; materialize its upstream assets first"

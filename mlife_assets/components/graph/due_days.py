@@ -64,7 +64,7 @@ def build_due_days_sensor(
         """Request the due run, unless another is in progress."""
         now = platform.home.clock.now()
         if is_something_running(context.instance, now):
-            return dg.SkipReason("A run is in progress; what is due runs after it.")
+            return dg.SkipReason("A run is in progress; the due run follows it.")
         try:
             work = find_due_work(platform, context.instance)
         except NotFoundError as error:

@@ -61,7 +61,7 @@ catalog_job = dg.define_asset_job(
     "catalog_job",
     selection=dg.AssetSelection.assets(["events", "event_catalog"]),
     executor_def=dg.in_process_executor,
-    description="What the event log holds, and whether it is intact.",
+    description="Contents of the event log, and whether it is intact.",
 )
 
 JOBS = [history_job, features_job, lifecycle_backtest_job, ingest_job, metrics_job, catalog_job]

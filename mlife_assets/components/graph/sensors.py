@@ -297,7 +297,7 @@ def dashboard_refresh_sensor(
     description="Writes an alert for every failed run: which job, which partition, what failed first.",
 )
 def run_failure_alert_sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[BoardPorts]) -> None:
-    """Keep one alert per failed run below `alerts/`; that alerts could not be sent is none, or it would never end."""
+    """Write an alert to `alerts/` for each failed run, except runs that send alerts: those would alert without end."""
     run = context.dagster_run
     if run.job_name == ALERT_JOB:
         return
@@ -371,7 +371,7 @@ def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[Boar
     """Remove tables older than the policy allows, and log them."""
     policy = platform.policies.retention
     for removed in prune(platform.lake, policy, SystemClock().now().date()).values():
-        said = "removed what is over %d days older than its newest: %d tables from %s to %s"
+        said = "removed partitions over %d days older than their newest: %d tables from %s to %s"
         context.log.info(said, policy.table_days, len(removed), removed[0], removed[-1])
 
 
@@ -430,6 +430,6 @@ def build_schedules(status: dg.DefaultScheduleStatus, *, runs_days: bool = True)
             cron_schedule="30 5 * * 0",
             execution_timezone="UTC",
             default_status=dg.DefaultScheduleStatus.STOPPED,
-            description="Removes pairs and scores of days long past; what is removed is gone, so a person turns it on.",
+            description="Removes pairs and scores of days long past for good, so a person turns it on.",
         ),
     ]

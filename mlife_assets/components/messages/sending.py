@@ -173,7 +173,7 @@ def require_bound(platform: BoardPorts, plan: MessagePlan) -> list[str]:
     )
     if found:
         raise GateClosedError(
-            f"the stored plan {plan.plan_id} of {day} is not what was planned, so nothing is sent: {'; '.join(found)}. "
+            f"the stored plan {plan.plan_id} of {day} was changed, so nothing is sent: {'; '.join(found)}. "
             f"Find out who changed it, then materialize message_plan again ({RUNBOOK})"
         )
     return held

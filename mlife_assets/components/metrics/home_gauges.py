@@ -68,7 +68,7 @@ def model_gauges(views: Iterable[ModelPorts]) -> Iterator[Gauge]:
             alarms.append(({**model, "report": name}, float(report.status == "alarm")))
     yield Gauge("mlife_champion_info", "Which version serves, always 1", tuple(serving))
     yield Gauge("mlife_champion_since_timestamp_seconds", "Since when it serves", tuple(since))
-    yield Gauge("mlife_verdict_info", "What was decided on the newest day, always 1", tuple(verdicts))
+    yield Gauge("mlife_verdict_info", "The verdict of the newest day, always 1", tuple(verdicts))
     yield Gauge("mlife_monitoring_alarm", "Whether a report of the newest day alarms", tuple(alarms))
 
 

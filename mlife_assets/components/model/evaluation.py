@@ -84,7 +84,7 @@ def _rankings(
         keys.LABELLED_EXAMPLES,
     ],
     kinds={"numpy"},
-    description="Challenger against champion and human: who ranks what people were shown by what they applied to.",
+    description="Challenger against champion and human: whose ranking of the shown jobs fits the applications best.",
     **daily_asset(GROUP, "model"),
 )
 @says_why

@@ -63,7 +63,7 @@ def fit_folds(context: dg.AssetExecutionContext, platform: ModelPorts, day: date
     marts = training_marts(platform)
 
     def fit(first: date) -> dict[str, Any]:
-        context.log.info("the fold from %s, by what was known on that day", first)
+        context.log.info("the fold from %s, by rows known on that day", first)
         training, policy = marts.training_set(first), fit_policy(platform, day, first)
         artifact = _fitted_before(platform, day, first, training, policy)
         artifact = artifact or fitted_artifact(context, platform, training, policy)
@@ -117,7 +117,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
         key=graph.key(GROUP, "fold_models"),
         deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), *graph.learned_examples],
         kinds=graph.kinds,
-        description="The challenger's recipe as of the start of each fold: models that have not seen what they judge.",
+        description="The challenger's recipe as of the start of each fold: out-of-fold models.",
         **graph.daily(GROUP, "model"),
     )
     @says_why

@@ -113,7 +113,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         key=graph.key(GROUP, "data_quality_report"),
         deps=[*graph.tables, graph.key("model", "monitoring_reference")],
         kinds={"numpy"},
-        description="Is what arrived what it claims to be, and is every feature what raw events give? A fault blocks.",
+        description="Checks of arrived rows, and of features against raw events. A fault blocks.",
         **graph.daily(GROUP, "monitoring"),
     )
     @says_why
@@ -366,7 +366,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
             "concept_drift_report",
             "outcomes_are_as_expected",
             concept.REPORT,
-            "Green when mature outcomes match what the champion expects.",
+            "Green when mature outcomes match the champion's expectations.",
         ),
     ]
 

@@ -264,7 +264,7 @@ def summarise(platform: BoardPorts, last_day: date, seconds: dict[str, float]) -
     """Return the summary of a demo that ran until `last_day`. Raises InvalidInputError if texts leave no record."""
     first, record = platform.settings.days.first_lived_date, platform.home.messengers.texts_record
     if record is None:
-        raise InvalidInputError("the summary counts what the provider of texts has on record; unset MLIFE_DEPLOYMENT")
+        raise InvalidInputError("the summary needs the simulated provider's records of texts; unset MLIFE_DEPLOYMENT")
     verification = audit_log(platform.home).verification
     ingests = [platform.tables.read_report(INGEST_REPORT, day) for day in platform.tables.report_days(INGEST_REPORT)]
     promotions, gains = platform.of_model().registry.events("promotion_decided"), _gains(platform, last_day)

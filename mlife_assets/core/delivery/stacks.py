@@ -19,7 +19,7 @@ from mlife_assets.core.errors import InvalidInputError
 
 _ACTIONS = {"Add": "added", "Remove": "removed", "Import": "taken over", "Dynamic": "decided while it is executed"}
 _REPLACED = {"True": "replaced", "Conditional": "changed, perhaps replaced", "False": "changed"}
-_POLICIES = {"Retain": "what it held stays", "ReplaceAndRetain": "the old one stays", "Snapshot": "a snapshot stays"}
+_POLICIES = {"Retain": "its content stays", "ReplaceAndRetain": "the old one stays", "Snapshot": "a snapshot stays"}
 MAXIMUM_VALUE = 200
 """Letters of a value that are shown; the change set has the rest."""
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -205,7 +205,7 @@ def _locked(resource: Mapping[str, Any], known: Mapping[str, Any], today: date) 
         rule = lock["Rule"]["DefaultRetention"]
         mode, days = (known.get(rule[name], rule[name]) for name in ("Mode", "Days"))
         who = "for everybody" if mode == "COMPLIANCE" else "unless its policy and the lock are changed first"
-        return f": {mode}, what is written today is locked until {today + timedelta(days=int(days))}, {who}"
+        return f": {mode}, objects written today are locked until {today + timedelta(days=int(days))}, {who}"
     if "LockConfiguration" in given:
         who = "for everybody" if known["Environment"] == "prod" else "unless the lock is taken off"
         return f": a backup of today is kept until {today + timedelta(days=int(known['BackupRetentionDays']))}, {who}"
@@ -324,7 +324,7 @@ def _properties(details: Iterable[Mapping[str, Any]]) -> Iterator[PropertyChange
 
 
 def to_be_made(stack: StackInputs) -> tuple[Change, ...]:
-    """Return the most that a waiting stack will add: conditions of its template may leave some out."""
+    """Return all resources that a waiting stack may add; conditions in its template may leave some out."""
     return tuple(Change("added", name, kind, ()) for name, kind in sorted(stack.adds.items()))
 
 

@@ -445,7 +445,7 @@ def _evenly(places: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
 
 
 def _repeats(rows: npt.NDArray[np.uint64], others: npt.NDArray[np.uint64]) -> int:
-    """Return how many rows occur among others."""
+    """Return the number of rows that occur among others."""
     if len(others) == 0:
         return 0
     rows, others = np.sort(rows), np.sort(others)

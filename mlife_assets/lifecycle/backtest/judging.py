@@ -36,7 +36,7 @@ def served_window(history: History, as_of: date, since: date) -> GateWindow | st
     inside = history.known(as_of, since=first)
     positives = int(np.count_nonzero(history.outcome[inside]))
     sentence = f"The gate's window begins on {first}: {len(inside):,} mature rows with {positives:,} positives"
-    return GateWindow(first, last, f"{sentence}, held against what was served for them.")
+    return GateWindow(first, last, f"{sentence}, compared with the scores served for them.")
 
 
 def holdout_window(history: History, as_of: date, last_training_day: date | None) -> GateWindow | str:

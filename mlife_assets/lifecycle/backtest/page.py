@@ -188,7 +188,7 @@ def policies_note(result: BacktestResult) -> str:
         f"Intervals of {100 * result.policies[0].score.average_precision.level:.0f} % from blocks of "
         f"{backtest['bootstrap_block_days']} days. Within periods: of each period's rows alone, averaged by positives. "
         "Trainings are decisions to train; fits are the models that they took, each charged once to every policy that "
-        "asked for it. A twin of the first champion, fitted without the newest rows, says what is normal to it."
+        "asked for it. A twin of the first champion, fitted without the newest rows, shows its normal variation."
     )
 
 
@@ -321,7 +321,7 @@ def work_charts(result: BacktestResult) -> Markup:
         span,
         width=WIDTH,
         height=HEIGHT,
-        subtitle="only what has matured may train, judge or alarm",
+        subtitle="only mature labels may train, judge or alarm",
     )
     return join(render_chart(trainings), render_chart(labels))
 

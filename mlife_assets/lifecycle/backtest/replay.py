@@ -265,21 +265,20 @@ def limits(history: History, governed: Contestant) -> tuple[str, ...]:
     policy = history.model.backtest
     return (
         *_unjudged(history, governed),
-        "A replay shows what the policies would have done with this one history. Another history may favour another.",
-        "What is served changes nothing in a replay: outcomes are those of the file, whatever a model would have "
-        "chosen.",
+        "A replay shows the policies on this one history. Another history may favour another.",
+        "Served scores change nothing in a replay: outcomes are those of the file, whatever a model would have chosen.",
         "The first champion was installed ungated, the same for all policies, "
         f"after at least {policy.warmup_days} days.",
         HELD,
-        "Quality checks see what a file shows: missing values and closed vocabularies. What landed late or twice is "
-        "not in it.",
-        "What is normal is learned from the weeks before a model serves. Where these hold the change that it was "
+        "Quality checks see the file alone: missing values and closed vocabularies. Rows that landed late or twice "
+        "are not in it.",
+        "Normal variation is learned from the weeks before a model serves. Where these hold the change that it was "
         "trained for, monitoring of it is blunt until its next training; of every_alarm most, whose weeks are older.",
     )
 
 
 def _unjudged(history: History, governed: Contestant) -> list[str]:
-    """Return how long outcomes were too few to monitor, and the requirement."""
+    """Return a sentence on windows with too few outcomes to monitor, and the requirement; none without such windows."""
     if not isinstance(governed, Watching) or not governed.windows_without_outcomes:
         return []
     needed = history.model.monitoring.minimum_mature_positives

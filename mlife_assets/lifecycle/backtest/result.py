@@ -105,7 +105,7 @@ def _of_constant(measured: Measured, names: list[str]) -> list[str]:
     worse = [name for name in models if measured.log_loss.gain(name, CONSTANT).upper < 0]
     said = []
     for is_ranking, advice in (
-        (True, "rank by these models, and do not read what they say as probabilities"),
+        (True, "rank by these models, and do not read their scores as probabilities"),
         (False, "these models are not shown to rank better either"),
     ):
         listed = [

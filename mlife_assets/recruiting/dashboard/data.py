@@ -198,7 +198,7 @@ def _arms_of(day: date, arms: Mapping[str, Row]) -> ArmsOfDay:
 
 
 def lift_words(lift: Lift) -> str:
-    """Return what may be said of a lift: whether it is shown and its bounds, or when it will be known how well."""
+    """Return a lift in words: whether it is shown, with its bounds, or when it will be known how precisely."""
     now = lift.newest
     if now.claim == "blanked":
         held = lift.arms.holdout.people
@@ -452,7 +452,7 @@ class Lift:
     """Effect of an application on applies, by intention to treat over the whole experiment.
 
     Attributes:
-        looks: what may be said at the end of each day that is closed, the oldest first.
+        looks: the claims at the end of each closed day, the oldest first.
         arms: sums of both arms on the newest of these days.
         share: of people who should be in the holdout.
         open_until: day on which the newest day is closed; None where it is.

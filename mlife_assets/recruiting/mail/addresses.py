@@ -91,7 +91,7 @@ def _decoded(written: str | None) -> str | None:
     plain = _BYTE.sub(lambda found: chr(int(found[1], 16)), written)
     if "%" in _BYTE.sub("", written) or not _SENT_AT_LOGIN.fullmatch(plain):
         raise InvalidInputError(
-            "user or password is empty, has a % that no two hexadecimal digits follow, or holds what is no printable "
+            "user or password is empty, has a % that no two hexadecimal digits follow, or a sign that is no printable "
             "ASCII, which no login sends; write % as %25, and give the relay a password of ASCII"
         )
     return plain

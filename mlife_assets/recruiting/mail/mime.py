@@ -240,7 +240,7 @@ class Stationery:
         envelope = Envelope(f"bounces+{wire_id}", recipient, mime)
         said = [("text/plain", _lines(mail.text)), ("text/html", _lines(mail.html))]
         if _as_read(message_from_bytes(mime)) != ([(name, headers[name][0]) for name in _HEADERS], said):
-            raise InvalidInputError(f"the mail {message_id} does not read back as what was approved; plan it again")
+            raise InvalidInputError(f"the mail {message_id} does not read back as the approved text; plan it again")
         return envelope
 
     @cached_property

@@ -66,9 +66,9 @@ _NOT_SAID = re.compile(
     r"^[\"\u201c][^\"\u201d]{10,}[\"\u201d]\W+[\w .]{2,40}$",
     re.IGNORECASE,
 )
-"""Where a footer begins: who may read the mail, or how to end those of somebody else. It is nobody's request."""
+"""Start of a footer: a notice on confidentiality, or on unsubscribing from somebody else's mails. Never a request."""
 _SPEAKS = re.compile(r"\bi\b|\bmy request\b|(?:mail|writ|send|bother|spamm)ing me\b|(?:e?mail|remove|take) me\b", re.I)
-"""Somebody's own words are none, whatever they begin like."""
+"""Words in the first person are no footer, even if they begin like one."""
 
 _MARKUP = re.compile(r"(<[^<>]*>)")
 _TAG = re.compile(r"<(/?)([a-z0-9]+)", re.IGNORECASE)
@@ -184,7 +184,7 @@ def _own_subjects(subject: str) -> list[str]:
 
 
 def _is_automatic(message: Message, subject: str, mailbox: str, *, is_answer: bool) -> bool:
-    """Return whether a machine answers or sends to many (RFC 3834, and what programs write instead).
+    """Return whether a mail is automatic or bulk (by RFC 3834, and by headers of older programs).
 
     An answer to a mail of ours has to say so: mails of people have the weaker marks, too.
     """
@@ -199,7 +199,7 @@ def _is_automatic(message: Message, subject: str, mailbox: str, *, is_answer: bo
 
 
 def _address(written: str) -> str | None:
-    """Return the first address of a header, else what stands there instead of one; None if nothing does."""
+    """Return the first address of a header, else its text; None if it is empty."""
     written, found = written[:_HEADER_LONGEST].strip(), []
     with suppress(RecursionError):  # comments within comments
         found = [address for _, address in getaddresses([written])]

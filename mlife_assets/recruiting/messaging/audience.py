@@ -40,7 +40,7 @@ CHOSEN = ("is_exploration", "slice", "propensity", "exploration_propensity", "ex
 
 
 CONSENT = {Channel.SMS: "is_consented", Channel.EMAIL: "is_consented_email", Channel.CALL: "is_consented"}
-"""Columns of `user_features`. Who agreed to texts may be called by a person at the same number."""
+"""Columns of `user_features`. A user who agreed to texts may be called at the same number."""
 
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ def reachable_users(users: pa.Table) -> pa.Table:
 
 
 def of_audience(users: pa.Table, scores: pa.Table, entity: str, minimum_probability: float) -> pa.Table:
-    """Return the users whom another model's scores choose; who was not scored is not chosen.
+    """Return the users whom another model's scores choose; users without a score are not chosen.
 
     Args:
         users: one row per user: `user_id`.

@@ -82,7 +82,7 @@ def text_offers(jobs: pa.Table, application: Application, stamps: Stamps, review
 
 
 def text_bodies(offered: OfferedJobs) -> Bodies:
-    """Return what writes texts: the wording of the one job, with the link of the message."""
+    """Return the writer of texts: the wording of the one job, with the link of the message."""
 
     def bodies(messages: Sequence[Message]) -> list[str]:
         return [offered.offers[job_id].body(one.message_id) for one in messages for (job_id,) in (one.job_ids,)]

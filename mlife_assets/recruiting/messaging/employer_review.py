@@ -50,7 +50,7 @@ class EmployerReviews:
 
 
 def reviews_of(decisions: Iterable[Decision], *, until: datetime) -> EmployerReviews:
-    """Return what decisions come to.
+    """Return the verdict that follows from the decisions.
 
     Args:
         decisions: in the order in which they were made. A refusal counts at once.

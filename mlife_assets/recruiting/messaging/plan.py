@@ -138,7 +138,7 @@ class _Shape:
 
 
 def plan_policy_version(application: Application, contact: ContactPolicy) -> str:
-    """Return the hash of what shapes a plan: its title and whether it may be approved automatically do not."""
+    """Return the hash of all settings that shape a plan: not title and automatic approval."""
     policy = replace(application.policy, auto_approve_within_limits=False)
     return policy_version(_Shape(replace(application, title=application.name, policy=policy), contact))
 
@@ -268,7 +268,7 @@ def build_plan(
         contact: limits across applications.
         as_of: partition day.
         now: instant at which it would be sent.
-        stamps: who sends.
+        stamps: sender and keys.
         reviews: whose words may be sent; needs `jobs.employer_id`.
 
     Raises:
@@ -386,7 +386,7 @@ def reserve_exploration(
 
 
 def exploration_limit(share: float, budget: int, users: int) -> int:
-    """Return how many texts of a day explore at most: a share of what can be sent."""
+    """Return the most texts of a day that explore: a share of the texts that can be sent."""
     return math.ceil(share * min(budget, users))
 
 

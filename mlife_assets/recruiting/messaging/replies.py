@@ -53,7 +53,7 @@ class Effect:
 
 
 def effect_of_reply(keyword: str, policy: MessagingPolicy, channel: str = Channel.SMS) -> Effect:
-    """Return what follows from a reply by a channel: STOP lasts, START lifts, OTHER pauses, HELP does nothing.
+    """Return the effect of a reply on a channel: STOP lasts, START lifts, OTHER pauses, HELP does nothing.
 
     All of them in that channel alone, but for STOP_ALL, which ends every one.
     """
@@ -69,7 +69,7 @@ def effect_of_reply(keyword: str, policy: MessagingPolicy, channel: str = Channe
 
 
 def effect_of_review(verdict: str, channel: str = Channel.SMS) -> Effect:
-    """Return what follows from reading an unclear reply: `harmless` lifts its pause, `opt_out` is a STOP.
+    """Return the effect of reviewing an unclear reply: `harmless` lifts its pause, `opt_out` is a STOP.
 
     Raises:
         InvalidInputError: another verdict.

@@ -298,7 +298,7 @@ def _of_users(table: pa.Table, user_ids: list[str]) -> pa.Table:
 
 
 def _shown(pairs: pa.Table) -> pa.Table:
-    """Return what recruiters see, distances rounded to 100 m."""
+    """Return the facts that recruiters see, distances rounded to 100 m."""
     empty = pa.array([""] * pairs.num_rows, pa.string())
     columns = {name: pairs[name] for name in KEYS} | dict.fromkeys(TO_FILL_IN, empty)
     columns |= {name: pairs[name] for name in FACTS}

@@ -1,4 +1,4 @@
-"""Logged feature rows against rows derived again: what differs, to the bit.
+"""Logged feature rows against rows derived again: the differences, to the bit.
 
 Concept: every column of the mart that a model, a check or a text relies on has its definition here a second time, in
 other words. The meaning is that of the mart's documentation; where the two disagree, one of them is wrong. The second
@@ -85,7 +85,7 @@ def pair_rows(pairs: pa.Table, users: pa.Table, jobs: pa.Table) -> pa.Table:
 
 
 def compare_rows(logged: pa.Table, recomputed: pa.Table, columns: Sequence[str]) -> tuple[Mismatch, ...]:
-    """Return what differs, in the order of `columns`.
+    """Return the differences, in the order of `columns`.
 
     Args:
         logged: n rows with `user_id`, `job_id` and `columns`; a pair occurs once.

@@ -108,7 +108,7 @@ class CallList:
 
     Attributes:
         as_of_date: the day.
-        recruiters: who calls, with or without a call.
+        recruiters: callers, with or without a call.
         rows: ordered by recruiter as in the policy, then by position.
         left_out: account -> why nobody calls them, ordered by account.
     """

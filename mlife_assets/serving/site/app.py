@@ -82,7 +82,7 @@ NEWEST, CONVERTED, RANKED = 20, 10, 5
 FARTHEST = tuple(reversed(CONVERSIONS.values()))
 SHOWN_APART = {"body", "reasons"}
 STAGES = {
-    "raw events": "What was known",
+    "raw events": "Known facts",
     "model": "The model",
     "prediction": "The score",
     "plan": "The plan",
@@ -270,7 +270,7 @@ class _Site:
         return f"{self._ui_url}/asset-groups" if asset is None else f"{self._ui_url}/assets/{asset}{selection}"
 
     def failed(self, status: int) -> Callable[[Request, Exception], Response]:
-        """Return what answers an error of ours: its words, cut where they say what to do."""
+        """Return a handler that answers errors of ours, split into fault and remedy."""
 
         def answer(request: Request, error: Exception) -> Response:
             message, _, remedy = str(error).partition("; ")

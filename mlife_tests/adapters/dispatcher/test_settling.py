@@ -174,7 +174,7 @@ def test_who_got_a_message_on_a_day_that_the_ledger_knows_nothing_of_is_left_out
 
 def test_nothing_is_taken_for_unsent_while_the_provider_cannot_be_asked(ledger):
     (key,) = plan(ledger, "a", JOB_OF_THE_DAY, DAY, NOW)
-    with pytest.raises(GateClosedError, match="could not be asked what it took") as caught:
+    with pytest.raises(GateClosedError, match="could not be asked about its sends") as caught:
         find_forgotten(ledger, Provider(unreadable=frozenset({key})), JOB_OF_THE_DAY, DAY, NOW)
     assert "+1212" not in str(caught.value)
 
