@@ -220,7 +220,7 @@ def test_a_name_that_no_provider_had_gives_no_file(ledger, log, store):
     outbox(ledger, log, store).publish()
     (key,) = store.list("events/event_type=message_submitted")
     (store.root / key).write_bytes(b"")
-    with pytest.raises(IntegrityError, match="no longer give its rows"):
+    with pytest.raises(IntegrityError, match="no longer gives its rows"):
         LedgerOutbox(ledger, ParquetEventLog(store), store, providers={"sms": "carrier"}).heal()
 
 
