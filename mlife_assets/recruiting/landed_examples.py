@@ -1,4 +1,4 @@
-"""What we hand to the people who deliver files: JSON Schema and a few plausible rows of each landed event type.
+"""Help for the people who deliver files: JSON Schema and a few plausible rows of each landed event type.
 
 Concept: both follow from the same columns as validation does, so they cannot say otherwise, and a type that is added
 has them, too. The schema is about one row, with times and days as ISO 8601 text; what holds between rows and columns is

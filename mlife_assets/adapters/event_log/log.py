@@ -341,7 +341,7 @@ class RememberedEvents:
 
 
 def _python_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Return rows as `to_pylist` does, which for a time imports pandas: most of the start-up time."""
+    """Return rows as `to_pylist` does, but without pandas, whose import for times takes most of the start-up."""
     columns = [
         [None if at is None else EPOCH + timedelta(microseconds=at) for at in column.cast(pa.int64()).to_pylist()]
         if column.type == TIMESTAMP

@@ -165,7 +165,7 @@ class Sealer:
         raise NotFoundError(f"head {sequence} is in no store")
 
     def _require_damaged(self, store: HeadStore, newest: SignedHead) -> None:
-        """Raise IntegrityError when the other bytes are a signed head, too: two histories were signed."""
+        """Raise IntegrityError if the other store's bytes are a valid head, too: then two histories were signed."""
         sequence = newest.head.sequence
         try:
             read_head(sequence, store.get(sequence), self.pins.by_id(), store.name)

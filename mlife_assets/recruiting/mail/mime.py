@@ -107,7 +107,7 @@ def read_unsubscribe_token(token: str, key: bytes) -> Unsubscription | None:
 
 @dataclass(frozen=True)
 class LinkUse:
-    """A use of the link, which is in the ledger as a message of the account that says STOP by mail."""
+    """A use of the unsubscribe link; the ledger records it as a STOP by mail of the account."""
 
     inbound_id: str
     user_id: str
@@ -160,7 +160,7 @@ class Envelope:
 
 
 class Stationery:
-    """Makes mails under one letterhead, and recognises what comes back of them.
+    """Makes mails under one letterhead, and recognises answers to them.
 
     Args:
         letterhead: who sends.
@@ -184,7 +184,7 @@ class Stationery:
         return f"{local}@{self.letterhead.domain}"
 
     def message_ids_in(self, text: str) -> Iterator[str]:
-        """Yield the ids of our messages that a text names, in ids or return paths, each with a check that is right."""
+        """Yield the ids of our messages in a text, from ids or return paths; those with a wrong check are skipped."""
         for found in self._ids.finditer(text):
             message_id, check = found[1].removeprefix("bounces+"), found[2]
             if link_token(message_id, self._checks) == check:
