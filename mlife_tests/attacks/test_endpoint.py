@@ -13,10 +13,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mlife_assets.cli import app
+from mlife_assets.core.scoring.scorer import LightGBMScorer
+from mlife_assets.serving.app import create_app
 from mlife_assets.serving.connections import ConnectionLimits
 from mlife_assets.serving.requests import RequestLimits
 
@@ -37,7 +40,7 @@ from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.connections import ConnectionLimits, server_config
 from mlife_assets.serving.requests import RequestLimits
-path, token, header_seconds, body_seconds = sys.argv[1:]
+path, header_seconds, body_seconds = sys.argv[1:]
 spec = importlib.util.spec_from_file_location("models", path)
 models = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(models)
@@ -46,7 +49,7 @@ listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen(128)
 print(listener.getsockname()[1], flush=True)
-app = create_app({"m": lambda: scorer}, RequestLimits(body_seconds=float(body_seconds)), token=token or None)
+app = create_app({"m": lambda: scorer}, RequestLimits(body_seconds=float(body_seconds)))
 limits = ConnectionLimits(connections=100, header_seconds=float(header_seconds))
 uvicorn.Server(server_config(app, limits, log_level="critical")).run(sockets=[listener])
 """
@@ -79,9 +82,10 @@ class Endpoint:
         return self.process.memory_info().rss
 
 
-def served(token: str) -> Iterator[Endpoint]:
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
     models = Path(__file__).resolve().parent.parent / "tiny_models.py"
-    command = [sys.executable, "-c", SERVER, str(models), token, str(HEADER_SECONDS), str(BODY_SECONDS)]
+    command = [sys.executable, "-c", SERVER, str(models), str(HEADER_SECONDS), str(BODY_SECONDS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             endpoint = Endpoint(int(process.stdout.readline()), psutil.Process(process.pid))
@@ -92,13 +96,11 @@ def served(token: str) -> Iterator[Endpoint]:
 
 
 @pytest.fixture(scope="module")
-def endpoint() -> Iterator[Endpoint]:
-    yield from served("")
-
-
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[Endpoint]:
-    yield from served(TOKEN)
+def guarded(serve: Callable[..., Any], tiny_models: ModuleType) -> Iterator[Endpoint]:
+    """Return an endpoint of this process that asks for the token."""
+    scorer = LightGBMScorer(tiny_models.tiny_artifact(1), threads=1)
+    with serve(create_app({"m": lambda: scorer}, token=TOKEN)) as url:
+        yield Endpoint(int(url.rpartition(":")[2]), psutil.Process())
 
 
 def is_closed(opened: socket.socket, seconds: float) -> bool:
