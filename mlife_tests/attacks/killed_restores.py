@@ -1,4 +1,4 @@
-"""Restores that are killed at each n-th write, one after the other: `python killed_restores.py BACKUP FOLDER KEY N`.
+"""Restores that are killed at each write, one after the other: `python killed_restores.py BACKUP FOLDER KEY`.
 
 Each restore is a process of its own, which kills itself with signal 9 before one of its writes; another then restores
 again. Processes are forked from this one, which has imported everything and opened nothing. Prints what each left.
@@ -90,11 +90,11 @@ def in_child(work: Callable[[], Any]) -> tuple[int, Any]:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), orjson.loads(data) if data else None
 
 
-def main(backup: str, folder: Path, key: str, step: int) -> list[dict[str, Any]]:
+def main(backup: str, folder: Path, key: str) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     lake = os.environ.get("MLIFE_LAKE")
     while True:
-        number, home = len(told) * step, folder / str(len(told)) / "home"
+        number, home = len(told), folder / str(len(told)) / "home"
         if lake is not None:
             os.environ["MLIFE_LAKE"] = f"{lake}/{number}"
 
@@ -116,4 +116,4 @@ def main(backup: str, folder: Path, key: str, step: int) -> list[dict[str, Any]]
 
 
 if __name__ == "__main__":
-    print(orjson.dumps(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))).decode())
+    print(orjson.dumps(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])).decode())
