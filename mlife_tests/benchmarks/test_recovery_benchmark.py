@@ -51,6 +51,7 @@ def tables() -> ModuleType:
     return sys.modules["monitored_market.tables"]
 
 
+@pytest.mark.proof
 def test_the_first_champion_serves_on_the_day_of_the_drift_and_its_folds_score_its_reference(begun: Any) -> None:
     ports, day = begun.of_model(), begun.market.day
     [reign] = ports.registry.history()

@@ -275,6 +275,7 @@ def test_flights_of_a_winter_by_an_estimator(answer_of, refusal_of, tmp_path, fl
     assert (out / "plots" / "shap.png").read_bytes()[:4] == PNG
 
 
+@pytest.mark.proof
 def test_flights_of_new_york(run, tmp_path, flights):
     shipped = json.loads((ROOT / "examples" / "nycflights13.json").read_text())
     shipped["training"] |= {"learning_rate": 0.3, "trees_maximum": 30}  # fewer, larger steps
