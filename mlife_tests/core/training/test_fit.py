@@ -84,14 +84,13 @@ def test_a_model_ranks_better_than_the_recruiters_on_new_people(job_pairs: Modul
     assert human + 0.02 < found <= best + 0.01
 
 
-def test_same_data_and_code_give_the_same_version_in_fresh_processes(artifact: ModelArtifact) -> None:
+def test_same_data_and_code_give_the_same_version_in_a_process_that_hashes_otherwise(artifact: ModelArtifact) -> None:
     command = [sys.executable, "-c", PROGRAM, str(FOLDER.parent / "job_pairs.py")]
-    for hash_seed in ("1", "2"):
-        run = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=120, cwd=FOLDER.parents[1],
-            env={"PYTHONHASHSEED": hash_seed},
-        )  # fmt: skip
-        assert run.stdout == artifact.model_version
+    run = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=120, cwd=FOLDER.parents[1],
+        env={"PYTHONHASHSEED": "1"},
+    )  # fmt: skip
+    assert run.stdout == artifact.model_version
 
 
 @pytest.mark.parametrize("cores", [2, 5])
