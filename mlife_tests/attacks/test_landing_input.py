@@ -255,6 +255,7 @@ def of_others(table: pa.Table, copy: int) -> pa.Table:
     return table
 
 
+@pytest.mark.proof
 def test_ten_times_as_many_people_block_the_day(lived, lived_world, tmp_path, monkeypatch):
     def tenfold(*of_a_day: Any) -> pa.Table:
         table = user_snapshot(*of_a_day)
