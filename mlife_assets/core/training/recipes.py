@@ -419,7 +419,7 @@ class FittedStep:
 
 
 def by_age(rows: Rows, recipe: Recipe, policy: TrainingPolicy) -> Rows:
-    """Apply a recipe's use of age: keep the newest rows alone, or weight all; weights of the newest day stay."""
+    """Weigh rows by age as a recipe does: keep the newest rows alone, or weight all; weights of the newest day stay."""
     if rows.day is None or not (recipe.is_aged or recipe.is_newest):
         return rows
     age = (rows.day.max(initial=0) - rows.day).astype(np.float64)

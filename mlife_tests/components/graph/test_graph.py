@@ -177,7 +177,7 @@ def test_a_run_removes_what_is_old_and_says_so(platform: BoardPorts) -> None:
         result = pruning_job.execute_in_process(instance=instance, resources={"platform": platform})
         said = [entry.user_message for entry in instance.all_logs(result.run_id)]
     key = platform.tables.key("candidate_pairs", OLD)
-    assert f"removed what is over 120 days older than its newest: 1 tables from {key} to {key}" in said
+    assert f"removed partitions over 120 days older than their newest: 1 tables from {key} to {key}" in said
     assert platform.tables.days("candidate_pairs") == [NEWEST]
 
 
