@@ -33,7 +33,7 @@ INVARIANTS = 14
 OF_RECORDS = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
 RECORDS = [path for path in OF_RECORDS if not path.stem.endswith("_evidence")]
 RECORD_WORDS, RECORD_LINE_CHARACTERS = 450, 150
-LONGER_RECORDS = {"0011_e": 1520}  # until a page draws its tables from the record; none is added
+LONGER_RECORDS = {"0011_e": 1430}  # until a page draws its tables from the record; none is added
 RECORD_HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST_SCREEN = README.split("\n## ", 1)[0]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -130,11 +129,11 @@ def test_no_page_holds_a_phone_number(opened, lived) -> None:
     assert not any(found.values()), found
 
 
-def test_pages_that_are_only_served_have_no_fault_either(opened, look) -> None:
-    """Those of the lake are looked at where they are made. All share a style: each in one width and scheme."""
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_pages_that_are_only_served_have_no_fault_either(opened, look, width, scheme) -> None:
+    """Those of the lake are looked at where they are made."""
     trace = next(path for path in opened if path.startswith("/messages/msg_"))
-    paths = (trace, "/messages/", "/runbooks/", "/runbooks/drift_alert", "/runbooks/data_quality_fault")
-    for path, (width, scheme) in zip(paths, cycle([(390, "dark"), (1280, "light")])):
+    for path in ("/messages/", trace, "/runbooks/", "/runbooks/drift_alert", "/runbooks/data_quality_fault"):
         seen = look(opened[path]["html"], width, scheme)
         assert (seen.problems, seen.faults, seen.requests) == ([], [], []), path
         assert seen.width <= width, path

@@ -56,11 +56,11 @@ CONTESTANTS: dict[str, type[Contestant]] = {
 }
 PERIODS_WANTED = 52
 HELD = (
-    "Recommended is a weekly refit unless less work is shown to lose at most the margin. On second halves of 40 "
-    "recorded histories, always weekly was within 0.01 of the best: on 31 in average precision, on 39 within periods, "
-    "on 40 in log loss; the recommendation of the first half on 20, 27 and 25: calm halves say little of others."
+    "A weekly refit is recommended whatever less work lost here. On second halves of 40 recorded histories, it was "
+    "within 0.01 of the best: on 31 in average precision, on 39 within periods, on 40 in log loss; the least work that "
+    "was as good on the first half, on 20, 27 and 25."
 )
-"""Success rate of the default recommendation (`benchmarks/results/replays.json`)."""
+"""Success rate of the recommendation (`benchmarks/results/replays.json`)."""
 WEEK_DAYS = 7
 
 

@@ -88,7 +88,7 @@ def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived
     platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
     platform = platform.of_model()
     kept = platform.in_run("a run")
-    for back in (3, 0, 21):
+    for back in (3, 0, 7, 21):
         one = add_days(day, -back)
         assert training_marts(kept).known_rows(one).equals(training_marts(platform).known_rows(one))
         found = training_set_of(kept, one)
