@@ -331,7 +331,7 @@ def findings(month: Month) -> dict[str, Any]:
         for row in home.event_log.read("plan_approved").to_pylist()
         if row["approved_by"] == PERSON
     }
-    sent = [row for row in home.ledger.rows() if row.attempts]
+    sent = [row for row in home.ledger.sends.rows() if row.attempts]
     texted = set(counts["message_id"].to_pylist())
     submitted = {row["message_id"]: row["observed_at"] for row in home.event_log.read("message_submitted").to_pylist()}
     gone = [row for row in sent if row.message_id in texted]

@@ -225,9 +225,9 @@ class Past:
 
         before = self.platform.ledger.positions()
         ledger.add_past(source, move, replies)
-        transitions = self.platform.ledger.transitions(before["transitions"])
+        transitions = self.platform.ledger.sends.transitions(before["transitions"])
         found = transition_events(transitions, providers=self.platform.home.providers)
-        found |= inbound_events(self.platform.ledger.inbound(before["inbound"]))
+        found |= inbound_events(self.platform.ledger.replies.rows(before["inbound"]))
         for event_type, rows in found.items():
             if rows.num_rows:
                 self.log.append(event_type, rows, writer=LEDGER)

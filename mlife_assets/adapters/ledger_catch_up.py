@@ -16,7 +16,7 @@ from typing import Any
 from mlife_assets.adapters.ledger_cross_check import take_over_files
 from mlife_assets.adapters.ledger_outbox import LedgerOutbox
 from mlife_assets.adapters.send_ledger import Move, RestoredSend, SqlLedger, accepted_moves
-from mlife_assets.adapters.send_ledger.ledger import REJECTED
+from mlife_assets.adapters.send_ledger.records import REJECTED
 from mlife_assets.core.errors import IntegrityError
 from mlife_assets.core.ids import event_id
 from mlife_assets.core.windows import add_days
@@ -79,7 +79,7 @@ def catch_up(
         IntegrityError: the ledger is of another deployment, or the log lacks the plan of a send.
     """
     planned = _planned(outbox)
-    foreign = [row.message_id for row in ledger.rows() if row.attempts and row.message_id not in planned]
+    foreign = [row.message_id for row in ledger.sends.rows() if row.attempts and row.message_id not in planned]
     if foreign:
         raise IntegrityError(
             f"the ledger holds {len(foreign)} texts that this event log never planned (such as {foreign[0]}): it is "
@@ -87,16 +87,16 @@ def catch_up(
         )
     switches = _switches(ledger, outbox)  # before numbering moves on: a switch is known by its number
     is_behind = any(ledger.positions().get(name, 0) < last for name, last in signed.items())
-    if vouches or is_behind or not ledger.recorded_files():
+    if vouches or is_behind or not ledger.log_files.recorded():
         take_over_files(ledger, outbox.event_log)
-    ledger.continue_after(signed)
+    ledger.restoring.continue_after(signed)
     approvals = _approvals(ledger, outbox) + _rejections(ledger, outbox)
     logged = _sends(outbox, planned)
-    sends = ledger.restore_sends(logged)
+    sends = ledger.restoring.restore_sends(logged)
     inbound = _inbound(ledger, outbox)
     asked = _asked(ledger, outbox, planned)
-    known = ledger.attempts([row["message_id"] for row in asked])
-    found = ledger.restore_sends(
+    known = ledger.sends.attempts([row["message_id"] for row in asked])
+    found = ledger.restoring.restore_sends(
         [
             _restored(
                 row, accepted_moves(accepted.provider_message_id, attempt=known.get(key, ("", 0))[1] + 1, now=now)
@@ -105,7 +105,7 @@ def catch_up(
             if (accepted := find(row["channel"], key := row["message_id"])) is not None
         ]
     )
-    ledger.mark_caught_up(signed.get("transitions", 0), now=now)
+    ledger.restoring.mark_caught_up(signed.get("transitions", 0), now=now)
     outbox.publish(is_position_trusted=False)
     return CaughtUp(sends, found, inbound, switches, approvals)
 
@@ -176,12 +176,12 @@ def _inbound(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     for row in sorted(rows, key=lambda row: (row["observed_at"], row["occurred_at"], row["inbound_id"])):
         at = {"received_at": row["occurred_at"], "now": row["observed_at"]}
         said = (row["inbound_id"], row["user_id"], row["keyword"])
-        count += ledger.record_inbound(*said, **at, channel=row["channel"] or Channel.SMS)
+        count += ledger.replies.record(*said, **at, channel=row["channel"] or Channel.SMS)
     return count
 
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
-    known = {(row["is_paused"], row["at"]) for row in ledger.switches().to_pylist()}
+    known = {(row["is_paused"], row["at"]) for row in ledger.switches.rows().to_pylist()}
     found: dict[int, dict[str, Any]] = {}
     for event_type, is_paused in (("sending_paused", True), ("sending_resumed", False)):
         for row in outbox.logged(event_type, ["event_id", "actor", "reason", "campaign", "occurred_at"]).to_pylist():
@@ -189,7 +189,7 @@ def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
                 facts = {"actor": row["actor"], "reason": row["reason"], "campaign": row["campaign"] or EVERYTHING}
                 found[_sequence_of(event_type, row)] = {"is_paused": is_paused, "at": row["occurred_at"], **facts}
     for sequence, switch in sorted(found.items()):
-        ledger.restore_switch(sequence, **switch)
+        ledger.restoring.restore_switch(sequence, **switch)
     return len(found)
 
 
@@ -206,11 +206,11 @@ def _sequence_of(event_type: str, row: Row) -> int:
 def _approvals(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     count = 0
     for row in outbox.event_log.read("plan_approved").to_pylist():
-        if row["plan_digest"] is None or ledger.approval(row["campaign"], row["as_of_date"]) is not None:
+        if row["plan_digest"] is None or ledger.approvals.of_day(row["campaign"], row["as_of_date"]) is not None:
             continue
         names = ("plan_id", "campaign", "as_of_date", "planned_count", "approved_by", "policy_version", "plan_digest")
         approval = Approval(**{name: row[name] for name in names}, reason=row["reason"] or "from the event log")
-        count += ledger.record_approval(approval, now=row["observed_at"])
+        count += ledger.approvals.record(approval, now=row["observed_at"])
     return count
 
 
@@ -219,7 +219,7 @@ def _rejections(ledger: SqlLedger, outbox: LedgerOutbox) -> int:
     approved = set(outbox.event_log.read("plan_approved", columns=columns)["plan_digest"].to_pylist())
     rows = outbox.event_log.read("plan_rejected").to_pylist()
     return sum(
-        ledger.record_rejection(Rejection(**{name: row[name] for name in REJECTED}), now=row["observed_at"])
+        ledger.approvals.record_rejection(Rejection(**{name: row[name] for name in REJECTED}), now=row["observed_at"])
         for row in rows
         if row["plan_digest"] not in approved  # texts of an approved plan may have been sent, which no rejection undoes
     )
@@ -236,5 +236,5 @@ def _asked(ledger: SqlLedger, outbox: LedgerOutbox, planned: Mapping[str, Row]) 
         (row["campaign"], row["as_of_date"]) for row in approved if row["as_of_date"] > add_days(newest, -ASKED_DAYS)
     }
     rows = [row for row in planned.values() if (row["campaign"], row["as_of_date"]) in days]
-    states = ledger.attempts([row["message_id"] for row in rows])
+    states = ledger.sends.attempts([row["message_id"] for row in rows])
     return [row for row in rows if states.get(row["message_id"], (_S.PLANNED, 0))[0] in _MAY_HAVE_GONE_ON]

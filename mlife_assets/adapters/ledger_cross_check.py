@@ -66,7 +66,7 @@ def require_agreement(
         until: the day that is about to be sent.
     """
     log = outbox.event_log
-    if EARLIER in ledger.recorded_files():
+    if EARLIER in ledger.log_files.recorded():
         take_over_files(ledger, log)
     found = [
         *_behind_its_position(outbox),
@@ -90,7 +90,9 @@ def require_agreement(
 def unknown_files(ledger: SqlLedger, log: ParquetEventLog) -> list[str]:
     """Return the files of consents and reviews that nobody wrote who has the ledger; a key names its content."""
     keys = _files_on_record(log)
-    known = ledger.recorded_files()  # after the listing: others write meanwhile, and record a file before it is there
+    known = (
+        ledger.log_files.recorded()
+    )  # after the listing: others write meanwhile, and record a file before it is there
     return [] if EARLIER in known else [key for key in keys if key not in known]
 
 
@@ -105,7 +107,7 @@ def take_over_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
 
     An earlier release did not record them, or the ledger was lost.
     """
-    ledger.record_files(_files_on_record(log), origin=TAKEN_OVER)
+    ledger.log_files.record(_files_on_record(log), origin=TAKEN_OVER)
 
 
 def _files_on_record(log: ParquetEventLog) -> list[str]:
@@ -136,7 +138,7 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date) -> list[str]:
     pairs = set(zip(events["message_id"].to_pylist(), events["attempt"].to_pylist(), strict=True))
     for message, attempt in pairs:
         logged[message] = max(logged[message], attempt)
-    known = ledger.attempts(sorted(logged))
+    known = ledger.sends.attempts(sorted(logged))
     lost = [message for message, attempt in logged.items() if known.get(message, ("", 0))[1] < attempt]
     waiting = [message for message in logged if known.get(message, ("", 0))[0] in BEFORE_SUBMITTING]
     if waiting:
@@ -148,21 +150,21 @@ def _sends(ledger: SqlLedger, outbox: LedgerOutbox, since: date) -> list[str]:
     unpublished = set(outbox.unpublished_messages())
     unlogged = [
         message
-        for message, attempts in ledger.submitted(since).items()
+        for message, attempts in ledger.sends.submitted(since).items()
         if attempts > logged[message] and message not in unpublished
     ]
     return [*found, *_counted(unlogged, "texts that it published are not in the log")]
 
 
 def _inbound(ledger: SqlLedger, outbox: LedgerOutbox, mark: Path, day: date) -> list[str]:
-    files, texts = outbox.files("inbound_message"), ledger.inbound_ids()
+    files, texts = outbox.files("inbound_message"), ledger.replies.ids()
     left = not_compared(mark, files, texts)
     logged = outbox.rows_of("inbound_message", left, ["inbound_id"])
     unknown = set(logged["inbound_id"].to_pylist()) - set(texts)
     if unknown:
         return _counted(sorted(unknown), "texts from people, STOPs perhaps, are unknown to it")
     move_mark(mark, files, texts, left, day=day)
-    return _counted(ledger.unlisted_stops(), "people are not listed although they said STOP")
+    return _counted(ledger.people.unlisted_stops(), "people are not listed although they said STOP")
 
 
 def not_compared(place: Path, files: Sequence[LogFile], texts: Sequence[str]) -> list[LogFile]:
@@ -194,7 +196,7 @@ def _mark(files: Sequence[LogFile], texts: Sequence[str], until: date) -> dict[s
 
 
 def _switches(ledger: SqlLedger, outbox: LedgerOutbox) -> list[str]:
-    known = {(row["is_paused"], row["actor"], row["at"]) for row in ledger.switches().to_pylist()}
+    known = {(row["is_paused"], row["actor"], row["at"]) for row in ledger.switches.rows().to_pylist()}
     lost = [
         row["actor"]
         for is_paused, event_type in SWITCHED.items()
@@ -210,14 +212,14 @@ def _approvals(ledger: SqlLedger, outbox: LedgerOutbox, since: date) -> list[str
         approved.add(row["plan_digest"])
         if row["plan_digest"] is None:  # of release 0.1.0, whose ledger kept no approvals
             continue
-        approval = ledger.approval(row["campaign"], row["as_of_date"])
+        approval = ledger.approvals.of_day(row["campaign"], row["as_of_date"])
         if approval is None or approval.plan_digest != row["plan_digest"]:
             found.append(f"the approval of {row['plan_id']} for {row['campaign']} {row['as_of_date']} is unknown to it")
     rejected = outbox.event_log.read("plan_rejected", start=since, columns=["plan_id", "plan_digest"])
     found += [
         f"the rejection of {row['plan_id']} is unknown to it"
         for row in rejected.to_pylist()
-        if row["plan_digest"] not in approved and ledger.rejection(row["plan_digest"]) is None
+        if row["plan_digest"] not in approved and ledger.approvals.rejection(row["plan_digest"]) is None
     ]
     return found
 

@@ -53,9 +53,9 @@ class LedgerOutbox:
         self._ledger, self.event_log, self._store = ledger, event_log, store
         self._providers, self._former = providers, former
         self._streams: dict[str, Callable[[int], pa.Table]] = {
-            "transitions": ledger.transitions,
-            "inbound": ledger.inbound,
-            "switches": ledger.switches,
+            "transitions": ledger.sends.transitions,
+            "inbound": ledger.replies.rows,
+            "switches": ledger.switches.rows,
         }
 
     def publish(self, *, is_position_trusted: bool = True) -> dict[str, int]:
@@ -175,7 +175,7 @@ class LedgerOutbox:
     def unpublished_messages(self) -> list[str]:
         """Return the ids of messages that moved since the ledger was published last."""
         position = self.position() or dict.fromkeys(STREAMS, 0)
-        moved: list[str] = self._ledger.transitions(position["transitions"])["message_id"].to_pylist()
+        moved: list[str] = self._ledger.sends.transitions(position["transitions"])["message_id"].to_pylist()
         return moved
 
     def logged(

@@ -85,7 +85,7 @@ class PeopleRegister:
                 written, addresses = self._read(one, wanted)
             except NotGivenError as error:
                 written, addresses, without = {}, dict.fromkeys(wanted), str(error)
-            people = self._ledger.register(self._hashes(addresses), now=now)
+            people = self._ledger.people.register(self._hashes(addresses), now=now)
         return {u: Contact(people[u], written.get(u) is not None, addresses[u], without) for u in wanted}
 
     def account_behind(self, address: str, inbound_id: str, *, now: datetime, channel: Channel = Channel.SMS) -> str:
@@ -109,14 +109,14 @@ class PeopleRegister:
             written = [number for one in (address, f"+{address}") if (number := normalise(one)) is not None]
         hashes = {one: keyed_hash(self._key, one) for one in written}
         for hashed in hashes.values():
-            if (known := self._ledger.account_with(hashed, channel)) is not None:
+            if (known := self._ledger.people.account_with(hashed, channel)) is not None:
                 return known
         for one, hashed in hashes.items():
             if accounts := self._accounts_with(one, channel):
-                self._ledger.register(dict.fromkeys(accounts, hashed), now=now)
+                self._ledger.people.register(dict.fromkeys(accounts, hashed), now=now)
                 return accounts[0]
         stranger = stranger_id(inbound_id)
-        self._ledger.register({stranger: next(iter(hashes.values()), None)}, now=now)
+        self._ledger.people.register({stranger: next(iter(hashes.values()), None)}, now=now)
         return stranger
 
     def _accounts_with(self, address: str, channel: Channel) -> list[str]:
@@ -134,7 +134,7 @@ class PeopleRegister:
     def _mail_accounts(self) -> dict[str, list[str]]:
         """Mail address in lower case -> accounts that the ledger knows."""
         found: dict[str, list[str]] = {}
-        for user_id, address in self._known(Channel.EMAIL, self._ledger.user_ids()).items():
+        for user_id, address in self._known(Channel.EMAIL, self._ledger.people.user_ids()).items():
             if address is not None:
                 found.setdefault(address.lower(), []).append(user_id)
         return found
@@ -142,7 +142,7 @@ class PeopleRegister:
     def require_books(self) -> None:
         """Raise GateClosedError where the owner has named no book, or one cannot be read."""
         for channel in self._books:
-            self._known(channel, self._ledger.user_ids())
+            self._known(channel, self._ledger.people.user_ids())
 
     def rehash(self, *, now: datetime) -> int:
         """Replace all hashes by those of this register's key. Returns how many addresses are known now.
@@ -152,12 +152,12 @@ class PeopleRegister:
         Raises:
             GateClosedError: a book cannot be read; the ledger keeps the old hashes.
         """
-        everybody = self._ledger.user_ids()
+        everybody = self._ledger.people.user_ids()
         channels = [channel for channel in self._books if channel is not Channel.CALL]  # its numbers are those of texts
         read = {channel: self._hashes(self._known(channel, everybody)) for channel in channels}
-        known = self._ledger.rehash(read.pop(Channel.SMS), now=now)
+        known = self._ledger.people.rehash(read.pop(Channel.SMS), now=now)
         for seen in read.values():
-            self._ledger.register(seen, now=now)
+            self._ledger.people.register(seen, now=now)
             known += len({one for one in seen.values() if one is not None})
         return known
 

@@ -97,13 +97,13 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
     platform.home.messengers.people.require_books()  # a key that was changed without them would fit no hash
     if platform.settings.owner.hash_key is None:
         # An account that took over a number belongs to that person, which only the old hashes can show.
-        platform.home.messengers.people.register(platform.ledger.user_ids(), now=now)
+        platform.home.messengers.people.register(platform.ledger.people.user_ids(), now=now)
         platform.home.private.keyring.rotate(NUMBERS)
     known = platform.home.messengers.people.rehash(now=now)
     for record in (platform.deployment.texts_record, platform.deployment.former_texts_record):
         if record is not None:
             record().forget_numbers()
     if as_json:
-        print_json({"numbers": known, "accounts": len(platform.ledger.user_ids())})
+        print_json({"numbers": known, "accounts": len(platform.ledger.people.user_ids())})
         return
     answer_console().print(f"The key is new; {known} numbers are hashed with it, older hashes are gone")

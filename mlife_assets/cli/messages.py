@@ -137,7 +137,7 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.components.shown.present import operator_time
 
     platform = open_platform(settings_of(home))
-    waiting = platform.ledger.unclear_replies()
+    waiting = platform.ledger.replies.unclear()
     bodies = {}
     if waiting:
         until, since = operator_time(platform.of_model()), waiting[0].received_at
@@ -186,7 +186,7 @@ def review(
     reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_platform(settings_of(home))
     now = operator_time(platform.of_model())
-    user_id = platform.ledger.review_reply(inbound_id, verdict.value, actor=actor, now=now, also_of=user)
+    user_id = platform.ledger.replies.review(inbound_id, verdict.value, actor=actor, now=now, also_of=user)
     event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
     platform.event_log.append("reply_reviewed", event, writer=WRITER)
     platform.home.messengers.outbox.publish()

@@ -222,7 +222,7 @@ def one_click_app(platform: BoardPorts) -> Starlette:
             return platform.home.clock.now()
 
     def record(use: LinkUse) -> None:
-        platform.ledger.record_inbound(
+        platform.ledger.replies.record(
             use.inbound_id,
             use.user_id,
             STOP,

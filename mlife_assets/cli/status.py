@@ -231,20 +231,20 @@ def standing_of(platform: BoardPorts) -> Standing:
 
     log, ledger, newest = platform.event_log, platform.ledger, newest_day(platform.of_model())
     record, present = platform.home.messengers.texts_record, operator_time(platform.of_model())
-    unread = (max(0, (present - one.received_at).days) for one in ledger.unclear_replies())
+    unread = (max(0, (present - one.received_at).days) for one in ledger.replies.unclear())
     decision = newest_event(platform.of_model(), "retrain_decided")
     reigns = platform.of_model().registry.history()
-    switches = ledger.switches().to_pylist()
+    switches = ledger.switches.rows().to_pylist()
     suppressed: Counter[str] = Counter()
     sends: Counter[str] = Counter()
     planned = 0
     if newest is not None:
         rows = log.read("message_suppressed", start=newest, end=newest, columns=["reason", "as_of_date"]).to_pylist()
         suppressed.update(row["reason"] for row in rows if row["as_of_date"] == newest)
-        for (_, state), count in ledger.state_counts(newest).items():
+        for (_, state), count in ledger.sends.state_counts(newest).items():
             sends[state] += count
         planned = log.read("message_planned", start=newest, end=newest, columns=["event_id"]).num_rows
-    unsettled = {state: len(ledger.rows(state=state)) for state in ("leased", "submitting", "ambiguous")}
+    unsettled = {state: len(ledger.sends.rows(state=state)) for state in ("leased", "submitting", "ambiguous")}
     return Standing(
         home=platform.settings.home,
         present=present,
@@ -254,7 +254,7 @@ def standing_of(platform: BoardPorts) -> Standing:
         reasons=tuple(decision["sentences"]) if decision else (),
         champion=reigns[-1] if reigns else None,
         promotion=newest_event(platform.of_model(), "promotion_decided"),
-        is_paused=ledger.is_paused(),
+        is_paused=ledger.switches.is_paused(),
         switch=switches[-1] if switches else None,
         planned=planned,
         suppressed=dict(sorted(suppressed.items())),
@@ -278,7 +278,7 @@ def _other(view: ModelPorts) -> OtherModel:
 
 def _last_texts(platform: BoardPorts) -> tuple[Mapping[str, Any], ...]:
     """Return the newest texts that were handed to the provider; the ledger's rows know their state and words."""
-    rows = [row for row in platform.ledger.rows() if row.attempts > 0]
+    rows = [row for row in platform.ledger.sends.rows() if row.attempts > 0]
     rows.sort(key=lambda row: (row.as_of_date, row.updated_at, row.message_id), reverse=True)
     names = ("message_id", "as_of_date", "user_id", "job_id", "state", "body")
     return tuple({name: getattr(row, name) for name in names} for row in rows[:LAST_TEXTS])

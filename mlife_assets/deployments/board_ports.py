@@ -318,7 +318,7 @@ class BoardHome(HomePorts):
         return BoardDays(self.settings, simulated, lambda: self.tables, lambda: self.event_log, self._switches)
 
     def _switches(self) -> Sequence[datetime]:
-        return [at for at in self.ledger.switches()["at"].to_pylist() if at is not None]
+        return [at for at in self.ledger.switches.rows()["at"].to_pylist() if at is not None]
 
     @cached_property
     def intake(self) -> Intake:

@@ -75,7 +75,7 @@ def market_of(home: Home) -> EmbeddedWorld:
 def delivered_messages(home: Home, day: date, by_text: SentRecord, by_mail: SentRecord) -> pa.Table:
     """Return the delivered texts and the jobs in delivered mails of `day` (`texts.DELIVERED_SCHEMA`)."""
     texts, mails = by_text.sent_messages(day), by_mail.sent_messages(day)
-    jobs = {row.message_id: row.job_id for row in home.ledger.rows(as_of_date=day)}
+    jobs = {row.message_id: row.job_id for row in home.ledger.sends.rows(as_of_date=day)}
     rows = [{**row, "job_id": jobs[row["message_id"]]} for row in texts.filter(texts["is_delivered"]).to_pylist()]
     items = home.planned_items(day) if mails.num_rows else {}
     rows += [

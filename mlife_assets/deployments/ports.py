@@ -169,7 +169,7 @@ class HomePorts(ABC):
 
         def record(keys: Sequence[str]) -> None:  # only homes with remembered types record them
             if (ledger := self.ledger_if(is_made=True)) is not None:
-                ledger.record_files(keys)
+                ledger.log_files.record(keys)
 
         lock = self.settings.private_folder / "log.lock"
         alone = partial(alone_in_log, lock, partial(head_stores, self), pins)

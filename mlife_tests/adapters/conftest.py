@@ -106,8 +106,8 @@ def next_numbers() -> Callable[[SqlLedger], list[int]]:
 
     def numbered(ledger: SqlLedger) -> list[int]:
         now, user = datetime(2026, 7, 1, tzinfo=UTC), f"new {next(count)}"
-        ledger.record_inbound(user, user, "HELP", received_at=now, now=now)
-        ledger.pause(actor=user, reason="r", now=now)
+        ledger.replies.record(user, user, "HELP", received_at=now, now=now)
+        ledger.switches.pause(actor=user, reason="r", now=now)
         with write(ledger.engine) as connection:
             facts = {"message_id": user, "user_id": user, "campaign": "c", "as_of_date": now.date(), "attempts": 0}
             ledger._log(connection, [(facts, None, "planned", None, None, now)], now)

@@ -338,10 +338,10 @@ def test_a_password_that_rds_changed_is_read_again(aws: Any, rds: Callable[[str]
     host = rds("first-password")
     address = rds_address(str(host), "database", REGION, tmp_path)
     ledger = SqlLedger(open_schema(address, LEDGER_SCHEMA))
-    assert not ledger.is_paused("job_of_the_day")
+    assert not ledger.switches.is_paused("job_of_the_day")
     rds("second-password")
     ledger.engine.dispose()  # connections of before stay open at RDS, too; new ones are asked for the password
-    assert not ledger.is_paused("job_of_the_day")
+    assert not ledger.switches.is_paused("job_of_the_day")
     ledger.close()
     with sa.create_engine(address, poolclass=sa.NullPool).connect() as connection:
         assert connection.execute(sa.text("SELECT current_user")).scalar() == "mlife"

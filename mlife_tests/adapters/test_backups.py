@@ -68,7 +68,7 @@ def private(tmp_path: Path) -> Path:
     folder = tmp_path / "private"
     plan(folder, "a", "b")
     with opened(folder) as ledger:
-        ledger.suppress("c", now=NOW, reason="asked by post")
+        ledger.people.suppress("c", now=NOW, reason="asked by post")
     write_private(folder / "keys" / "numbers.key", b"00\n")
     write_private(folder / "keys" / "log_heads.pub", b"11\n")
     write_private(folder / "heads" / "00000000.json", b"{}")

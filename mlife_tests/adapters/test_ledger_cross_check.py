@@ -51,7 +51,7 @@ class Deployment:
     def __init__(self, ledger: SqlLedger, folder: Path) -> None:
         self.ledger, self.store = ledger, ObstoreObjectStore.local(folder / "lake")
         self.mark = folder / MARK_FILE
-        self.log = ParquetEventLog(self.store, record=ledger.record_files)
+        self.log = ParquetEventLog(self.store, record=ledger.log_files.record)
         self.outbox = LedgerOutbox(ledger, self.log, self.store, providers={"sms": "console"})
 
     def plan(self, *users: str) -> list[str]:
@@ -63,7 +63,7 @@ class Deployment:
         ]
         table = pa.Table.from_pylist(planned, schema=EVENT_TYPES["message_planned"].schema)
         self.log.append("message_planned", table, writer="planner")
-        self.ledger.record_approval(APPROVAL, now=NOW)
+        self.ledger.approvals.record(APPROVAL, now=NOW)
         self.log.append("plan_approved", approval_events(APPROVAL, now=NOW), writer="planner")
         self.ledger.plan(rows, now=NOW)
         self.ledger.approve(CAMPAIGN, DAY, now=NOW)
@@ -98,9 +98,9 @@ def deployment(ledger, tmp_path) -> Deployment:
     found.submit(done, Transition(done, "accepted", "p-a"), Transition(done, "delivered", occurred_at=NOW))
     found.submit(throttled, Transition(throttled, "throttled"), Transition(throttled, "approved"))
     found.submit(hanging)
-    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=LATER)
-    ledger.pause(actor="me", reason="doubt", now=NOW)
-    ledger.resume(actor="me", reason="fine", now=LATER)
+    ledger.replies.record("in-1", "a", "STOP", received_at=NOW, now=LATER)
+    ledger.switches.pause(actor="me", reason="doubt", now=NOW)
+    ledger.switches.resume(actor="me", reason="fine", now=LATER)
     return found
 
 
@@ -139,7 +139,7 @@ def _old_texts(deployment: Deployment) -> None:
     """Let three people say STOP on days that are settled, and one in the last week; publish and compare them."""
     for number, days in enumerate((40, 30, 20, 2)):
         at = NOW - timedelta(days=days)
-        deployment.ledger.record_inbound(f"old-{number}", f"u{number}", "STOP", received_at=at, now=at)
+        deployment.ledger.replies.record(f"old-{number}", f"u{number}", "STOP", received_at=at, now=at)
     deployment.outbox.publish()
     deployment.check()
 
@@ -180,11 +180,11 @@ def test_a_clock_that_was_off_once_hides_no_text(deployment, days):
     """Neither a file of next year makes days of this year look compared, nor does one come late to a compared day."""
     _old_texts(deployment)
     off = NOW + timedelta(days=days)
-    deployment.ledger.record_inbound("off", "z", "STOP", received_at=NOW, now=off)
+    deployment.ledger.replies.record("off", "z", "STOP", received_at=NOW, now=off)
     for name, at in (("then", NOW - timedelta(days=10)), ("now", NOW)):
         deployment.outbox.publish()
         deployment.check()
-        deployment.ledger.record_inbound(name, name, "STOP", received_at=NOW, now=at)
+        deployment.ledger.replies.record(name, name, "STOP", received_at=NOW, now=at)
     deployment.outbox.publish()
     deployment.check()
     for name in ("now", "then", "off"):
@@ -195,9 +195,9 @@ def test_a_clock_that_was_off_once_hides_no_text(deployment, days):
 
 
 def test_a_start_lifts_what_a_stop_asked_for_and_a_ledger_behind_its_newest_head_is_refused(deployment):
-    deployment.ledger.record_inbound("in-2", "a", "START", received_at=NOW + timedelta(hours=1), now=LATER)
+    deployment.ledger.replies.record("in-2", "a", "START", received_at=NOW + timedelta(hours=1), now=LATER)
     deployment.outbox.publish()
-    assert not deployment.ledger.is_suppressed("a", at=LATER)
+    assert not deployment.ledger.people.is_suppressed("a", at=LATER)
     deployment.check()
     with pytest.raises(IntegrityError, match="newest signed head knows 99 of its transitions"):
         deployment.check(transitions=99)
@@ -215,19 +215,19 @@ def test_approvals_of_release_0_1_0_carry_no_digest_and_are_not_missed(ledger, t
 def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
     ledger = deployment.ledger
     deployment.outbox.publish()
-    states = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.rows()}
-    switches, files = ledger.switches().to_pylist(), deployment.store.list("events")
+    states = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.sends.rows()}
+    switches, files = ledger.switches.rows().to_pylist(), deployment.store.list("events")
     reached = ledger.positions()
     deployment.lose()
     with pytest.raises(IntegrityError):
         deployment.check()
     result = deployment.catch_up(**reached)
     assert (result.sends, result.inbound, result.switches, result.approvals) == (3, 1, 2, 1)
-    again = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.rows()}
+    again = {row.message_id: (row.state, row.attempts, row.body) for row in ledger.sends.rows()}
     throttled = message_id("b", CAMPAIGN, DAY)
     assert again == {**states, throttled: ("throttled", 1, "hi b")}, "what was to be tried again stays as it was"
-    assert ledger.switches().to_pylist() == switches
-    assert ledger.is_suppressed("a", at=LATER)
+    assert ledger.switches.rows().to_pylist() == switches
+    assert ledger.people.is_suppressed("a", at=LATER)
     assert deployment.store.list("events") == files
     assert ledger.positions()["transitions"] >= reached["transitions"]
     deployment.check(**reached)
@@ -241,7 +241,7 @@ def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_p
     found.lose()
     found.catch_up(transitions=40, switches=9)
     found.check(transitions=40)
-    ledger.pause(actor="me", reason="again", now=LATER)
+    ledger.switches.pause(actor="me", reason="again", now=LATER)
     assert ledger.positions() == {"inbound": 0, "switches": 10, "transitions": 40}, "no number is given twice"
 
 

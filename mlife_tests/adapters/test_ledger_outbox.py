@@ -78,11 +78,11 @@ def test_a_send_becomes_its_events_with_the_times_of_the_ledger_once_and_new_row
 
 
 def test_texts_from_people_and_the_kill_switch_are_published(ledger, log, store):
-    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
-    ledger.record_inbound("in-2", "b", "HELP", received_at=NOW, now=NOW)
-    ledger.record_inbound("in-3", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW + timedelta(hours=2))
-    ledger.pause(actor="me", reason="check", now=NOW)
-    ledger.resume(actor="me", reason="fine", now=NOW + timedelta(hours=1))
+    ledger.replies.record("in-1", "a", "STOP", received_at=NOW, now=NOW)
+    ledger.replies.record("in-2", "b", "HELP", received_at=NOW, now=NOW)
+    ledger.replies.record("in-3", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW + timedelta(hours=2))
+    ledger.switches.pause(actor="me", reason="check", now=NOW)
+    ledger.switches.resume(actor="me", reason="fine", now=NOW + timedelta(hours=1))
     outbox(ledger, log, store).publish()
     assert logged(log) == {"inbound_message": 3, "consent": 2, "sending_paused": 1, "sending_resumed": 1}
     names = ["user_id", "is_granted", "source", "occurred_at", "observed_at"]
@@ -95,8 +95,8 @@ def test_texts_from_people_and_the_kill_switch_are_published(ledger, log, store)
 def test_each_single_new_row_is_published_by_the_next_call(ledger, log, store):
     for hour in range(3):
         moment = NOW + timedelta(hours=hour)
-        ledger.record_inbound(f"in-{hour}", "a", "HELP", received_at=moment, now=moment)
-        ledger.pause(actor="me", reason="check", now=moment)
+        ledger.replies.record(f"in-{hour}", "a", "HELP", received_at=moment, now=moment)
+        ledger.switches.pause(actor="me", reason="check", now=moment)
         published = outbox(ledger, log, store).publish()
         assert (published["inbound_message"], published["sending_paused"]) == (1, 1)
     assert logged(log) == {"inbound_message": 3, "sending_paused": 3}
@@ -104,7 +104,7 @@ def test_each_single_new_row_is_published_by_the_next_call(ledger, log, store):
 
 def test_a_crash_before_the_position_is_remembered_publishes_again_and_counts_once(ledger, log, store, monkeypatch):
     send(ledger, "a")
-    ledger.record_inbound("in-1", "a", "STOP", received_at=NOW, now=NOW)
+    ledger.replies.record("in-1", "a", "STOP", received_at=NOW, now=NOW)
     with monkeypatch.context() as patch:
         patch.setattr(store, "replace", Mock(side_effect=CrashError))
         with pytest.raises(CrashError):
@@ -226,8 +226,8 @@ def test_a_name_that_no_provider_had_gives_no_file(ledger, log, store):
 
 def test_healing_reads_no_further_back_than_the_newest_days(ledger, log, store):
     """A type that was last written long ago must not make every process read the chain back to it."""
-    ledger.pause(actor="me", reason="check", now=NOW - timedelta(days=200))
-    ledger.resume(actor="me", reason="fine", now=NOW - timedelta(days=199))
+    ledger.switches.pause(actor="me", reason="check", now=NOW - timedelta(days=200))
+    ledger.switches.resume(actor="me", reason="fine", now=NOW - timedelta(days=199))
     outbox(ledger, log, store).publish()
     for number in range(4):
         send(ledger, str(number), minute=number, campaign=f"c{number}")
@@ -246,7 +246,7 @@ def test_healing_reads_no_further_back_than_the_newest_days(ledger, log, store):
 def test_what_others_wrote_since_hides_no_damage_of_the_newest_days_of_the_ledger(ledger, log, store, days):
     """People change their consent every day; the ledger publishes only when something was sent or said."""
     send(ledger, "a")
-    ledger.pause(actor="me", reason="check", now=NOW - timedelta(days=3))
+    ledger.switches.pause(actor="me", reason="check", now=NOW - timedelta(days=3))
     outbox(ledger, log, store).publish()
     told = log.read("consent").schema
     for day in range(1, days + 1):

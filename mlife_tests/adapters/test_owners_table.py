@@ -373,4 +373,4 @@ def test_a_book_that_nobody_named_says_of_no_number_whose_it_is(ledger: SqlLedge
     without = PeopleRegister(ledger, OwnersContacts(None), key=b"k" * 32)
     with pytest.raises(GateClosedError, match="whose a text is that came in: MLIFE_CONTACTS names no contact book"):
         without.account_behind("+12125550100", "i", now=NOW)
-    assert ledger.user_ids() == ()
+    assert ledger.people.user_ids() == ()

@@ -214,9 +214,9 @@ END_OTHERS = (
 
 def test_a_connection_that_breaks_at_rest_is_made_anew(postgres_url: str) -> None:
     ledger = open_ledger(postgres_url)
-    ledger.suppress("u1", now=NOW, reason="asked by post")
+    ledger.people.suppress("u1", now=NOW, reason="asked by post")
     run_sql(postgres_url, END_OTHERS)
-    assert ledger.is_suppressed("u1", at=NOW)
+    assert ledger.people.is_suppressed("u1", at=NOW)
     with ledger.on_one_connection():
         for message in ("msg_1", "msg_2"):
             assert ledger.suppress_send(message, now=NOW, reason="between them the server is restarted") == 0

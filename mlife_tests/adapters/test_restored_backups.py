@@ -175,16 +175,16 @@ def test_a_newer_ledger_stays_unless_asked_and_is_then_moved_aside(backup, conte
 
 
 def stop(ledger: SqlLedger) -> None:
-    ledger.record_inbound("link-1", "nobody waits", "STOP", received_at=NOW, now=NOW, channel="email")
+    ledger.replies.record("link-1", "nobody waits", "STOP", received_at=NOW, now=NOW, channel="email")
 
 
 LEARNED = {
     "a stop by mail": (stop, "inbound_texts, suppressions"),
     "somebody who asked by post": (
-        lambda ledger: ledger.suppress("c", now=NOW, reason="asked by post"),
+        lambda ledger: ledger.people.suppress("c", now=NOW, reason="asked by post"),
         "suppressions",
     ),
-    "a pause": (lambda ledger: ledger.pause(actor="ann", reason="stop", now=NOW), "switches"),
+    "a pause": (lambda ledger: ledger.switches.pause(actor="ann", reason="stop", now=NOW), "switches"),
     "a signed head": (lambda ledger: ledger.heads.put(7, b"{}", at=NOW), "log_heads"),
 }
 
@@ -254,7 +254,7 @@ def test_a_ledger_of_an_older_release_that_is_replaced_is_moved_on_before_it_is_
     assert not in_database.restore(backup).has_ledger, "the backup knows nothing of z"
     (moved,) = in_database.restore(backup, replaces=True).moved_aside
     assert ledger_facts(moved).rows["suppressions"] == 1
-    assert open_at("new/replaced-1/ledger.sqlite").is_suppressed("z", at=NOW)
+    assert open_at("new/replaced-1/ledger.sqlite").people.is_suppressed("z", at=NOW)
     assert contents(in_database.open()) == contents(open_at("backup/ledger.sqlite"))
 
 

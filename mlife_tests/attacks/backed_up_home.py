@@ -54,7 +54,7 @@ def live(home: Path, **stated: Any) -> BoardPorts:
     platform.tables.write_report(INGEST_REPORT, DAY, report)
     text(platform, USER)
     for user in BY_POST:
-        platform.ledger.suppress(user, now=NOW, reason="asked by post")
+        platform.ledger.people.suppress(user, now=NOW, reason="asked by post")
     _ = (platform.home.private.number_key, platform.home.private.link_key)
     seal(platform.home)
     return platform

@@ -63,8 +63,8 @@ def left_in(home: Path) -> dict[str, Any]:
     platform = board_ports(settings)
     return {
         "findings": [finding.key for finding in audit_log(platform.home).verification.findings],
-        "sends": len(platform.ledger.rows()),
-        "suppressed": len(platform.ledger.suppressed_people(at=platform.ledger.rows()[0].updated_at)),
+        "sends": len(platform.ledger.sends.rows()),
+        "suppressed": len(platform.ledger.people.suppressed_people(at=platform.ledger.sends.rows()[0].updated_at)),
         "unfinished": unfinished_restore(settings.private_folder),
         "is_built": (home / BUILT).exists(),
     }

@@ -239,5 +239,5 @@ class SendingHome:
     def say(self, user_id: str, keyword: str, day: date = DAY) -> None:
         """Let a person have written to us in the evening."""
         at = self.platform.times.outcomes(day)
-        self.platform.ledger.record_inbound(f"in-{user_id}-{keyword}", user_id, keyword, received_at=at, now=at)
+        self.platform.ledger.replies.record(f"in-{user_id}-{keyword}", user_id, keyword, received_at=at, now=at)
         self.platform.home.messengers.outbox.publish()

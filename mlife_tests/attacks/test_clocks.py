@@ -106,7 +106,7 @@ def test_a_plan_from_before_the_clock_was_right_texts_nobody_again(open_home, se
     home.prepare(DAY)
     home.send(DAY)
     assert home.requests() == before
-    rows = home.platform.ledger.rows(as_of_date=DAY)
+    rows = home.platform.ledger.sends.rows(as_of_date=DAY)
     assert {row.state for row in rows} == {"suppressed"}
     assert len(rows) > 20
 
@@ -158,9 +158,9 @@ def test_a_clock_six_hours_ahead_does_not_lose_the_plan_of_the_day(home, is_appr
     in_real_time(home, SimulatedClock(AFTERNOON))
     home.plan()
     if is_approved:
-        home.platform.ledger.pause(actor="me", reason="lunch", now=AFTERNOON)
+        home.platform.ledger.switches.pause(actor="me", reason="lunch", now=AFTERNOON)
         home.send()
-        home.platform.ledger.resume(actor="me", reason="back", now=AFTERNOON)
+        home.platform.ledger.switches.resume(actor="me", reason="back", now=AFTERNOON)
     in_real_time(home, SimulatedClock(AFTERNOON + timedelta(hours=6)))
     assert "it expired at" in " ".join(deliver(home.platform, DAY).why_not)
     assert not home.requests()
@@ -312,7 +312,7 @@ def test_a_dispatch_that_lasts_the_whole_day_reaches_each_once_within_their_hour
     while clock.now() < day_start(add_days(day, 1)):
         clock.set(clock.now() + timedelta(minutes=7))
         deliver(home.platform, day)
-        waiting = {"approved", "leased"} & {row.state for row in home.platform.ledger.rows(as_of_date=day)}
+        waiting = {"approved", "leased"} & {row.state for row in home.platform.ledger.sends.rows(as_of_date=day)}
         if not waiting:
             break
     with home.platform.ledger.engine.connect() as connection:
@@ -323,7 +323,7 @@ def test_a_dispatch_that_lasts_the_whole_day_reaches_each_once_within_their_hour
         assert 8 <= local(zone_of[user], at).hour < 21
         assert day_start(day) <= at < day_start(add_days(day, 1))
     assert max(home.requests().values()) == 1
-    suppressed = {row.user_id for row in home.platform.ledger.rows(as_of_date=day, state="suppressed")}
+    suppressed = {row.user_id for row in home.platform.ledger.sends.rows(as_of_date=day, state="suppressed")}
     assert suppressed, "those whose turn came in their night"
     assert not suppressed & set(sent)
 

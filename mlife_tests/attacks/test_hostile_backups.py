@@ -297,7 +297,7 @@ def test_a_journal_beside_the_ledger_is_not_played_into_it(backup, restore, back
     result = restore(backup, tmp_path / "home", "--signed-by", key)
     assert result.exit_code == 0, result.output
     ledger = backed_up_home.platform_of(tmp_path / "home").ledger
-    assert all(ledger.is_suppressed(user, at=backed_up_home.NOW) for user in backed_up_home.BY_POST)
+    assert all(ledger.people.is_suppressed(user, at=backed_up_home.NOW) for user in backed_up_home.BY_POST)
     ledger.close()
     assert (backup / "ledger.sqlite").read_bytes() == before
 
@@ -456,7 +456,7 @@ def test_a_backup_of_before_signatures_needs_a_flag_and_then_restores(old, resto
     assert orjson.loads(done.stdout)["new_key"] is None, "its keys were in it"
     platform = backed_up_home.platform_of(home)
     assert audit_log(platform.home).verification.findings == ()
-    assert all(platform.ledger.is_suppressed(user, at=backed_up_home.NOW) for user in backed_up_home.BY_POST)
+    assert all(platform.ledger.people.is_suppressed(user, at=backed_up_home.NOW) for user in backed_up_home.BY_POST)
     backed_up_home.text(platform, "u2")
     assert seal(platform.home) is not None
     platform.ledger.close()
@@ -466,7 +466,7 @@ def test_an_older_backup_in_the_place_of_the_newest_is_refused(backed_up_home, r
     """It is signed and whole; only the lake, which survived, knows of another. What nobody asked it forgets."""
     platform, now = backed_up_home.live(tmp_path / "running"), backed_up_home.NOW
     made = back_up(platform.home, tmp_path / "older", now=now)
-    platform.ledger.suppress("u7", now=now, reason="asked by post")
+    platform.ledger.people.suppress("u7", now=now, reason="asked by post")
     back_up(platform.home, tmp_path / "newer", now=now + timedelta(hours=1))
     platform.ledger.close()
     home, trust = tmp_path / "home", ("--signed-by", str(made.signed_by))

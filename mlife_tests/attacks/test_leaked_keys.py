@@ -370,7 +370,7 @@ def test_a_plan_that_was_overwritten_before_approval_is_not_sent(home, planned, 
     store(home, planned, evil(planned), forges_id=forges_id, forges_log=forges_log)
     assert "worded otherwise" in refused(home)
     assert not home.requests()
-    assert home.platform.ledger.approval(planned.campaign, PLANNED_FOR) is None
+    assert home.platform.ledger.approvals.of_day(planned.campaign, PLANNED_FOR) is None
 
 
 def test_jobs_swapped_between_people_with_fitting_words_are_not_sent(home, planned):
@@ -443,7 +443,7 @@ def test_a_plan_that_was_overwritten_is_made_again_as_it_was_approved(home, plan
     store(home, planned, evil(planned), forges_id=False, forges_log=False)
     assert home.refusal() == ""
     assert max(home.requests().values()) == 1
-    bodies = {row.body for row in home.platform.ledger.rows()}
+    bodies = {row.body for row in home.platform.ledger.sends.rows()}
     assert bodies == set(planned.planned["body"].to_pylist())
 
 
@@ -473,7 +473,7 @@ def test_planning_again_after_approval_keeps_what_was_approved_and_an_exchanged_
     home.send()
     texted = planned.planned["user_id"][0].as_py()
     ledger = home.platform.ledger
-    ledger.suppress(texted, now=run_time(PLANNED_FOR), reason="asked by post")
+    ledger.people.suppress(texted, now=run_time(PLANNED_FOR), reason="asked by post")
     home.change_job(planned.planned["job_id"][1].as_py(), "Parcel agent")
     again = home.plan()
     assert again.metadata["is_kept"] is True
@@ -494,10 +494,10 @@ def test_a_second_plan_of_an_approved_day_is_refused_and_the_log_carries_the_dig
         planned, platform.application, platform.policies.contact, platform.home.messengers.texts, is_quality_ok=True
     )
     with pytest.raises(GateClosedError, match="a day has one plan"):
-        platform.ledger.record_approval(replace(approval, plan_id="pln_other"), now=run_time(PLANNED_FOR))
+        platform.ledger.approvals.record(replace(approval, plan_id="pln_other"), now=run_time(PLANNED_FOR))
     (row,) = platform.event_log.read("plan_approved").to_pylist()
     assert row["plan_digest"] == approval.plan_digest == plan_digest(planned.planned)
-    recorded = platform.ledger.approval(planned.campaign, PLANNED_FOR)
+    recorded = platform.ledger.approvals.of_day(planned.campaign, PLANNED_FOR)
     assert (recorded.plan_digest, recorded.planned_count) == (approval.plan_digest, planned.planned.num_rows)
 
 

@@ -52,7 +52,7 @@ def test_the_same_day_is_sent_to_nobody_again(home):
     lose_everything(home).live()
     assert home.requests() == before
     assert home.platform.home.messengers.texts.duplicate_sends() == 0
-    sent = {row.message_id for row in home.platform.ledger.rows() if row.attempts}
+    sent = {row.message_id for row in home.platform.ledger.sends.rows() if row.attempts}
     assert sent == set(before), "what the provider had taken counts"
 
 
@@ -63,7 +63,7 @@ def test_a_later_day_reaches_nobody_whom_the_caps_would_have_left_out(capped, la
     day = add_days(DAY, later)
     lose_everything(capped).live(day)
     assert capped.requests() == before
-    assert {row.state for row in capped.platform.ledger.rows(as_of_date=day)} == {"suppressed"}
+    assert {row.state for row in capped.platform.ledger.sends.rows(as_of_date=day)} == {"suppressed"}
 
 
 def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(home, tmp_path):
@@ -81,7 +81,7 @@ def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(home, tmp_path):
     home.live(NEXT)
     assert home.requests() == before
     assert max(before.values()) == 1
-    sent = {row.message_id for row in home.platform.ledger.rows(as_of_date=NEXT) if row.attempts}
+    sent = {row.message_id for row in home.platform.ledger.sends.rows(as_of_date=NEXT) if row.attempts}
     assert sent <= set(before)
     assert len(sent) > 20, "what the provider had taken counts"
     home.live(add_days(NEXT, 1))
@@ -148,7 +148,7 @@ def decide(home: Any, reason: str) -> Any:
 def test_a_provider_without_a_record_needs_somebody_to_vouch_which_is_kept(forgetful):
     with pytest.raises(GateClosedError, match=r"keeps no record that could be asked.*--new-home"):
         decide(forgetful, "read it")
-    assert forgetful.platform.ledger.approval(forgetful.platform.application.name, DAY) is None
+    assert forgetful.platform.ledger.approvals.of_day(forgetful.platform.application.name, DAY) is None
     decide(forgetful, "new home: begun today")
     deliver(forgetful.platform, DAY)
     assert len(forgetful.requests()) == 30

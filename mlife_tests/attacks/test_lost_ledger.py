@@ -155,8 +155,8 @@ def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home
     assert home.requests()[throttled] == 1
     home.lose_ledger()
     caught_up(home)
-    assert {row.message_id: row.state for row in home.platform.ledger.rows()}[throttled] == "accepted"
-    assert home.platform.ledger.count_submitted(home.platform.application.name, DAY) >= len(home.requests())
+    assert {row.message_id: row.state for row in home.platform.ledger.sends.rows()}[throttled] == "accepted"
+    assert home.platform.ledger.sends.count_submitted(home.platform.application.name, DAY) >= len(home.requests())
     assert home.refusal() == ""
     check_nobody_twice(home)
 
@@ -166,13 +166,13 @@ def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home
 )
 def test_a_stop_that_the_ledger_forgot_is_seen(home, statements):
     home.live()
-    user = home.platform.ledger.rows()[0].user_id
+    user = home.platform.ledger.sends.rows()[0].user_id
     home.say(user, "STOP")
     home.sql(*statements)
     assert REMEDY in home.refusal()
     if len(statements) == 2:
         assert caught_up(home).inbound > 0
-        assert home.platform.ledger.is_suppressed(user, at=home.platform.home.times.sending(NEXT))
+        assert home.platform.ledger.people.is_suppressed(user, at=home.platform.home.times.sending(NEXT))
 
 
 def test_unpublished_moves_are_published_before_anything_is_sent(home, sending_home):
@@ -217,16 +217,16 @@ def test_a_plain_copy_is_whole_after_sending_and_after_the_process_ended(home, t
 
 def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_path):
     home.live()
-    stopped = home.platform.ledger.rows()[0].user_id
+    stopped = home.platform.ledger.sends.rows()[0].user_id
     backup = back_up(
         home.platform.home, tmp_path / "backup", now=home.platform.home.times.outcomes(DAY), has_lake=False
     )
     home.say(stopped, "STOP")
     home.live(NEXT)
-    home.platform.ledger.pause(actor="me", reason="check", now=home.platform.home.times.outcomes(NEXT))
+    home.platform.ledger.switches.pause(actor="me", reason="check", now=home.platform.home.times.outcomes(NEXT))
     home.platform.home.messengers.outbox.publish()
     before, logged = home.requests(), rows_in_log(home)
-    states = {row.message_id: row.state for row in home.platform.ledger.rows()}
+    states = {row.message_id: row.state for row in home.platform.ledger.sends.rows()}
     home.lose_ledger()
     assert REMEDY in home.refusal(NEXT)
 
@@ -240,12 +240,14 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     assert result.sends > 0
     assert (result.inbound > 0, result.switches, result.approvals) == (True, 1, 1)
     ledger = home.platform.ledger
-    assert ledger.is_suppressed(stopped, at=home.platform.home.times.sending(NEXT))
-    assert ledger.is_paused()
+    assert ledger.people.is_suppressed(stopped, at=home.platform.home.times.sending(NEXT))
+    assert ledger.switches.is_paused()
     handed_over = {key: state for key, state in states.items() if state not in BEFORE_SUBMITTING}
-    assert {row.message_id: row.state for row in ledger.rows() if row.message_id in handed_over} == handed_over
+    assert {row.message_id: row.state for row in ledger.sends.rows() if row.message_id in handed_over} == handed_over
     assert not any(vars(caught_up(home)).values())
-    ledger.resume(actor="me", reason="checked", now=home.platform.home.times.outcomes(NEXT) + timedelta(seconds=1))
+    ledger.switches.resume(
+        actor="me", reason="checked", now=home.platform.home.times.outcomes(NEXT) + timedelta(seconds=1)
+    )
 
     assert home.refusal(NEXT) == ""
     home.evening(NEXT)

@@ -368,7 +368,7 @@ def test_an_address_is_found_however_it_is_written(letterbox: Letterbox, written
 def test_a_mail_without_a_usable_address_is_in_the_inbox(letterbox: Letterbox, written: str) -> None:
     raw = answer("Jobs", "STOP", "a new mail").replace(f"Ann <{SENDER}>".encode(), written.encode())
     assert letterbox.receive(raw) == {"OTHER": 1}
-    assert letterbox.ledger.unclear_replies()[0].user_id.startswith("stranger_")
+    assert letterbox.ledger.replies.unclear()[0].user_id.startswith("stranger_")
 
 
 @pytest.mark.parametrize(
@@ -421,7 +421,7 @@ class Letterbox:
         return dict(hearing.read(EVENING + timedelta(hours=1)).keywords)
 
     def is_silent(self, user: str, channel: Channel = Channel.EMAIL) -> bool:
-        return self.ledger.is_suppressed(user, at=EVENING + timedelta(days=400), channel=channel)
+        return self.ledger.people.is_suppressed(user, at=EVENING + timedelta(days=400), channel=channel)
 
 
 @pytest.fixture
@@ -456,24 +456,24 @@ def test_an_address_alone_begins_no_mails_again(letterbox: Letterbox) -> None:
     letterbox.receive(answer("Jobs", "STOP", "a new mail"))
     assert letterbox.receive(answer("Jobs", "START", "a new mail")) == {"OTHER": 1}
     assert letterbox.is_silent(USER)
-    (waiting,) = letterbox.ledger.unclear_replies()
-    letterbox.ledger.review_reply(waiting.inbound_id, "harmless", actor="ann", now=EVENING)
+    (waiting,) = letterbox.ledger.replies.unclear()
+    letterbox.ledger.replies.review(waiting.inbound_id, "harmless", actor="ann", now=EVENING)
     assert letterbox.is_silent(USER)
 
 
 def test_what_nobody_can_be_matched_to_is_in_the_inbox_whatever_it_says(letterbox: Letterbox) -> None:
     unknown = answer("STOP", "", "a new mail").replace(SENDER.encode(), b"jane@work.example")
     assert letterbox.receive(unknown) == {"OTHER": 1}
-    (waiting,) = letterbox.ledger.unclear_replies()
+    (waiting,) = letterbox.ledger.replies.unclear()
     assert waiting.user_id.startswith("stranger_")
     (inbound,) = letterbox.mailbox.inbound(until=EVENING)
     assert (inbound.inbound_id, inbound.body) == (waiting.inbound_id, "STOP")
     assert "jane" not in repr(inbound)
     for _ in range(2):
-        letterbox.ledger.review_reply(waiting.inbound_id, "opt_out", actor="ann", now=EVENING, also_of="usr_0000003")
+        letterbox.ledger.replies.review(waiting.inbound_id, "opt_out", actor="ann", now=EVENING, also_of="usr_0000003")
     assert letterbox.is_silent("usr_0000003")
     assert letterbox.is_silent(waiting.user_id)
-    assert letterbox.ledger.inbound()["keyword"].to_pylist() == ["OTHER", "STOP", "STOP"]
+    assert letterbox.ledger.replies.rows()["keyword"].to_pylist() == ["OTHER", "STOP", "STOP"]
     letterbox.people.register(["usr_0000004"], now=EVENING, channel=Channel.EMAIL)
     letterbox.addresses = {"usr_0000004": "jane@work.example"}
     letterbox.people.register(["usr_0000004"], now=EVENING, channel=Channel.EMAIL)
@@ -482,15 +482,15 @@ def test_what_nobody_can_be_matched_to_is_in_the_inbox_whatever_it_says(letterbo
 
 def test_a_stop_is_put_on_nobody_by_mistake(letterbox: Letterbox) -> None:
     letterbox.receive(answer("Jobs", "hm", "a new mail"))
-    (waiting,) = letterbox.ledger.unclear_replies()
+    (waiting,) = letterbox.ledger.replies.unclear()
     for user, kind in (("usr_0000003", InvalidInputError), ("usr_9", InvalidInputError)):
         with pytest.raises(kind, match="leave the user out"):
-            letterbox.ledger.review_reply(waiting.inbound_id, "opt_out", actor="ann", now=EVENING, also_of=user)
+            letterbox.ledger.replies.review(waiting.inbound_id, "opt_out", actor="ann", now=EVENING, also_of=user)
     letterbox.receive(answer("Jobs", "hm", "a new mail").replace(SENDER.encode(), b"jane@work.example"))
-    stranger = letterbox.ledger.unclear_replies()[-1]
+    stranger = letterbox.ledger.replies.unclear()[-1]
     with pytest.raises(NotFoundError, match="usr_9"):
-        letterbox.ledger.review_reply(stranger.inbound_id, "opt_out", actor="ann", now=EVENING, also_of="usr_9")
-    assert len(letterbox.ledger.unclear_replies()) == 2
+        letterbox.ledger.replies.review(stranger.inbound_id, "opt_out", actor="ann", now=EVENING, also_of="usr_9")
+    assert len(letterbox.ledger.replies.unclear()) == 2
 
 
 def test_a_book_that_cannot_be_read_is_nobodys_silence(letterbox: Letterbox) -> None:
@@ -499,7 +499,7 @@ def test_a_book_that_cannot_be_read_is_nobodys_silence(letterbox: Letterbox) -> 
     with pytest.raises(GateClosedError) as error:
         letterbox.receive(unknown)
     assert "ann@" not in str(error.value)
-    assert letterbox.ledger.inbound().num_rows == 0
+    assert letterbox.ledger.replies.rows().num_rows == 0
 
 
 _HEAD = f"From: {SENDER}\r\nSubject: hi\r\n".encode()
@@ -551,4 +551,4 @@ def _seconds(raw: bytes) -> float:
 @pytest.mark.parametrize("name", ["parts", "parameters", "blocks"])
 def test_what_is_too_costly_to_read_is_in_the_inbox(letterbox: Letterbox, name: str) -> None:
     assert letterbox.receive(HOSTILE[name]) == {"OTHER": 1}
-    assert [waiting.user_id for waiting in letterbox.ledger.unclear_replies()] == [USER]
+    assert [waiting.user_id for waiting in letterbox.ledger.replies.unclear()] == [USER]

@@ -77,8 +77,8 @@ class World:
             }
         )
         verdicts = decide_eligibility(
-            table, with_candidates=pa.array(users), recent_sends=self.ledger.recent_sends(DAY - timedelta(days=7)),
-            suppressed_people=self.ledger.suppressed_people(at=self.time), application=self.application,
+            table, with_candidates=pa.array(users), recent_sends=self.ledger.sends.recent(DAY - timedelta(days=7)),
+            suppressed_people=self.ledger.people.suppressed_people(at=self.time), application=self.application,
             contact=self.contact, as_of=DAY, now=self.time,
         )  # fmt: skip
         return [user for user, allowed in zip(users, verdicts.is_allowed, strict=True) if allowed]
@@ -145,21 +145,21 @@ def test_a_stop_from_one_account_silences_the_other_and_start_lifts_it(world: Wo
     world.book = {"a": "+12125550100", "b": spelling}
     world.planned()
     world.queue(["a"])
-    world.ledger.record_inbound("i1", "b", "STOP", received_at=NOW, now=NOW)
-    assert [row.state for row in world.ledger.rows()] == ["suppressed"]
-    assert world.ledger.is_suppressed("a", at=NOW)
+    world.ledger.replies.record("i1", "b", "STOP", received_at=NOW, now=NOW)
+    assert [row.state for row in world.ledger.sends.rows()] == ["suppressed"]
+    assert world.ledger.people.is_suppressed("a", at=NOW)
     assert world.planned() == []
     world.queue(["b"], "another")
     world.dispatch("another")
     assert world.texted == []
-    world.ledger.record_inbound("i2", "a", "START", received_at=NOW + timedelta(seconds=1), now=NOW)
-    assert not world.ledger.is_suppressed("b", at=NOW)
+    world.ledger.replies.record("i2", "a", "START", received_at=NOW + timedelta(seconds=1), now=NOW)
+    assert not world.ledger.people.is_suppressed("b", at=NOW)
 
 
 def test_who_stopped_and_changes_the_number_stays_silent_and_so_does_a_new_account_with_the_old(world: World) -> None:
     world.book = {"a": "+12125550100"}
     world.planned()
-    world.ledger.record_inbound("i1", "a", "STOP", received_at=NOW, now=NOW)
+    world.ledger.replies.record("i1", "a", "STOP", received_at=NOW, now=NOW)
     world.book["a"] = "+12125550199"
     assert world.planned() == []
     world.book["new"] = "212 555 0100"
@@ -173,7 +173,7 @@ def test_when_two_become_one_the_stop_of_either_holds_for_both(world: World, sto
     world.book = {"a": "+12125550100", "b": "+12125550101"}
     assert world.planned() == ["a", "b"]
     world.queue(["a", "b"])
-    world.ledger.record_inbound("i1", stopped, "STOP", received_at=NOW, now=NOW)
+    world.ledger.replies.record("i1", stopped, "STOP", received_at=NOW, now=NOW)
     world.book["b"] = world.book["a"]
     assert world.dispatch().suppressed == (("opted_out", 1),)
     assert world.planned() == world.texted == []
@@ -291,7 +291,7 @@ def test_without_the_setting_each_home_has_a_key_of_its_own(tmp_path: Path) -> N
 def test_a_rotation_moves_nobody_to_another_arm_and_keeps_every_stop(home: Callable[[], SimpleNamespace]) -> None:
     world = home()
     before = {user: contact.person_id for user, contact in world.people.register(BOOK, now=NOW).items()}
-    world.ledger.record_inbound("i1", "u007", "STOP", received_at=NOW, now=NOW)
+    world.ledger.replies.record("i1", "u007", "STOP", received_at=NOW, now=NOW)
     old = world.keyring.key("numbers")
     world.keyring.rotate("numbers")
     assert world.keyring.key("numbers") != old
@@ -300,7 +300,7 @@ def test_a_rotation_moves_nobody_to_another_arm_and_keeps_every_stop(home: Calla
     assert after == before
     arms = [[is_holdout(one, salt="s", share=0.1) for one in people] for people in (after.values(), BOOK)]
     assert arms[0] == arms[1]
-    assert world.ledger.suppressed_people(at=NOW) == ("u007",)
+    assert world.ledger.people.suppressed_people(at=NOW) == ("u007",)
     with world.ledger.engine.connect() as connection:
         found = set(connection.exec_driver_sql("SELECT number_hash FROM numbers").scalars())
     assert reversed_by([old], found) == 0, "whoever had the old key has nothing"
@@ -310,7 +310,7 @@ def test_a_rotation_moves_nobody_to_another_arm_and_keeps_every_stop(home: Calla
 def test_numbers_are_compared_after_a_rotation_as_before(home: Callable[[], SimpleNamespace]) -> None:
     world = home()
     world.people.register(BOOK, now=NOW)
-    world.ledger.record_inbound("i1", "u007", "STOP", received_at=NOW, now=NOW)
+    world.ledger.replies.record("i1", "u007", "STOP", received_at=NOW, now=NOW)
     world.keyring.rotate("numbers")
     home().people.rehash(now=NOW)
     world.book.numbers["u007"] = "+13105550100"
@@ -320,7 +320,7 @@ def test_numbers_are_compared_after_a_rotation_as_before(home: Callable[[], Simp
     world.book.numbers["u008"] = NUMBERS[9]
     found = home().people.register(world.book.numbers, now=NOW)
     assert found["u008"].person_id == found["u009"].person_id == "u008"
-    assert world.ledger.is_suppressed("new", at=NOW)
+    assert world.ledger.people.is_suppressed("new", at=NOW)
 
 
 def test_a_crash_between_the_new_key_and_the_new_hashes_harms_nobody(home: Callable[[], SimpleNamespace]) -> None:

@@ -55,8 +55,8 @@ class Home:
         platform = self.platform
         platform.home.messengers.outbox.heal()
         platform.home.intake.ingest_at(DAY).ingest(EVE)
-        if not platform.ledger.is_paused():
-            platform.ledger.pause(actor="a", reason="r", now=run_time(DAY))
+        if not platform.ledger.switches.is_paused():
+            platform.ledger.switches.pause(actor="a", reason="r", now=run_time(DAY))
         platform.home.messengers.outbox.publish()
         seal(platform.home)
 
@@ -198,7 +198,7 @@ def test_a_head_and_a_model_wait_too_and_what_is_derived_does_not(home: Home, di
     before = len(disk.synced)
     platform.tables.write_report("r", DAY, {})
     assert len(disk.synced) == before
-    platform.ledger.resume(actor="a", reason="r", now=day_start(DAY) + timedelta(days=1))
+    platform.ledger.switches.resume(actor="a", reason="r", now=day_start(DAY) + timedelta(days=1))
     platform.home.messengers.outbox.publish()
     seal(platform.home)
     assert "home/private/heads" in disk.synced

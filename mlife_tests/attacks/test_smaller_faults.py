@@ -210,7 +210,7 @@ def test_a_home_that_an_earlier_release_left_open_is_narrowed(tmp_path: Path) ->
         path.chmod(0o755 if path.is_dir() else 0o644)
     assert len(too_wide(private)) > 8
     after = platform_of(tmp_path / "home")
-    assert [row.message_id for row in after.ledger.rows()] == [KEY]
+    assert [row.message_id for row in after.ledger.sends.rows()] == [KEY]
     assert too_wide(private) == {}
     for platform in (before, after):
         platform.ledger.close()

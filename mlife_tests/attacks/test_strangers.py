@@ -257,7 +257,7 @@ def test_a_refusal_after_the_plan_holds_its_texts_and_no_others(stranger, sendin
     if is_taken_back:
         decide(stranger, "approved", platform.home.times.planning(day) + timedelta(hours=1))
     sent = stranger.send(day)
-    rows = platform.ledger.rows(as_of_date=day)
+    rows = platform.ledger.sends.rows(as_of_date=day)
     states = {(row.job_id == "j0", str(row.state)) for row in rows}
     assert states == {(False, "accepted"), (True, "suppressed")}
     assert len(stranger.requests()) == sending_home.USERS - sending_home.USERS // sending_home.JOBS

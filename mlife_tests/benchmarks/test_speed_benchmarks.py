@@ -229,7 +229,7 @@ def test_what_mlife_writes_is_held_by_both_servers(server_demo_bench, tmp_path, 
         settings = Settings(home=tmp_path / "home")
         platform = board_ports(settings)
         platform.ledger.plan([LedgerRow("m", "u", "j", "c", day, "hi", "planned", 0, None, now)], now=now)
-        platform.ledger.pause(actor="ann", reason="look closer", now=now)
+        platform.ledger.switches.pause(actor="ann", reason="look closer", now=now)
         platform.home.messengers.outbox.publish()
         with open_instance(settings.home, is_in_database=True):
             pass

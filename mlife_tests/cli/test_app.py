@@ -286,7 +286,7 @@ def test_phone_numbers_never_enter_the_log(refusal_of, home):
     result = refusal_of("messages", "pause", "--reason", f"{number} complained")
     assert "phone number" in result
     assert number not in result
-    assert not home.platform.ledger.is_paused()
+    assert not home.platform.ledger.switches.is_paused()
     assert home.events("sending_paused") == []
 
 

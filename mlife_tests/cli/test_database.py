@@ -60,14 +60,14 @@ def test_a_log_that_is_gone_beside_a_ledger_is_missed(run, run_json, home, datab
 def suppress(home, user: str) -> None:
     """List somebody for a reason that no event log knows."""
     ledger = home.platform.ledger
-    ledger.suppress(user, now=NOW, reason="asked by post")
+    ledger.people.suppress(user, now=NOW, reason="asked by post")
     ledger.close()
 
 
 def is_suppressed(home, user: str) -> bool:
     ledger = home.platform.ledger
     try:
-        return ledger.is_suppressed(user, at=NOW)
+        return ledger.people.is_suppressed(user, at=NOW)
     finally:
         ledger.close()
 
@@ -103,7 +103,7 @@ def test_a_home_whose_database_and_lake_survived_gets_its_keys_and_heads_back(
     run("messages", "pause", "--reason", "doubt")
     suppress(home, "u7")
     ledger = home.platform.ledger
-    ledger.plan([replace(ledger.rows()[0], message_id="m2", user_id="u2", state="planned")], now=NOW)
+    ledger.plan([replace(ledger.sends.rows()[0], message_id="m2", user_id="u2", state="planned")], now=NOW)
     ledger.close()
     (home.path / "private").rename(tmp_path / "lost")
     restored = run("backup", "restore", "--from", tmp_path / "backup")
@@ -227,7 +227,7 @@ def lose_ledger(home) -> None:
 
 
 def states(home) -> dict[str, str]:
-    return {row.message_id: row.state for row in home.platform.ledger.rows()}
+    return {row.message_id: row.state for row in home.platform.ledger.sends.rows()}
 
 
 def test_without_a_backup_the_log_tells(run, run_json, home):
@@ -243,7 +243,7 @@ def test_a_newer_ledger_and_a_damaged_log_are_refused(run, refusal_of, run_json,
     run("backup", "create", "--to", tmp_path / "backup")
     run("messages", "pause", "--reason", "doubt")
     ledger = home.platform.ledger
-    ledger.suppress("u9", now=ledger.rows()[0].updated_at, reason="asked by post")
+    ledger.people.suppress("u9", now=ledger.sends.rows()[0].updated_at, reason="asked by post")
     ledger.close()
     assert "not empty" in refusal_of("backup", "create", "--to", tmp_path / "backup")
     log = home.platform.event_log

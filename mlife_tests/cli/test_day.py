@@ -229,10 +229,10 @@ def test_a_home_without_a_plan_says_what_to_do(refusal_of, home) -> None:
 
 def test_pause_and_resume_are_events_in_order(run_json, home):
     paused = run_json("messages", "pause", "--reason", "look closer", "--actor", "ann")
-    assert home.platform.ledger.is_paused()
+    assert home.platform.ledger.switches.is_paused()
     assert (paused["is_paused"], paused["is_changed"], paused["published"]) == (True, True, {"sending_paused": 1})
     resumed = run_json("messages", "resume", "--reason", "all well")
-    assert not home.platform.ledger.is_paused()
+    assert not home.platform.ledger.switches.is_paused()
     assert (resumed["is_paused"], resumed["published"]) == (False, {"sending_resumed": 1})
     (stop,), (go,) = home.events("sending_paused"), home.events("sending_resumed")
     assert (stop["actor"], stop["reason"], go["actor"], go["reason"]) == ("ann", "look closer", "operator", "all well")
@@ -254,7 +254,7 @@ def test_asking_for_the_present_state_changes_nothing(answer_of, run_json, home,
 
 def test_a_pause_whose_publication_failed_is_published_by_the_next(run_json, home):
     now = run_time(home.newest_day) + OPERATOR_DELAY
-    home.platform.ledger.pause(actor="ann", reason="crashed after this", now=now)
+    home.platform.ledger.switches.pause(actor="ann", reason="crashed after this", now=now)
     document = run_json("messages", "pause", "--reason", "again")
     assert (document["is_changed"], document["published"]) == (False, {"sending_paused": 1})
     assert [row["reason"] for row in home.events("sending_paused")] == ["crashed after this"]
@@ -263,7 +263,7 @@ def test_a_pause_whose_publication_failed_is_published_by_the_next(run_json, hom
 def receive(home, inbound_id="i1", user="u1"):
     at = run_time(home.newest_day)
     effect = effect_of_reply("OTHER", MessagingPolicy())
-    home.platform.ledger.record_inbound(inbound_id, user, "OTHER", received_at=at, now=at, effect=effect)
+    home.platform.ledger.replies.record(inbound_id, user, "OTHER", received_at=at, now=at, effect=effect)
     return at
 
 
@@ -305,10 +305,10 @@ def test_bodies_are_never_stored_on_our_side(home, run_json):
 
 def test_a_harmless_reply_ends_the_pause(refusal_of, run_json, home):
     at = receive(home)
-    assert home.platform.ledger.is_suppressed("u1", at=at)
+    assert home.platform.ledger.people.is_suppressed("u1", at=at)
     document = run_json("messages", "review", "i1", "--as", "harmless", "--reason", "a question")
     assert (document["user_id"], document["verdict"]) == ("u1", "harmless")
-    assert not home.platform.ledger.is_suppressed("u1", at=at)
+    assert not home.platform.ledger.people.is_suppressed("u1", at=at)
     (event,) = home.events("reply_reviewed")
     assert (event["inbound_id"], event["actor"], event["reason"]) == ("i1", "operator", "a question")
     assert run_json("messages", "inbox")["waiting"] == []
@@ -319,18 +319,21 @@ def test_an_opt_out_in_words_we_missed_is_a_stop_in_ledger_and_log(run_json, hom
     at = receive(home)
     for _ in range(2):
         run_json("messages", "review", "i1", "--as", "opt_out", "--reason", "in Polish")
-    assert home.platform.ledger.is_suppressed("u1", at=at + timedelta(days=3650))
+    assert home.platform.ledger.people.is_suppressed("u1", at=at + timedelta(days=3650))
     assert {row["keyword"] for row in home.events("inbound_message")} >= {"OTHER", "STOP"}
     assert len({row["event_id"] for row in home.events("reply_reviewed")}) == 1
 
 
 def test_a_strangers_opt_out_is_also_of_whom_somebody_knows_them_as(refusal_of, run_json, home):
     ledger, at = home.platform.ledger, run_time(home.newest_day)
-    ledger.register({"stranger_1": None, "u7": None}, now=at)
+    ledger.people.register({"stranger_1": None, "u7": None}, now=at)
     receive(home, "mail_1", "stranger_1")
     said = ("messages", "review", "mail_1", "--as", "opt_out", "--user", "u7", "--reason", "x")
     assert run_json(*said)["user_id"] == "stranger_1"
-    assert [ledger.is_suppressed(user, at=at + timedelta(days=900)) for user in ("u7", "stranger_1")] == [True, True]
+    assert [ledger.people.is_suppressed(user, at=at + timedelta(days=900)) for user in ("u7", "stranger_1")] == [
+        True,
+        True,
+    ]
     stops = {row["user_id"] for row in home.events("inbound_message") if row["keyword"] == "STOP"}
     assert stops >= {"u7", "stranger_1"}, "the log alone suffices to suppress"
     receive(home, "i2", "u1")

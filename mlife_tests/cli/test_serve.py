@@ -172,21 +172,21 @@ def test_people_read_who_answers_where(home):
 def test_a_click_is_in_the_ledger_when_the_page_says_so_and_ends_mails_alone(home, listening):
     settings = Settings(home=home.path)
     platform = board_ports(settings)
-    before = platform.ledger.inbound().num_rows
-    known = platform.ledger.known_inbound()
+    before = platform.ledger.replies.rows().num_rows
+    known = platform.ledger.replies.known()
     token = unsubscribe_token(USER, "email_digest", platform.home.private.mail_key)
     with listening("messages", "one-click", "--port", "0") as (started, session):
         url = started["url"]
         shown = session.get(url + token, timeout=20)
-        assert platform.ledger.known_inbound() == known, "looking changes nothing"
+        assert platform.ledger.replies.known() == known, "looking changes nothing"
         strange = session.post(url + "a" * len(token), timeout=20)
         done = [session.post(url + token, data={"List-Unsubscribe": "One-Click"}, timeout=20) for _ in range(2)]
     assert [answer.status_code for answer in (shown, strange, *done)] == [200, 404, 200, 200]
     assert "You get no more mails from Northstar Jobs." in done[0].text
-    (row,) = platform.ledger.inbound().to_pylist()[before:]
+    (row,) = platform.ledger.replies.rows().to_pylist()[before:]
     assert (row["user_id"], row["keyword"], row["channel"]) == (USER, "STOP", "email")
     at = row["received_at"]
-    ends = {one: platform.ledger.suppressed_people(at=at, channel=one) for one in (Channel.EMAIL, Channel.SMS)}
+    ends = {one: platform.ledger.people.suppressed_people(at=at, channel=one) for one in (Channel.EMAIL, Channel.SMS)}
     assert (USER in ends[Channel.EMAIL], USER in ends[Channel.SMS]) == (True, False)
     platform.ledger.close()
 

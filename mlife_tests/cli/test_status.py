@@ -93,7 +93,7 @@ def test_the_counts_are_of_the_newest_day(home):
 
 def test_unsettled_sends_are_counted(home):
     platform = home.platform
-    planned = platform.ledger.rows()[0]
+    planned = platform.ledger.sends.rows()[0]
     now = planned.updated_at
     with platform.ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE sends SET state = 'ambiguous'")
@@ -108,7 +108,7 @@ def test_unread_replies_are_shown_by_their_age(run, run_json, home):
     known = run_json("status")["unread_replies"]
     for number, days in enumerate((16, 16, 3)):
         at = present - timedelta(days=days, hours=1)
-        ledger.record_inbound(f"in_{number}", "u1", "OTHER", received_at=at, now=present)
+        ledger.replies.record(f"in_{number}", "u1", "OTHER", received_at=at, now=present)
     assert run_json("status")["unread_replies"] == sorted([*known, 16, 16, 3], reverse=True)
     shown = run("status").stdout
     assert f"{len(known) + 3} unread, their senders paused: 2 for 16 days" in shown

@@ -216,11 +216,11 @@ def pause(platform: BoardPorts) -> None:
 
 def test_the_ledger_of_a_home_with_a_database_is_there_for_the_next_process(tmp_path: Path, postgres_url: str) -> None:
     first = opened_platform(tmp_path, postgres_url)
-    first.ledger.suppress("u1", now=run_time(DAY), reason="asked by post")
+    first.ledger.people.suppress("u1", now=run_time(DAY), reason="asked by post")
     pause(first)
     first.ledger.close()
     again = opened_platform(tmp_path, postgres_url)
-    assert again.ledger.is_suppressed("u1", at=run_time(DAY))
+    assert again.ledger.people.is_suppressed("u1", at=run_time(DAY))
     assert [store.name for store in head_stores(again.home)] == [again.home.private.heads.store.name, "ledger"]
     assert again.ledger.heads.sequences() == again.home.private.heads.store.sequences() == [0]
     assert audit_log(again.home).verification.is_intact
@@ -355,7 +355,7 @@ def test_a_mail_has_the_jobs_of_its_reader_and_goes_to_their_address(home, sendi
     assert home.made.metadata["planned_spend_usd"].value == 0
     home.send(application=NAME)
     files = {path.stem: path for path in (home.private / "mail" / "sent").glob("*.eml")}
-    sent = {row.message_id: row for row in platform.ledger.rows(campaign=NAME)}
+    sent = {row.message_id: row for row in platform.ledger.sends.rows(campaign=NAME)}
     # Some have no address and some mistyped it: nothing is sent to them, which the ledger says.
     assert {key for key, row in sent.items() if row.provider_message_id} == set(files)
     assert len(plan) == sending_home.USERS > len(files) > sending_home.USERS * 0.7
@@ -415,15 +415,15 @@ def test_a_mail_whose_words_were_changed_in_the_lake_is_not_sent(home, sending_h
 def test_one_click_ends_mails_and_no_texts(home, sending_home) -> None:
     platform = home.platform
     home.send(application=NAME)
-    first = platform.ledger.rows(campaign=NAME)[0]
+    first = platform.ledger.sends.rows(campaign=NAME)[0]
     token = unsubscribe_token(first.user_id, NAME, platform.home.private.mail_key)
     at = platform.home.times.outcomes(sending_home.DAY)
     asked = use_of_link(read_unsubscribe_token(token, platform.home.private.mail_key), token, at)
-    platform.ledger.record_inbound(asked.inbound_id, asked.user_id, STOP, received_at=at, now=at, channel=Channel.EMAIL)
+    platform.ledger.replies.record(asked.inbound_id, asked.user_id, STOP, received_at=at, now=at, channel=Channel.EMAIL)
     person = platform.home.messengers.people.register([first.user_id], now=at)[first.user_id].person_id
     later = at + timedelta(hours=1)
-    assert person in platform.ledger.suppressed_people(at=later, channel=Channel.EMAIL)
-    assert person not in platform.ledger.suppressed_people(at=later, channel=Channel.SMS)
+    assert person in platform.ledger.people.suppressed_people(at=later, channel=Channel.EMAIL)
+    assert person not in platform.ledger.people.suppressed_people(at=later, channel=Channel.SMS)
 
 
 def test_each_channel_has_a_provider_and_mails_a_key_of_their_own(home) -> None:

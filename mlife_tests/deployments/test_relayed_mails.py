@@ -88,7 +88,7 @@ class Owners:
         approve_plan(self.view, plan_standing(self.view).digest, **WHO)
 
     def states(self) -> Counter[str]:
-        return Counter(row.state for row in self.home.platform.ledger.rows(campaign=NAME))
+        return Counter(row.state for row in self.home.platform.ledger.sends.rows(campaign=NAME))
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_what_comes_back_reaches_the_ledger(begin, start_relay) -> None:
     owners.approve()
     deliver(owners.view, DAY)
     platform = owners.home.platform
-    first, second = platform.ledger.rows(campaign=NAME)[:2]
+    first, second = platform.ledger.sends.rows(campaign=NAME)[:2]
     returned = owners.home.private / "mail" / "returned"
     (returned / "new").mkdir(parents=True)
     (returned / "bounce.eml").write_text(
@@ -185,7 +185,7 @@ def test_what_comes_back_reaches_the_ledger(begin, start_relay) -> None:
     person = platform.home.messengers.people.register([second.user_id], now=owners.clock.now())[
         second.user_id
     ].person_id
-    assert person in platform.ledger.suppressed_people(at=owners.clock.now(), channel=Channel.EMAIL)
+    assert person in platform.ledger.people.suppressed_people(at=owners.clock.now(), channel=Channel.EMAIL)
 
 
 def test_a_process_without_the_variable_neither_rehearses_in_a_home_that_mailed_nor_loses_an_answer(
@@ -203,7 +203,7 @@ def test_a_process_without_the_variable_neither_rehearses_in_a_home_that_mailed_
     (why,) = deliver(owners.view, DAY).why_not
     assert why.startswith("MLIFE_MAIL_RELAY: it is not set, and mails of this home went out through a relay")
     assert platform.home.providers["email"] == platform.home.messengers.mails.name == "smtp"
-    row = platform.ledger.rows(campaign=owners.view.application.name)[0]
+    row = platform.ledger.sends.rows(campaign=owners.view.application.name)[0]
     assert platform.home.messengers.mails.find(row.message_id) is not None
     with pytest.raises(ProviderThrottledError, match="has nothing of it"):
         platform.home.messengers.mails.send(

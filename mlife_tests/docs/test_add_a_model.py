@@ -183,11 +183,13 @@ def test_it_plans_sends_and_is_traced_within_the_limits_of_all(copy: Path, tmp_p
     assert {len(items) for items in mails["items"].to_pylist()} == {2}, "the home scores two jobs a person"
     home.send(day, NAME)
     home.evening(day, NAME)
-    sent = [row for row in home.platform.ledger.rows(campaign=NAME) if row.provider_message_id]
+    sent = [row for row in home.platform.ledger.sends.rows(campaign=NAME) if row.provider_message_id]
     assert {row.channel for row in sent} == {Channel.EMAIL}
     assert len(sent) > 10
     home.send(day, "")
-    texted = {row.user_id for row in home.platform.ledger.rows(campaign="job_of_the_day") if row.provider_message_id}
+    texted = {
+        row.user_id for row in home.platform.ledger.sends.rows(campaign="job_of_the_day") if row.provider_message_id
+    }
     assert texted
     assert texted.isdisjoint({row.user_id for row in sent}), "who got a mail has had their one message of the week"
     logged = home.platform.event_log.read("message_planned").to_pylist()

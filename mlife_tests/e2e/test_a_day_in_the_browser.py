@@ -104,11 +104,11 @@ def test_the_next_day_is_run_approved_and_seen(served: dict[str, str], home: Any
     assert page.get_by_role("dialog").locator("input").first.input_value() == day.isoformat()
     page.get_by_role("dialog").locator("button", has_text="Launch").last.click()
     wait_for(lambda: is_done(ui, "daily_lifecycle_job", runs["daily_lifecycle_job"]))
-    assert home.platform.ledger.rows(as_of_date=day) == []
+    assert home.platform.ledger.sends.rows(as_of_date=day) == []
 
     page.goto(f"{ui}/assets/messages/message_deliveries")
     page.get_by_text("plan_digest").first.wait_for()
-    digest = home.platform.ledger.noted_plan("job_of_the_day", day)[1]
+    digest = home.platform.ledger.approvals.noted_plan("job_of_the_day", day)[1]
     page.get_by_text(digest).first.wait_for()
     page.goto(f"{ui}{JOB}/approve_plan_job/playground")
     page.locator(".cm-content, .CodeMirror").first.click()
@@ -117,7 +117,7 @@ def test_the_next_day_is_run_approved_and_seen(served: dict[str, str], home: Any
     page.keyboard.insert_text(json.dumps({"ops": {"approve_plan_and_send": {"config": config}}}))
     page.locator("button:not([disabled])", has_text="Launch").last.click()
     wait_for(lambda: is_done(ui, "approve_plan_job", runs["approve_plan_job"]))
-    assert len([row for row in home.platform.ledger.rows(as_of_date=day) if row.attempts]) > 10
+    assert len([row for row in home.platform.ledger.sends.rows(as_of_date=day) if row.attempts]) > 10
 
     shown = f"{day.day} {day:%b %Y}"
     wait_for(lambda: shown in requests.get(pages, timeout=60).text)

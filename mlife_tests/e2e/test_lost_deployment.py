@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from mlife_assets.adapters.backups import Backup
 from mlife_assets.adapters.home_files import end_restore
 from mlife_assets.adapters.send_ledger import SqlLedger
-from mlife_assets.adapters.send_ledger.guards import STREAMS
+from mlife_assets.adapters.send_ledger.records import STREAMS
 from mlife_assets.adapters.send_ledger.restoring import last_number
 from mlife_assets.adapters.send_ledger.schema import metadata
 from mlife_assets.components.running.demo_summary import DayResult, Demo

@@ -114,7 +114,7 @@ def next_day(lived, lived_world, tmp_path_factory) -> NextDay:
             "deliveries": instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES).asset_materialization,
             "rejected": instance.get_latest_materialization_event(keys.REJECTED_EVENTS).asset_materialization,
             "landed": instance.get_latest_materialization_event(keys.MARKET_EVENTS).asset_materialization,
-            "ledger": home.platform.ledger.rows(as_of_date=day),
+            "ledger": home.platform.ledger.sends.rows(as_of_date=day),
         }
     requests = [sent(home, day)]
 
@@ -199,7 +199,7 @@ def test_a_crash_between_provider_and_ledger_texts_nobody_twice(next_day) -> Non
     assert again == resumed, "a day that was sent is not sent again"
     assert next_day.home.platform.home.messengers.texts.duplicate_sends() == 0
     assert resumed[next_day.killed_message] == 1
-    rows = {row.message_id: row.state for row in next_day.home.platform.ledger.rows(as_of_date=next_day.day)}
+    rows = {row.message_id: row.state for row in next_day.home.platform.ledger.sends.rows(as_of_date=next_day.day)}
     assert rows[next_day.killed_message] in (SendState.AMBIGUOUS, SendState.ACCEPTED)
     assert not {SendState.LEASED, SendState.SUBMITTING, SendState.APPROVED} & set(rows.values())
     first, second = (
@@ -214,7 +214,7 @@ def test_a_crash_between_provider_and_ledger_texts_nobody_twice(next_day) -> Non
 def test_a_stop_that_nobody_read_yet_still_counts(next_day) -> None:
     """It came a minute before sending, after the plan was made; the sensor had no chance."""
     home, day = next_day.home, next_day.day
-    rows = {row.user_id: row for row in home.platform.ledger.rows(as_of_date=day)}
+    rows = {row.user_id: row for row in home.platform.ledger.sends.rows(as_of_date=day)}
     row = rows[next_day.stopped_user]
     assert row.state == SendState.SUPPRESSED
     assert next_day.requests[-1][row.message_id] == 0

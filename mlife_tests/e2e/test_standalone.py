@@ -188,7 +188,7 @@ def test_days_are_lived_by_a_clock_on_files_that_others_deliver(home: Standalone
     home.deliver_files(*late)
     home.set_clock(approved + timedelta(hours=2))
     assert jobs_of(home.tick("landed_files_sensor", "inbound_texts_sensor")) == ["ingest_job", "inbound_texts_job"]
-    states = {row.state for row in home.opened()[1].ledger.rows(as_of_date=first) if row.attempts}
+    states = {row.state for row in home.opened()[1].ledger.sends.rows(as_of_date=first) if row.attempts}
     assert states == {"undelivered"}, "the console hands a text to nobody, and says so"
 
     home.deliver(first)
@@ -277,7 +277,9 @@ def test_the_daemon_runs_days_as_the_clock_is_moved_and_tells_what_failed(
     platform = home.opened()[1]
     assert set(platform.home.messengers.texts.request_counts()["accepted"].to_pylist()) == {1}
     home.set_clock(run_time(home.day(2)) + timedelta(hours=2))
-    daemon.until(lambda: {row.state for row in platform.ledger.rows() if row.attempts} == {"undelivered"}, seconds=120)
+    daemon.until(
+        lambda: {row.state for row in platform.ledger.sends.rows() if row.attempts} == {"undelivered"}, seconds=120
+    )
 
     daemon.launch("daily_lifecycle_job", home.day(3).isoformat())
     daemon.until(lambda: posted, seconds=120)

@@ -171,14 +171,14 @@ def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived
     assert {offer.latest for offer in ui.offers() if offer.partitions} == {str(add_days(day, 1))}
 
     platform = home.platform
-    assert platform.ledger.rows(as_of_date=day) == [], "without approval nothing is sent"
-    digest = platform.ledger.noted_plan("job_of_the_day", day)[1]
+    assert platform.ledger.sends.rows(as_of_date=day) == [], "without approval nothing is sent"
+    digest = platform.ledger.approvals.noted_plan("job_of_the_day", day)[1]
     wrong = ui.launch("approve_plan_job", config=ops("approve_plan_and_send", plan_digest="0" * 64))
     assert "look at it again" in wrong.failure.splitlines()[0]
-    assert platform.ledger.rows(as_of_date=day) == []
+    assert platform.ledger.sends.rows(as_of_date=day) == []
     assert ui.launch("approve_plan_job", config=ops("approve_plan_and_send", plan_digest=digest)).is_success
     planned = platform.tables.read("message_plan", day).num_rows
-    sent = [row for row in platform.ledger.rows(as_of_date=day) if row.attempts]
+    sent = [row for row in platform.ledger.sends.rows(as_of_date=day) if row.attempts]
     assert planned > len(sent) * 0.5 > 10
     (event,) = platform.event_log.read("plan_approved", start=day).to_pylist()
     assert (event["approved_by"], event["reason"], event["plan_digest"]) == (*IDENTITY.values(), digest)

@@ -188,7 +188,7 @@ def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolic
 
     moves: list[Transition] = []
     unreadable = 0
-    rows = ledger.rows(channel=gateway.channel, state=SendState.AMBIGUOUS)
+    rows = ledger.sends.rows(channel=gateway.channel, state=SendState.AMBIGUOUS)
     for row in rows:
         try:
             found = gateway.find(row.message_id)
@@ -227,9 +227,9 @@ def find_forgotten(
     waiting = [
         row
         for state in (SendState.APPROVED, SendState.LEASED)
-        for row in ledger.rows(campaign=campaign, as_of_date=as_of, state=state)
+        for row in ledger.sends.rows(campaign=campaign, as_of_date=as_of, state=state)
     ]
-    accounts = ledger.accounts_of(row.user_id for row in waiting)
+    accounts = ledger.people.accounts_of(row.user_id for row in waiting)
     before = {
         row.message_id: [
             message_id(user_id, campaign, day)
@@ -238,7 +238,7 @@ def find_forgotten(
         ]
         for row in waiting
     }
-    known = ledger.attempts([message for messages in before.values() for message in messages])
+    known = ledger.sends.attempts([message for messages in before.values() for message in messages])
     forgotten = []
     for row in waiting:
         try:
@@ -261,7 +261,7 @@ def find_forgotten(
             f"{campaign} {as_of} may have been dispatched before and the provider could not be asked about its sends "
             f"({kind}), so nothing more was sent; repair the connection to the provider and dispatch again"
         )
-    return ledger.restore_sends(forgotten, only_waiting=True)
+    return ledger.restoring.restore_sends(forgotten, only_waiting=True)
 
 
 def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) -> int:
@@ -271,7 +271,7 @@ def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) 
     """
     from mlife_assets.adapters.send_ledger import Transition
 
-    unsettled = ledger.unsettled(gateway.channel)
+    unsettled = ledger.sends.unsettled(gateway.channel)
     open_rows = {message: state for message, (state, _) in unsettled.items()}
     moves: list[Transition] = []
     settled = 0

@@ -32,7 +32,7 @@ from mlife_assets.adapters.dispatcher.reports import (
 )
 from mlife_assets.adapters.people_register import Contact, PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
-from mlife_assets.adapters.send_ledger.guards import EXPIRED
+from mlife_assets.adapters.send_ledger.ledger import EXPIRED
 from mlife_assets.adapters.send_ledger.schema import NOT_LEASED, PAUSED
 from mlife_assets.core.checkup import SKEW_WHILE_SENDING
 from mlife_assets.core.errors import (
@@ -126,14 +126,14 @@ class Dispatcher:
         recovered = ledger.recover(worker=worker, now=now)
         expired = ledger.expire(campaign, max(as_of, (now - CLOSED_AFTER).date()), now=now)
         for state in (SendState.APPROVED, SendState.LEASED):
-            self._checks.verify(ledger.rows(campaign=campaign, as_of_date=as_of, state=state))
-        self._register(ledger.user_ids())  # the present owner of a recipient's number may be in none of the rows
+            self._checks.verify(ledger.sends.rows(campaign=campaign, as_of_date=as_of, state=state))
+        self._register(ledger.people.user_ids())  # the present owner of a recipient's number may be in none of the rows
         run = Run(now)
         bucket = TokenBucket(self._policy.provider_messages_per_second, clock=self._clock, sleep=self._sleep)
         while not run.is_stopped:
-            room = self._policy.maximum_messages_per_day - ledger.count_submitted(campaign, as_of)
-            if ledger.is_paused(campaign) or room <= 0:
-                waiting = ledger.has_approved(campaign, as_of)
+            room = self._policy.maximum_messages_per_day - ledger.sends.count_submitted(campaign, as_of)
+            if ledger.switches.is_paused(campaign) or room <= 0:
+                waiting = ledger.sends.has_approved(campaign, as_of)
                 run.stopped_by = (PAUSED if room > 0 else DAILY_BUDGET) if waiting else None
                 break
             self._hearing.keep_up(after_seconds=0)
@@ -142,8 +142,8 @@ class Dispatcher:
             until, limit = now + timedelta(seconds=self._policy.lease_seconds), min(CHUNK, room)
             rows = ledger.lease(campaign, as_of, worker=worker, limit=limit, now=now, until=until, texts_per_day=most)
             if not rows:
-                is_full = most is not None and ledger.count_texts(as_of) >= most
-                run.stopped_by = DAILY_BUDGET if is_full and ledger.has_approved(campaign, as_of) else None
+                is_full = most is not None and ledger.sends.count_texts(as_of) >= most
+                run.stopped_by = DAILY_BUDGET if is_full and ledger.sends.has_approved(campaign, as_of) else None
                 break
             self._send_chunk(rows, worker, bucket, run)
         ledger.checkpoint()
@@ -167,7 +167,7 @@ class Dispatcher:
 
     def _read_recipients(self, rows: Sequence[LedgerRow]) -> Mapping[str, Recipient]:
         """Return the facts of each row's account; consent is required from all accounts of the person with facts."""
-        accounts = self._ledger.accounts_of(row.user_id for row in rows)
+        accounts = self._ledger.people.accounts_of(row.user_id for row in rows)
         everybody = sorted({one for same in accounts.values() for one in same})
         known = self._read_facts(everybody)
         return {
@@ -307,7 +307,7 @@ class Hearing:
         Raises:
             GateClosedError: a text's sender is unknown, since the contact book cannot be read; others are recorded.
         """
-        known = self._ledger.known_inbound(since=since)
+        known = self._ledger.replies.known(since=since)
         keywords: Counter[str] = Counter()
         channel, unknown = self._gateway.channel, None
         for inbound in self._gateway.inbound(until=now, since=since):
@@ -319,7 +319,7 @@ class Hearing:
                 unknown = error
                 continue
             keyword = self._keyword(inbound, user_id)
-            if self._ledger.record_inbound(
+            if self._ledger.replies.record(
                 inbound.inbound_id,
                 user_id,
                 keyword,

@@ -273,7 +273,7 @@ def _recorded(ledger: SqlLedger, providers: Mapping[str, str]) -> dict[str, pa.T
     from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
 
     return {
-        **transition_events(ledger.transitions(), providers=providers),
-        **inbound_events(ledger.inbound()),
-        **switch_events(ledger.switches()),
+        **transition_events(ledger.sends.transitions(), providers=providers),
+        **inbound_events(ledger.replies.rows()),
+        **switch_events(ledger.switches.rows()),
     }

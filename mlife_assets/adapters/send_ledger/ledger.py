@@ -7,15 +7,29 @@ commits in one statement: not paused, not suppressed, caps kept, lease held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.guards import Guards
-from mlife_assets.adapters.send_ledger.people import BATCH, LogEntry
+from mlife_assets.adapters.send_ledger.migrations import upgrade
+from mlife_assets.adapters.send_ledger.people import BATCH, LogEntry, People, log_moves, move_rows, people_of_accounts
+from mlife_assets.adapters.send_ledger.records import (
+    Approvals,
+    LedgerHeads,
+    LogFiles,
+    Replies,
+    Switches,
+    arrow,
+    positions,
+    stream_rows,
+)
 from mlife_assets.adapters.send_ledger.restoring import Restoring
 from mlife_assets.adapters.send_ledger.schema import (
     FACTS_OF,
@@ -26,133 +40,83 @@ from mlife_assets.adapters.send_ledger.schema import (
     SUBMIT,
     WHY_NOT,
     Instant,
+    Subject,
     accounts,
-    approvals,
-    inbound_texts,
+    checkpoint,
+    close_engine,
     is_suppressed,
-    log_files,
-    plans,
-    rejections,
+    open_engine,
+    send_transitions,
     sends,
-    suppressions,
     texts_taken,
     write,
+    writer,
 )
-from mlife_assets.core.errors import GateClosedError, NotFoundError
+from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.application import EVERY_CHANNEL
-from mlife_assets.recruiting.events import EARLIER, TAKEN_OVER
-from mlife_assets.recruiting.messaging.approve import Approval, Rejection, require_not_rejected
+from mlife_assets.recruiting.application import Channel
 from mlife_assets.recruiting.messaging.eligibility import OPTED_OUT
-from mlife_assets.recruiting.messaging.replies import START, STOP, STOP_ALL, UNCLEAR_REPLY
-from mlife_assets.recruiting.messaging.states import SendState, check_edge
+from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, MAY_HAVE_REACHED, SendState, check_edge
 from mlife_assets.recruiting.messaging_policy import ContactPolicy, MessagingPolicy
 from mlife_assets.recruiting.ports import LedgerRow
 
-REJECTED = tuple(field.name for field in fields(Rejection))
-_RECORD_FILE = sa.text("INSERT INTO log_files VALUES (:key, :origin) ON CONFLICT DO NOTHING")
+EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
-class RecordedApproval:
-    """One row of `approvals`."""
+class Transition:
+    """One move for `SqlLedger.transition_many`; `occurred_at` is the provider's time if it gave one."""
 
-    plan_id: str
-    campaign: str
-    as_of_date: date
-    plan_digest: str
-    planned_count: int
-    approved_by: str
-    reason: str | None
-    at: datetime
+    message_id: str
+    to_state: str
+    provider_message_id: str | None = None
+    detail: str | None = None
+    occurred_at: datetime | None = None
 
 
-class Approvals:
-    """Approvals and attempts of a ledger; see `SqlLedger`."""
+class Sends(Subject):
+    """What a ledger says about its sends."""
 
-    engine: sa.Engine
-
-    def note_plan(self, campaign: str, as_of_date: date, *, plan_id: str, plan_digest: str, now: datetime) -> None:
-        """Remember what was planned last for a campaign day, so that an exchanged plan is never approved."""
-        is_day = sa.and_(plans.c.campaign == campaign, plans.c.as_of_date == as_of_date)
-        with write(self.engine) as connection:
-            connection.execute(sa.delete(plans).where(is_day))
-            connection.execute(
-                sa.insert(plans).values(
-                    campaign=campaign, as_of_date=as_of_date, plan_id=plan_id, plan_digest=plan_digest, at=now
-                )
-            )
-
-    def noted_plan(self, campaign: str, as_of_date: date) -> tuple[str, str] | None:
-        """Return (plan id, digest) of what was planned last for a campaign day, None when nothing was."""
-        query = sa.select(plans.c.plan_id, plans.c.plan_digest).where(
-            plans.c.campaign == campaign, plans.c.as_of_date == as_of_date
-        )
+    def awaited(self, since: date) -> dict[str, date]:
+        """Return message id -> day of the sends of `since` or later that a provider may still say something about."""
+        # `concat` keeps the index of states from being used: what nobody ever reports on stays accepted, for years.
+        is_awaited = sends.c.state.concat("").in_((SendState.ACCEPTED, SendState.AMBIGUOUS))
+        query = sa.select(sends.c.message_id, sends.c.as_of_date).where(sends.c.as_of_date >= since, is_awaited)
         with self.engine.connect() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else (row.plan_id, row.plan_digest)
+            return dict(connection.execute(query).tuples().all())
 
-    def record_files(self, keys: Sequence[str], *, origin: str = "written") -> None:
-        """Remember files of the log by their keys, which name their content."""
-        with write(self.engine) as connection:
-            if keys:
-                connection.execute(_RECORD_FILE, [{"key": key, "origin": origin} for key in keys])
-            if origin == TAKEN_OVER:
-                connection.execute(sa.delete(log_files).where(log_files.c.key == EARLIER))
+    def unsettled(self, channel: str) -> dict[str, tuple[str, date]]:
+        """Return message id -> state and day of all sends of a channel that a receipt would still close, ordered by id.
 
-    def recorded_files(self) -> frozenset[str]:
-        """Return the keys of all files that are remembered; `EARLIER` stands for those of an earlier release."""
-        with self.engine.connect() as connection:
-            return frozenset(connection.execute(sa.select(log_files.c.key)).scalars())
-
-    def record_approval(self, approval: Approval, *, now: datetime) -> bool:
-        """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing.
-
-        Raises:
-            GateClosedError: another plan was approved for the campaign day, or this one was rejected.
+        One that was closed as unknown is among them for ever.
         """
-        with write(self.engine) as connection:
-            require_not_rejected(_rejection(connection, approval.plan_digest))
-            known = connection.execute(_of_day(approval.campaign, approval.as_of_date)).first()
-            if known is None:
-                facts = {name: value for name, value in asdict(approval).items() if name in approvals.c}
-                connection.execute(sa.insert(approvals).values(**facts, at=now))
-                return True
-        if (known.plan_id, known.plan_digest) != (approval.plan_id, approval.plan_digest):
-            raise GateClosedError(
-                f"{known.plan_id} was approved for {approval.campaign} {approval.as_of_date} by {known.approved_by}, "
-                f"and {approval.plan_id} differs from it; a day has one plan, so nothing of the other is sent"
-            )
-        return False
-
-    def approval(self, campaign: str, as_of_date: date) -> RecordedApproval | None:
-        """Return what was approved for a campaign day, None when nothing was."""
+        is_open = sends.c.state.in_((SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN))
+        query = sa.select(sends.c.message_id, sends.c.state, sends.c.as_of_date).order_by(sends.c.message_id)
         with self.engine.connect() as connection:
-            row = connection.execute(_of_day(campaign, as_of_date)).first()
-        return None if row is None else RecordedApproval(**row._asdict())
+            found = connection.execute(query.where(is_open, sends.c.channel == channel))
+            return {message: (state, day) for message, state, day in found}
 
-    def record_rejection(self, rejection: Rejection, *, now: datetime) -> bool:
-        """Record that a plan is never sent. Returns whether it was new; the same again changes nothing.
-
-        Raises:
-            GateClosedError: it was approved.
-        """
-        with write(self.engine) as connection:
-            approved = connection.execute(_of_day(rejection.campaign, rejection.as_of_date)).first()
-            if approved is not None and approved.plan_digest == rejection.plan_digest:
-                raise GateClosedError(
-                    f"plan {rejection.plan_id} was approved by {approved.approved_by}, so it cannot be rejected any "
-                    "more; `mlife messages pause` stops what was not sent yet"
-                )
-            is_new = _rejection(connection, rejection.plan_digest) is None
-            if is_new:
-                connection.execute(sa.insert(rejections).values(**asdict(rejection), at=now))
-        return is_new
-
-    def rejection(self, plan_digest: str) -> Rejection | None:
-        """Return who rejected a plan and why, None when nobody did."""
+    def state_counts(self, as_of_date: date) -> dict[tuple[str, str], int]:
+        """Return (campaign, state) -> sends of a day, in this order."""
+        key = (sends.c.campaign, sends.c.state)
+        query = sa.select(*key, sa.func.count()).where(sends.c.as_of_date == as_of_date).group_by(*key).order_by(*key)
         with self.engine.connect() as connection:
-            return _rejection(connection, plan_digest)
+            return {(campaign, state): count for campaign, state, count in connection.execute(query)}
+
+    def rows(
+        self,
+        *,
+        campaign: str | None = None,
+        channel: str | None = None,
+        as_of_date: date | None = None,
+        state: str | None = None,
+    ) -> list[LedgerRow]:
+        """Return rows by filter, ordered by message id."""
+        wanted = {"campaign": campaign, "channel": channel, "as_of_date": as_of_date, "state": state}
+        query = sa.select(*ROW_COLUMNS).order_by(sends.c.message_id)
+        query = query.where(*(sends.c[name] == value for name, value in wanted.items() if value is not None))
+        with self.engine.connect() as connection:
+            return [LedgerRow(**row._asdict()) for row in connection.execute(query)]
 
     def attempts(self, message_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return (state, attempts) of the sends that there are, by message id."""
@@ -176,58 +140,114 @@ class Approvals:
         with self.engine.connect() as connection:
             return {row.message_id: row.attempts for row in connection.execute(query)}
 
-    def unlisted_stops(self) -> list[str]:
-        """Return the accounts that said STOP, were neither reviewed nor followed by a START, and are not listed."""
-        stop, start = inbound_texts.alias("stop"), inbound_texts.alias("start")
-        said, wrote = accounts.alias(), accounts.alias()
-        of_person = sa.select(wrote.c.user_id).join(said, said.c.person_id == wrote.c.person_id)
-        of_person = of_person.where(said.c.user_id == stop.c.user_id).correlate(stop)
-        is_lifted = sa.select(start.c.sequence).where(
-            start.c.keyword == START,
-            start.c.channel == stop.c.channel,
-            start.c.user_id.in_(of_person),
-            start.c.received_at > stop.c.received_at,
-        )
-        is_listed = sa.select(suppressions.c.person_id).where(
-            suppressions.c.person_id.in_(of_person),
-            suppressions.c.channel.in_([EVERY_CHANNEL, stop.c.channel]),
-            suppressions.c.until.is_(None),
-            suppressions.c.reason != UNCLEAR_REPLY,
-        )
-        query = sa.select(stop.c.user_id).where(
-            stop.c.keyword.in_([STOP, STOP_ALL]), stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()
+    def has_approved(self, campaign: str, as_of_date: date) -> bool:
+        """Return whether rows of a campaign day wait to be sent."""
+        query = sa.select(sends.c.message_id).where(
+            sends.c.campaign == campaign,
+            sends.c.as_of_date == as_of_date,
+            sends.c.state.in_([SendState.APPROVED, SendState.LEASED]),
         )
         with self.engine.connect() as connection:
-            return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())
+            return connection.execute(query.limit(1)).first() is not None
+
+    def recent(self, since: date) -> pa.Table:
+        """Return sends of all campaigns since a day: `person_id` as known now, `as_of_date`, `campaign`.
+
+        Holds what may have reached the person and what still may (planned, approved, leased).
+        """
+        counted = sorted(MAY_HAVE_REACHED | BEFORE_SUBMITTING)
+        query = (
+            sa.select(accounts.c.person_id, sends.c.as_of_date, sends.c.campaign)
+            .join(accounts, accounts.c.user_id == sends.c.user_id)
+            .where(sends.c.as_of_date >= since, sends.c.state.in_(counted))
+            .order_by(sends.c.message_id)
+        )
+        with self.engine.connect() as connection:
+            return arrow(connection, query)
+
+    def count_submitted(self, campaign: str, as_of_date: date) -> int:
+        """Return how many sends of a campaign day may have reached someone."""
+        query = sa.select(sa.func.count()).where(
+            sends.c.campaign == campaign,
+            sends.c.as_of_date == as_of_date,
+            sends.c.state.in_(sorted(MAY_HAVE_REACHED)),
+        )
+        with self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def newest_submission(self, since: date) -> datetime | None:
+        """Return when something was handed over last, of the sends of `since` or later; None when nothing was."""
+        query = sa.select(sa.func.max(sends.c.submitted_at)).where(sends.c.as_of_date >= since)
+        with self.engine.connect() as connection:
+            found: datetime | None = connection.execute(query).scalar()
+            return found
+
+    def count_texts(self, as_of_date: date) -> int:
+        """Return how many texts of a day, of all applications, may have reached a person or are about to."""
+        with self.engine.connect() as connection:
+            return int(connection.execute(texts_taken(as_of_date)).scalar_one())
+
+    def transitions(self, since_sequence: int = 0) -> pa.Table:
+        """Return all transitions after a sequence, in order: the columns of `send_transitions`, and `channel`."""
+        channel = sa.func.coalesce(sends.c.channel, Channel.SMS).label("channel")
+        moves = sa.select(send_transitions, channel).outerjoin(
+            sends, sends.c.message_id == send_transitions.c.message_id
+        )
+        return stream_rows(self.engine, moves, send_transitions, since_sequence)
 
 
-def _rejection(connection: sa.Connection, plan_digest: str) -> Rejection | None:
-    row = connection.execute(sa.select(rejections).where(rejections.c.plan_digest == plan_digest)).first()
-    return None if row is None else Rejection(**{name: getattr(row, name) for name in REJECTED})
-
-
-def _of_day(campaign: str, as_of_date: date) -> sa.Select[tuple[object, ...]]:
-    return sa.select(approvals).where(approvals.c.campaign == campaign, approvals.c.as_of_date == as_of_date)
-
-
-@dataclass(frozen=True)
-class Transition:
-    """One move for `SqlLedger.transition_many`; `occurred_at` is the provider's time if it gave one."""
-
-    message_id: str
-    to_state: str
-    provider_message_id: str | None = None
-    detail: str | None = None
-    occurred_at: datetime | None = None
-
-
-class SqlLedger(Guards, Approvals, Restoring):
+class SqlLedger:
     """Every send, on SQLAlchemy Core, for SQLite and PostgreSQL.
 
     Args:
         url: SQLAlchemy URL or engine; tables are created when missing.
         survives_power_cut: SQLite only: whether every commit waits for the disk (see `schema.open_engine`).
     """
+
+    def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
+        """Open the ledger; its tables are created when missing and moved on when an earlier release made them."""
+        self.engine = open_engine(url, survives_power_cut=survives_power_cut)
+        self._of_thread = threading.local()
+        self._close_once = weakref.finalize(self, close_engine, self.engine)
+        upgrade(self.engine)
+        self.sends = Sends(self.engine)
+        self.people = People(self.engine)
+        self.approvals = Approvals(self.engine)
+        self.switches = Switches(self.engine)
+        self.replies = Replies(self.engine)
+        self.log_files = LogFiles(self.engine)
+        self.heads = LedgerHeads(self.engine)
+        self.restoring = Restoring(self.engine)
+
+    def close(self) -> None:
+        """Move everything into the one file of a SQLite ledger and close all connections; done at exit, too."""
+        self._close_once()
+
+    @contextmanager
+    def on_one_connection(self) -> Iterator[None]:
+        """Let the moves of this thread share a connection inside: opening one takes a third of a move's time in SQLite.
+
+        Each is still a transaction of its own. A server may be restarted between two moves, so there each connects.
+        """
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        with writer(self.engine) as self._of_thread.writer:
+            try:
+                yield
+            finally:
+                self._of_thread.writer = None
+
+    def _write(self) -> AbstractContextManager[sa.Connection]:
+        return write(self.engine, getattr(self._of_thread, "writer", None))
+
+    def checkpoint(self) -> None:
+        """Move everything into the one file of a SQLite ledger, so that a plain copy of it is whole."""
+        checkpoint(self.engine)
+
+    def positions(self) -> dict[str, int]:
+        """Return the last sequence of each stream: `inbound`, `switches`, `transitions`."""
+        return positions(self.engine)
 
     def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
         """Insert rows in state planned; rows whose (person, campaign, date) exists stay. Returns how many were new."""
@@ -242,7 +262,7 @@ class SqlLedger(Guards, Approvals, Restoring):
                 )
             ).all()
             users = [row.user_id for row in known] + [row.user_id for row in ordered]
-            people = self._people(connection, users, now)
+            people = people_of_accounts(connection, users, now)
             message_ids = {row.message_id for row in known}
             keys = {(people[row.user_id], row.campaign, row.as_of_date) for row in known}
             fresh: list[dict[str, object]] = []
@@ -256,7 +276,7 @@ class SqlLedger(Guards, Approvals, Restoring):
                 fresh.append({**vars(new), "person_id": people[row.user_id]})
             if fresh:
                 connection.execute(sa.insert(sends), fresh)
-                self._log(connection, [(row, None, SendState.PLANNED, None, None, now) for row in fresh], now)
+                log_moves(connection, [(row, None, SendState.PLANNED, None, None, now) for row in fresh], now)
         return len(fresh)
 
     def approve(self, campaign: str, as_of_date: date, *, now: datetime) -> int:
@@ -266,8 +286,8 @@ class SqlLedger(Guards, Approvals, Restoring):
         )
         with self._write() as connection:
             is_listed = is_suppressed(sends.c.user_id, sends.c.channel, sa.literal(now, Instant))
-            self._move(connection, sa.and_(is_ours, is_listed), SendState.SUPPRESSED, now, OPTED_OUT)
-            return self._move(connection, is_ours, SendState.APPROVED, now)
+            move_rows(connection, sa.and_(is_ours, is_listed), SendState.SUPPRESSED, now, OPTED_OUT)
+            return move_rows(connection, is_ours, SendState.APPROVED, now)
 
     def lease(
         self,
@@ -296,7 +316,7 @@ class SqlLedger(Guards, Approvals, Restoring):
             chosen = sorted([*lapsed, *connection.execute(approved)], key=lambda row: row.message_id)
             ids = [row.message_id for row in chosen]
             fresh = [row.message_id for row in chosen if row.state == SendState.APPROVED]
-            self._move(connection, sends.c.message_id.in_(fresh), SendState.LEASED, now, ids=fresh)
+            move_rows(connection, sends.c.message_id.in_(fresh), SendState.LEASED, now, ids=fresh)
             if ids:
                 connection.execute(
                     sa.update(sends)
@@ -385,7 +405,7 @@ class SqlLedger(Guards, Approvals, Restoring):
                     for message_id in ids
                 ],
             )
-            self._log(connection, entries, now)
+            log_moves(connection, entries, now)
 
     def recover(self, *, worker: str, now: datetime) -> int:
         """Clean up after a crash of `worker`, or of any whose lease ran out. Returns how many sends became ambiguous.
@@ -398,45 +418,20 @@ class SqlLedger(Guards, Approvals, Restoring):
                 sa.update(sends).where(is_left, sends.c.state == SendState.LEASED).values(lease_until=now)
             )
             is_submitting = sa.and_(is_left, sends.c.state == SendState.SUBMITTING)
-            return self._move(connection, is_submitting, SendState.AMBIGUOUS, now, "interrupted")
+            return move_rows(connection, is_submitting, SendState.AMBIGUOUS, now, "interrupted")
 
-    def awaited(self, since: date) -> dict[str, date]:
-        """Return message id -> day of the sends of `since` or later that a provider may still say something about."""
-        # `concat` keeps the index of states from being used: what nobody ever reports on stays accepted, for years.
-        is_awaited = sends.c.state.concat("").in_((SendState.ACCEPTED, SendState.AMBIGUOUS))
-        query = sa.select(sends.c.message_id, sends.c.as_of_date).where(sends.c.as_of_date >= since, is_awaited)
-        with self.engine.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+    def suppress_send(self, message_id: str, *, now: datetime, reason: str) -> int:
+        """Suppress one waiting row, not its user. Returns 1, or 0 when it no longer waits."""
+        is_waiting = sa.and_(sends.c.message_id == message_id, sends.c.state.in_(sorted(BEFORE_SUBMITTING)))
+        with self._write() as connection:
+            return move_rows(connection, is_waiting, SendState.SUPPRESSED, now, reason)
 
-    def unsettled(self, channel: str) -> dict[str, tuple[str, date]]:
-        """Return message id -> state and day of all sends of a channel that a receipt would still close, ordered by id.
-
-        One that was closed as unknown is among them for ever.
-        """
-        is_open = sends.c.state.in_((SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN))
-        query = sa.select(sends.c.message_id, sends.c.state, sends.c.as_of_date).order_by(sends.c.message_id)
-        with self.engine.connect() as connection:
-            found = connection.execute(query.where(is_open, sends.c.channel == channel))
-            return {message: (state, day) for message, state, day in found}
-
-    def state_counts(self, as_of_date: date) -> dict[tuple[str, str], int]:
-        """Return (campaign, state) -> sends of a day, in this order."""
-        key = (sends.c.campaign, sends.c.state)
-        query = sa.select(*key, sa.func.count()).where(sends.c.as_of_date == as_of_date).group_by(*key).order_by(*key)
-        with self.engine.connect() as connection:
-            return {(campaign, state): count for campaign, state, count in connection.execute(query)}
-
-    def rows(
-        self,
-        *,
-        campaign: str | None = None,
-        channel: str | None = None,
-        as_of_date: date | None = None,
-        state: str | None = None,
-    ) -> list[LedgerRow]:
-        """Return rows by filter, ordered by message id."""
-        wanted = {"campaign": campaign, "channel": channel, "as_of_date": as_of_date, "state": state}
-        query = sa.select(*ROW_COLUMNS).order_by(sends.c.message_id)
-        query = query.where(*(sends.c[name] == value for name, value in wanted.items() if value is not None))
-        with self.engine.connect() as connection:
-            return [LedgerRow(**row._asdict()) for row in connection.execute(query)]
+    def expire(self, campaign: str, before: date, *, now: datetime) -> int:
+        """Suppress waiting rows of days before `before`: yesterday's job is never texted today. Returns how many."""
+        is_stale = sa.and_(
+            sends.c.campaign == campaign,
+            sends.c.as_of_date < before,
+            sends.c.state.in_(sorted(BEFORE_SUBMITTING)),
+        )
+        with write(self.engine) as connection:
+            return move_rows(connection, is_stale, SendState.SUPPRESSED, now, EXPIRED)

@@ -6,34 +6,29 @@ that the end of a pause does not lift a STOP.
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.schema import (
     LASTS,
     Instant,
+    Subject,
     accounts,
     accounts_of_person,
-    checkpoint,
-    close_engine,
+    inbound_texts,
     is_suppressed,
     numbers,
-    open_engine,
     send_transitions,
     sends,
     suppressions,
     write,
-    writer,
 )
 from mlife_assets.recruiting.application import EVERY_CHANNEL, Channel
 from mlife_assets.recruiting.messaging.people import Joined, join_people
+from mlife_assets.recruiting.messaging.replies import START, STOP, STOP_ALL, UNCLEAR_REPLY
 from mlife_assets.recruiting.messaging.states import BEFORE_SUBMITTING, SendState
 
 _APPEND = sa.insert(send_transitions)
@@ -44,116 +39,122 @@ BATCH = 500
 """Ids per query, below every database's limit of parameters."""
 
 
-class Moves:
-    """The open ledger; see `SqlLedger`."""
+def log_moves(connection: sa.Connection, entries: Sequence[LogEntry], now: datetime) -> None:
+    """Append moves to the outbox."""
+    connection.execute(
+        _APPEND,
+        [
+            {
+                "message_id": facts["message_id"],
+                "user_id": facts["user_id"],
+                "campaign": facts["campaign"],
+                "as_of_date": facts["as_of_date"],
+                "from_state": from_state,
+                "to_state": str(to_state),
+                "attempt": facts["attempts"],
+                "provider_message_id": provider_id,
+                "detail": detail,
+                "occurred_at": occurred_at,
+                "at": now,
+            }
+            for facts, from_state, to_state, provider_id, detail, occurred_at in entries
+        ],
+    )
 
-    def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
-        """Open the ledger; its tables are created when missing and moved on when an earlier release made them."""
-        self.engine = open_engine(url, survives_power_cut=survives_power_cut)
-        self._of_thread = threading.local()
-        self._close_once = weakref.finalize(self, close_engine, self.engine)
-        upgrade(self.engine)
 
-    def close(self) -> None:
-        """Move everything into the one file of a SQLite ledger and close all connections; done at exit, too."""
-        self._close_once()
-
-    @contextmanager
-    def on_one_connection(self) -> Iterator[None]:
-        """Let the moves of this thread share a connection inside: opening one takes a third of a move's time in SQLite.
-
-        Each is still a transaction of its own. A server may be restarted between two moves, so there each connects.
-        """
-        if self.engine.dialect.name != "sqlite":
-            yield
-            return
-        with writer(self.engine) as self._of_thread.writer:
-            try:
-                yield
-            finally:
-                self._of_thread.writer = None
-
-    def _write(self) -> AbstractContextManager[sa.Connection]:
-        return write(self.engine, getattr(self._of_thread, "writer", None))
-
-    def checkpoint(self) -> None:
-        """Move everything into the one file of a SQLite ledger, so that a plain copy of it is whole."""
-        checkpoint(self.engine)
-
-    def _log(self, connection: sa.Connection, entries: Sequence[LogEntry], now: datetime) -> None:
-        connection.execute(
-            _APPEND,
-            [
-                {
-                    "message_id": facts["message_id"],
-                    "user_id": facts["user_id"],
-                    "campaign": facts["campaign"],
-                    "as_of_date": facts["as_of_date"],
-                    "from_state": from_state,
-                    "to_state": str(to_state),
-                    "attempt": facts["attempts"],
-                    "provider_message_id": provider_id,
-                    "detail": detail,
-                    "occurred_at": occurred_at,
-                    "at": now,
-                }
-                for facts, from_state, to_state, provider_id, detail, occurred_at in entries
-            ],
+def move_rows(
+    connection: sa.Connection,
+    condition: sa.ColumnElement[bool],
+    to_state: SendState,
+    now: datetime,
+    detail: str | None = None,
+    *,
+    ids: Sequence[str] | None = None,
+) -> int:
+    """Move all rows that meet `condition`, in the order of message ids; `ids` names them if already known."""
+    if ids is not None and not ids:
+        return 0
+    found = connection.execute(
+        sa.select(
+            sends.c.message_id,
+            sends.c.user_id,
+            sends.c.campaign,
+            sends.c.as_of_date,
+            sends.c.state,
+            sends.c.attempts,
+            sends.c.provider_message_id,
         )
+        .where(condition)
+        .order_by(sends.c.message_id)
+    ).all()
+    if not found:
+        return 0
+    connection.execute(sa.update(sends).where(condition).values(state=to_state, updated_at=now))
+    log_moves(
+        connection,
+        [(row._asdict(), row.state, to_state, row.provider_message_id, detail, now) for row in found],
+        now,
+    )
+    return len(found)
 
-    def _move(
-        self,
-        connection: sa.Connection,
-        condition: sa.ColumnElement[bool],
-        to_state: SendState,
-        now: datetime,
-        detail: str | None = None,
-        *,
-        ids: Sequence[str] | None = None,
-    ) -> int:
-        """Move all rows that meet `condition`, in the order of message ids; `ids` names them if already known."""
-        if ids is not None and not ids:
-            return 0
-        found = connection.execute(
-            sa.select(
-                sends.c.message_id,
-                sends.c.user_id,
-                sends.c.campaign,
-                sends.c.as_of_date,
-                sends.c.state,
-                sends.c.attempts,
-                sends.c.provider_message_id,
-            )
-            .where(condition)
-            .order_by(sends.c.message_id)
-        ).all()
-        if not found:
-            return 0
-        connection.execute(sa.update(sends).where(condition).values(state=to_state, updated_at=now))
-        self._log(
-            connection,
-            [(row._asdict(), row.state, to_state, row.provider_message_id, detail, now) for row in found],
-            now,
+
+def people_of_accounts(connection: sa.Connection, user_ids: Iterable[str], now: datetime) -> dict[str, str]:
+    """Return user id -> person id; an account that is not known becomes a person of its own."""
+    wanted = sorted(set(user_ids))
+    people: dict[str, str] = {}
+    for start in range(0, len(wanted), BATCH):
+        found = sa.select(accounts.c.user_id, accounts.c.person_id).where(
+            accounts.c.user_id.in_(wanted[start : start + BATCH])
         )
-        return len(found)
+        people.update((row.user_id, row.person_id) for row in connection.execute(found))
+    new = [user_id for user_id in wanted if user_id not in people]
+    if new:
+        connection.execute(sa.insert(accounts), [{"user_id": u, "person_id": u, "at": now} for u in new])
+    return {user_id: people.get(user_id, user_id) for user_id in wanted}
 
 
-class People(Moves):
-    """Accounts, people and the suppression list; see `SqlLedger`."""
+def suppress_person(
+    connection: sa.Connection,
+    user_id: str,
+    now: datetime,
+    reason: str,
+    until: datetime | None,
+    channel: str,
+) -> int:
+    person_id = people_of_accounts(connection, [user_id], now)[user_id]
+    key = {"person_id": person_id, "reason": reason, "channel": channel}
+    is_this = sa.and_(*(suppressions.c[name] == value for name, value in key.items()))
+    listed = connection.execute(sa.select(suppressions.c.until).where(is_this)).first()
+    if listed is None:
+        connection.execute(sa.insert(suppressions).values(**key, at=now, until=until))
+    elif listed.until is not None and (until is None or until > listed.until):
+        connection.execute(sa.update(suppressions).where(is_this).values(until=until))
+    is_waiting = sa.and_(
+        sends.c.user_id.in_(accounts_of_person(user_id)),
+        sends.c.state.in_(sorted(BEFORE_SUBMITTING)),
+        *(() if channel == EVERY_CHANNEL else (sends.c.channel == channel,)),
+    )
+    return move_rows(connection, is_waiting, SendState.SUPPRESSED, now, reason)
 
-    def _people(self, connection: sa.Connection, user_ids: Iterable[str], now: datetime) -> dict[str, str]:
-        """Return user id -> person id; an account that is not known becomes a person of its own."""
-        wanted = sorted(set(user_ids))
-        people: dict[str, str] = {}
-        for start in range(0, len(wanted), BATCH):
-            found = sa.select(accounts.c.user_id, accounts.c.person_id).where(
-                accounts.c.user_id.in_(wanted[start : start + BATCH])
-            )
-            people.update((row.user_id, row.person_id) for row in connection.execute(found))
-        new = [user_id for user_id in wanted if user_id not in people]
-        if new:
-            connection.execute(sa.insert(accounts), [{"user_id": u, "person_id": u, "at": now} for u in new])
-        return {user_id: people.get(user_id, user_id) for user_id in wanted}
+
+def lift_from_person(connection: sa.Connection, user_id: str, reason: str, channel: str) -> int:
+    is_theirs = sa.and_(
+        suppressions.c.person_id.in_(accounts_of_person(user_id)),
+        suppressions.c.reason == reason,
+        *(() if channel == EVERY_CHANNEL else (suppressions.c.channel.in_([EVERY_CHANNEL, channel]),)),
+    )
+    ended = connection.execute(sa.select(suppressions).where(is_theirs)).all()
+    connection.execute(sa.delete(suppressions).where(is_theirs))
+    if channel == EVERY_CHANNEL:
+        return len(ended)
+    for row in ended:
+        for other in (one for one in Channel if row.channel == EVERY_CHANNEL and one != channel):
+            suppress_person(connection, row.person_id, row.at, reason, row.until, other)
+    return len(ended)
+
+
+class People(Subject):
+    """Accounts, people and the suppression list of a ledger."""
 
     def register(self, seen: Mapping[str, str | None], *, now: datetime) -> dict[str, str]:
         """Register accounts with the hashes of their numbers and join those that are one person.
@@ -291,31 +292,7 @@ class People(Moves):
             How many waiting rows were suppressed, leased ones too, in the same transaction.
         """
         with write(self.engine) as connection:
-            return self._suppress(connection, user_id, now, reason, until, channel)
-
-    def _suppress(
-        self,
-        connection: sa.Connection,
-        user_id: str,
-        now: datetime,
-        reason: str,
-        until: datetime | None,
-        channel: str,
-    ) -> int:
-        person_id = self._people(connection, [user_id], now)[user_id]
-        key = {"person_id": person_id, "reason": reason, "channel": channel}
-        is_this = sa.and_(*(suppressions.c[name] == value for name, value in key.items()))
-        listed = connection.execute(sa.select(suppressions.c.until).where(is_this)).first()
-        if listed is None:
-            connection.execute(sa.insert(suppressions).values(**key, at=now, until=until))
-        elif listed.until is not None and (until is None or until > listed.until):
-            connection.execute(sa.update(suppressions).where(is_this).values(until=until))
-        is_waiting = sa.and_(
-            sends.c.user_id.in_(accounts_of_person(user_id)),
-            sends.c.state.in_(sorted(BEFORE_SUBMITTING)),
-            *(() if channel == EVERY_CHANNEL else (sends.c.channel == channel,)),
-        )
-        return self._move(connection, is_waiting, SendState.SUPPRESSED, now, reason)
+            return suppress_person(connection, user_id, now, reason, until, channel)
 
     def lift(self, user_id: str, *, reason: str, channel: str = EVERY_CHANNEL) -> int:
         """Lift the suppressions of a person that have a reason, in a channel or in every one.
@@ -323,22 +300,7 @@ class People(Moves):
         What was listed for every channel goes on in the others. Returns how many ended; waiting rows stay suppressed.
         """
         with write(self.engine) as connection:
-            return self._lift(connection, user_id, reason, channel)
-
-    def _lift(self, connection: sa.Connection, user_id: str, reason: str, channel: str) -> int:
-        is_theirs = sa.and_(
-            suppressions.c.person_id.in_(accounts_of_person(user_id)),
-            suppressions.c.reason == reason,
-            *(() if channel == EVERY_CHANNEL else (suppressions.c.channel.in_([EVERY_CHANNEL, channel]),)),
-        )
-        ended = connection.execute(sa.select(suppressions).where(is_theirs)).all()
-        connection.execute(sa.delete(suppressions).where(is_theirs))
-        if channel == EVERY_CHANNEL:
-            return len(ended)
-        for row in ended:
-            for other in (one for one in Channel if row.channel == EVERY_CHANNEL and one != channel):
-                self._suppress(connection, row.person_id, row.at, reason, row.until, other)
-        return len(ended)
+            return lift_from_person(connection, user_id, reason, channel)
 
     def is_suppressed(self, user_id: str, *, at: datetime, channel: str = Channel.SMS) -> bool:
         """Return whether the person behind an account must not be reached by a channel at an instant."""
@@ -358,3 +320,27 @@ class People(Moves):
         )
         with self.engine.connect() as connection:
             return tuple(connection.execute(query).scalars())
+
+    def unlisted_stops(self) -> list[str]:
+        """Return the accounts that said STOP, were neither reviewed nor followed by a START, and are not listed."""
+        stop, start = inbound_texts.alias("stop"), inbound_texts.alias("start")
+        said, wrote = accounts.alias(), accounts.alias()
+        of_person = sa.select(wrote.c.user_id).join(said, said.c.person_id == wrote.c.person_id)
+        of_person = of_person.where(said.c.user_id == stop.c.user_id).correlate(stop)
+        is_lifted = sa.select(start.c.sequence).where(
+            start.c.keyword == START,
+            start.c.channel == stop.c.channel,
+            start.c.user_id.in_(of_person),
+            start.c.received_at > stop.c.received_at,
+        )
+        is_listed = sa.select(suppressions.c.person_id).where(
+            suppressions.c.person_id.in_(of_person),
+            suppressions.c.channel.in_([EVERY_CHANNEL, stop.c.channel]),
+            suppressions.c.until.is_(None),
+            suppressions.c.reason != UNCLEAR_REPLY,
+        )
+        query = sa.select(stop.c.user_id).where(
+            stop.c.keyword.in_([STOP, STOP_ALL]), stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()
+        )
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())

@@ -15,9 +15,10 @@ from datetime import date, datetime
 
 import sqlalchemy as sa
 
-from mlife_assets.adapters.send_ledger.guards import STREAMS
-from mlife_assets.adapters.send_ledger.people import BATCH, People
+from mlife_assets.adapters.send_ledger.people import BATCH, log_moves, people_of_accounts
+from mlife_assets.adapters.send_ledger.records import STREAMS
 from mlife_assets.adapters.send_ledger.schema import (
+    Subject,
     accounts,
     metadata,
     numbers,
@@ -75,8 +76,8 @@ def accepted_moves(provider_message_id: str, *, attempt: int, now: datetime) -> 
     )
 
 
-class Restoring(People):
-    """Bringing sends back; see `SqlLedger`."""
+class Restoring(Subject):
+    """Bringing sends back."""
 
     def restore_sends(self, restored: Sequence[RestoredSend], *, only_waiting: bool = False) -> int:
         """Add sends and moves that are not there. Returns how many sends were added or moved on.
@@ -136,7 +137,7 @@ class Restoring(People):
                 sa.select(moves.message_id, moves.to_state, moves.attempt).where(moves.message_id.in_(ids))
             )
         }
-        people = self._people(connection, [send.user_id for send in restored], restored[0].moves[-1].at)
+        people = people_of_accounts(connection, [send.user_id for send in restored], restored[0].moves[-1].at)
         count = 0
         for send in restored:
             fresh = [move for move in send.moves if (send.message_id, move.state, move.attempt) not in known]
@@ -149,7 +150,7 @@ class Restoring(People):
                 facts = {name: getattr(send, name) for name in ("message_id", "user_id", "campaign", "as_of_date")}
                 facts["attempts"] = move.attempt
                 entry = (facts, before, move.state, move.provider_message_id, move.detail, move.occurred_at)
-                self._log(connection, [entry], move.at)
+                log_moves(connection, [entry], move.at)
                 before = move.state
             self._set_state(connection, send, states.get(send.message_id))
             count += 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,13 @@ def close_engine(engine: sa.Engine) -> None:
         _LOGGER.warning("the ledger was closed without a checkpoint: %s", type(error.orig).__name__)
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a ledger knows of one subject."""
+
+    engine: sa.Engine
 
 
 PAUSED = "paused"

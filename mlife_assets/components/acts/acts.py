@@ -99,9 +99,12 @@ def plan_standing(platform: BoardPorts) -> PlanStanding:
     """
     plan = newest_plan(platform)
     digest, day = plan_digest(plan.planned), plan.as_of_date
-    sends = platform.ledger.state_counts(day)
+    sends = platform.ledger.sends.state_counts(day)
     counts = {state: count for (campaign, state), count in sends.items() if campaign == plan.campaign}
-    approval, rejection = platform.ledger.approval(plan.campaign, day), platform.ledger.rejection(digest)
+    approval, rejection = (
+        platform.ledger.approvals.of_day(plan.campaign, day),
+        platform.ledger.approvals.rejection(digest),
+    )
     if approval is not None and approval.plan_digest == digest:
         return PlanStanding(plan, digest, "approved", (), approval.approved_by, approval.reason, counts)
     if rejection is not None:
@@ -129,7 +132,7 @@ def approve_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -
     """
     actor, reason = kept_words("actor", actor), kept_words("reason", reason)
     plan = newest_plan(platform)
-    require_not_rejected(platform.ledger.rejection(require_digest(plan, named)))
+    require_not_rejected(platform.ledger.approvals.rejection(require_digest(plan, named)))
     require_present_day(platform, plan.as_of_date)
     require_true_clock(platform, plan.as_of_date)
     never = (why_over(platform, plan.as_of_date), why_outdated(platform, plan.as_of_date))
@@ -146,7 +149,10 @@ def approve_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -
         reason=reason,
         is_quality_ok=quality_verdict(platform, plan.as_of_date),
     )
-    now, known = platform.times.sending(plan.as_of_date), platform.ledger.approval(plan.campaign, plan.as_of_date)
+    now, known = (
+        platform.times.sending(plan.as_of_date),
+        platform.ledger.approvals.of_day(plan.campaign, plan.as_of_date),
+    )
     if known is not None and known.plan_digest == approval.plan_digest and known.approved_by != actor:
         raise GateClosedError(
             f"plan {plan.plan_id} was approved by {known.approved_by} already; materialize message_deliveries of "
@@ -174,8 +180,8 @@ def reject_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) ->
     require_known_ledger(platform, plan.as_of_date)
     now = max(operator_time(platform.of_model()), platform.times.sending(plan.as_of_date))
     rejection = Rejection(plan.plan_id, plan.campaign, plan.as_of_date, digest, actor, reason)
-    platform.ledger.record_rejection(rejection, now=now)
-    first = platform.ledger.rejection(digest) or rejection
+    platform.ledger.approvals.record_rejection(rejection, now=now)
+    first = platform.ledger.approvals.rejection(digest) or rejection
     publish_rejection(platform, first)
     seal(platform.home)
     return first
@@ -195,11 +201,11 @@ def switch_sending(
     if application:
         application_named(platform.home.applications, application)
     ledger, now = platform.ledger, operator_time(platform.of_model())
-    if application and not pauses and ledger.is_paused():
+    if application and not pauses and ledger.switches.is_paused():
         raise GateClosedError(f"all sending is paused, that of {application} with it; resume without an application")
-    is_changed = ledger.is_paused(application) != pauses
+    is_changed = ledger.switches.is_paused(application) != pauses
     if is_changed:
-        change = ledger.pause if pauses else ledger.resume
+        change = ledger.switches.pause if pauses else ledger.switches.resume
         change(actor=actor, reason=reason, now=now, campaign=application)
     published = platform.home.messengers.outbox.publish()
     seal(platform.home)

@@ -243,7 +243,7 @@ def inbound_texts_sensor(
     if not ingested:
         return dg.SkipReason("no day has run yet")
     day, until = ingested[-1], platform.times.outcomes(ingested[-1])
-    awaited = platform.ledger.awaited(add_days(day, -AWAITED_DAYS))
+    awaited = platform.ledger.sends.awaited(add_days(day, -AWAITED_DAYS))
     since = day_start(min(awaited.values(), default=day))
     gateways = platform.home.messengers.gateways.values()
     receipts = [
@@ -254,7 +254,7 @@ def inbound_texts_sensor(
     ]
     heard = None if is_full else day_start(add_days(day, -AWAITED_DAYS))
     replies = {inbound.inbound_id for gateway in gateways for inbound in gateway.inbound(until=until, since=heard)}
-    unread = sorted(replies - platform.ledger.known_inbound(since=heard))
+    unread = sorted(replies - platform.ledger.replies.known(since=heard))
     if is_full and not unread:  # or a failed reading would be retried an hour later
         context.update_cursor(now.isoformat())
     if not receipts and not unread:

@@ -107,7 +107,7 @@ def _hear(platform: BoardPorts, day: date, now: datetime) -> None:
 def _stopped(platform: BoardPorts, now: datetime) -> set[str]:
     """Return people who stopped calls, everything, or texts, which go to the same number."""
     channels = (Channel.CALL, Channel.SMS)
-    return {person for one in channels for person in platform.ledger.suppressed_people(at=now, channel=one)}
+    return {person for one in channels for person in platform.ledger.people.suppressed_people(at=now, channel=one)}
 
 
 def _called_recently(platform: BoardPorts, day: date) -> set[str]:

@@ -90,7 +90,7 @@ def require_true_clock(platform: BoardPorts, day: date) -> None:
     if clock is None:
         return
     since = recent_since(day, platform.application.policy, platform.policies.contact)
-    newest, now = platform.ledger.newest_submission(since), clock.now()
+    newest, now = platform.ledger.sends.newest_submission(since), clock.now()
     if now < (newest or day_start(day)) - SKEW_WHILE_SENDING:
         what = f"the last message was sent at {newest:%Y-%m-%d %H:%M} UTC" if newest else f"partition {day} has landed"
         raise GateClosedError(f"the clock says {now:%Y-%m-%d %H:%M} UTC and {what}, so nothing is sent; {SET_CLOCK}")
@@ -144,7 +144,7 @@ def quality_verdict(platform: BoardPorts, day: date) -> bool | None:
 
 def approved_by_person(platform: BoardPorts, plan: MessagePlan) -> Approval | None:
     """Return a person's approval for the campaign day of a plan; None without one."""
-    known = platform.ledger.approval(plan.campaign, plan.as_of_date)
+    known = platform.ledger.approvals.of_day(plan.campaign, plan.as_of_date)
     if known is None or known.approved_by == APPROVED_BY_POLICY:
         return None
     return Approval(
@@ -161,7 +161,7 @@ def approved_by_person(platform: BoardPorts, plan: MessagePlan) -> Approval | No
 
 def why_it_waits(platform: BoardPorts, plan: MessagePlan) -> tuple[str, ...]:
     """Return every reason why a plan is not sent now; empty if it is."""
-    rejection = platform.ledger.rejection(plan_digest(plan.planned))
+    rejection = platform.ledger.approvals.rejection(plan_digest(plan.planned))
     if rejection is not None:
         return (f"{rejection.actor} rejected it: {rejection.reason}",)
     found = (why_over(platform, plan.as_of_date), why_outdated(platform, plan.as_of_date))
@@ -199,7 +199,7 @@ def deliver(platform: BoardPorts, day: date) -> Delivery:
     plan = read_plan(platform, day)
     why_not = why_it_waits(platform, plan)
     if why_not:
-        rejection = platform.ledger.rejection(plan_digest(plan.planned))
+        rejection = platform.ledger.approvals.rejection(plan_digest(plan.planned))
         if rejection is not None:
             publish_rejection(platform, rejection)
             seal(platform.home)
@@ -238,8 +238,8 @@ def deliver(platform: BoardPorts, day: date) -> Delivery:
 
 def record_approval(platform: BoardPorts, approval: Approval, *, now: datetime) -> bool:
     """Put an approval into the ledger, then into the log with the time of its first record."""
-    is_first = platform.ledger.record_approval(approval, now=now)
-    known = platform.ledger.approval(approval.campaign, approval.as_of_date)
+    is_first = platform.ledger.approvals.record(approval, now=now)
+    known = platform.ledger.approvals.of_day(approval.campaign, approval.as_of_date)
     at = now if known is None else known.at
     platform.event_log.append("plan_approved", approval_events(approval, now=at), writer=WRITER)
     return is_first
@@ -281,7 +281,7 @@ def delivery_metadata(platform: BoardPorts, delivery: Delivery) -> dict[str, Any
         "dagster/row_count": report.accepted,
         "approved": True,
         **sending_figures(
-            platform.ledger.rows(campaign=delivery.plan.campaign, as_of_date=delivery.plan.as_of_date),
+            platform.ledger.sends.rows(campaign=delivery.plan.campaign, as_of_date=delivery.plan.as_of_date),
             platform.policies.price,
         ),
         **{name: value for name, value in asdict(report).items() if isinstance(value, int)},

@@ -83,11 +83,11 @@ def plan_day(platform: BoardPorts, day: date) -> PlannedDay:
     since = recent_since(day, application.policy, contact)
     recent = pa.concat_tables(
         [
-            platform.ledger.recent_sends(since).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA),
+            platform.ledger.sends.recent(since).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA),
             _texts_before_the_ledger(platform, since, day),
         ]
     )
-    suppressed = platform.ledger.suppressed_people(at=now, channel=application.channel)
+    suppressed = platform.ledger.people.suppressed_people(at=now, channel=application.channel)
     plan = build_plan(
         PlanRows(candidates, users, jobs, recent, suppressed),
         application=application,
@@ -218,7 +218,7 @@ def _texts_before_the_ledger(platform: BoardPorts, since: date, until: date) -> 
     """Return texts in the event log but not in the ledger: those of other tools."""
     columns = ["user_id", "as_of_date", "campaign"]
     planned = platform.event_log.read("message_planned", start=since, end=until, columns=[*columns, "message_id"])
-    own = [row.message_id for day in days_between(since, until) for row in platform.ledger.rows(as_of_date=day)]
+    own = [row.message_id for day in days_between(since, until) for row in platform.ledger.sends.rows(as_of_date=day)]
     for application in platform.home.applications:
         tables = platform.of_application(application.name).application_tables
         for day in (one for one in tables.days(PLANNED_TABLE) if since <= one <= until):
@@ -226,7 +226,7 @@ def _texts_before_the_ledger(platform: BoardPorts, since: date, until: date) -> 
     is_own = pc.is_in(planned["message_id"], value_set=pa.array(own, pa.string()))
     others = planned.filter(pc.invert(is_own))
     user_ids = others["user_id"].to_pylist()
-    people = platform.ledger.people_of(user_ids)
+    people = platform.ledger.people.people_of(user_ids)
     person_ids = pa.array([people[user_id] for user_id in user_ids], pa.string())
     return others.append_column("person_id", person_ids).select(RECENT_SCHEMA.names).cast(RECENT_SCHEMA)
 

@@ -69,9 +69,9 @@ def unknown_days(platform: BoardPorts, day: date) -> list[date]:
     lack of sends before its first one proves nothing, and the provider is asked.
     """
     since = add_days(recent_since(day, platform.application.policy, platform.policies.contact), 1)
-    if platform.ledger.first_submitted(since) is None:
+    if platform.ledger.sends.first_submitted(since) is None:
         return list(days_between(since, day))
-    first = platform.ledger.first_submitted() or day
+    first = platform.ledger.sends.first_submitted() or day
     return list(days_between(since, min(first, day)))
 
 
@@ -85,7 +85,7 @@ def require_memory(platform: BoardPorts, day: date, *, reason: str = "") -> None
     has_record = getattr(gateway, "has_record_from", lambda _: True)  # gateways of earlier releases lack it
     if not days or has_record(days[0]):
         return
-    known = [platform.ledger.approval(platform.application.name, one) for one in days_between(days[0], day)]
+    known = [platform.ledger.approvals.of_day(platform.application.name, one) for one in days_between(days[0], day)]
     if any(words.startswith(NEW_HOME) for words in (reason, *(one.reason or "" for one in known if one is not None))):
         return
     raise GateClosedError(
@@ -98,7 +98,7 @@ def require_memory(platform: BoardPorts, day: date, *, reason: str = "") -> None
 
 def note_plan(platform: BoardPorts, plan: MessagePlan) -> None:
     """Keep the digest of a plan outside the lake."""
-    platform.ledger.note_plan(
+    platform.ledger.approvals.note_plan(
         plan.campaign,
         plan.as_of_date,
         plan_id=plan.plan_id,
@@ -114,7 +114,7 @@ def approved_plan(platform: BoardPorts, plan: MessagePlan) -> MessagePlan | None
         GateClosedError: the stored plan is not the approved one either.
     """
     day, campaign = plan.as_of_date, plan.campaign
-    approval = platform.ledger.approval(campaign, day)
+    approval = platform.ledger.approvals.of_day(campaign, day)
     if approval is not None:
         approved = {approval.plan_id}
     else:
@@ -144,15 +144,15 @@ def require_bound(platform: BoardPorts, plan: MessagePlan) -> list[str]:
     """
     day, digest = plan.as_of_date, plan_digest(plan.planned)
     found = []
-    noted = platform.ledger.noted_plan(plan.campaign, day)
+    noted = platform.ledger.approvals.noted_plan(plan.campaign, day)
     if noted is None:
         found.append("the ledger noted no plan of the day: an earlier release made it, or another ledger was in use")
     elif noted != (plan.plan_id, digest):
         found.append("the ledger noted another plan when it was made")
-    approval = platform.ledger.approval(plan.campaign, day)
+    approval = platform.ledger.approvals.of_day(plan.campaign, day)
     if approval is not None and (approval.plan_id, approval.plan_digest) != (plan.plan_id, digest):
         found.append(f"{approval.plan_id} was approved")
-    rows = platform.ledger.rows(campaign=plan.campaign, as_of_date=day)
+    rows = platform.ledger.sends.rows(campaign=plan.campaign, as_of_date=day)
     items = pc.list_flatten(plan.planned["items"])
     jobs = platform.warehouse.read("job_features", as_of=day)
     jobs = jobs.filter(pc.is_in(jobs["job_id"], value_set=pc.struct_field(items, "job_id").combine_chunks()))

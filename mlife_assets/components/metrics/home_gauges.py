@@ -44,9 +44,9 @@ def home_gauges(platform: BoardPorts) -> Iterator[Gauge]:
     if ledger is not None:
         yield from _sends(ledger, newest)
         names = [application.name for application in platform.home.applications]
-        paused = tuple(({"campaign": name}, float(ledger.is_paused(name))) for name in names)
+        paused = tuple(({"campaign": name}, float(ledger.switches.is_paused(name))) for name in names)
         yield Gauge("mlife_sending_is_paused", "Whether sending is paused, for all or for an application", paused)
-        unclear = len(ledger.unclear_replies())
+        unclear = len(ledger.replies.unclear())
         yield _one("mlife_unclear_replies", "Replies that wait for a person", unclear)
     if platform.home.messengers.alert_channel is not None:
         yield _one("mlife_alerts_unsent", "Alerts that were kept and not sent", len(undelivered(platform)))
@@ -99,9 +99,9 @@ def _planned(platform: BoardPorts, day: date | None) -> Iterator[Gauge]:
 
 
 def _sends(ledger: SqlLedger, day: date | None) -> Iterator[Gauge]:
-    states = {} if day is None else ledger.state_counts(day)
+    states = {} if day is None else ledger.sends.state_counts(day)
     yield _by_campaign("mlife_messages", "Messages of the newest day in the ledger, by state", "state", states)
-    unsettled = [({"state": str(state)}, float(len(ledger.rows(state=state)))) for state in UNSETTLED]
+    unsettled = [({"state": str(state)}, float(len(ledger.sends.rows(state=state)))) for state in UNSETTLED]
     yield Gauge("mlife_messages_unsettled", "Messages of all days whose outcome is open", tuple(unsettled))
 
 

@@ -207,8 +207,8 @@ def _kpi(platform: BoardPorts, first: date) -> dict[str, Any]:
 def _holdout_sends(platform: BoardPorts, record: TextsRecord) -> int:
     """Return the number of messages to people of the global holdout, by the providers' records."""
     contact, users = platform.policies.contact, record.request_counts()["user_id"].to_pylist()
-    users += [row.user_id for row in platform.ledger.rows() if row.channel != Channel.SMS and row.attempts]
-    people = platform.ledger.people_of(users)
+    users += [row.user_id for row in platform.ledger.sends.rows() if row.channel != Channel.SMS and row.attempts]
+    people = platform.ledger.people.people_of(users)
     return sum(is_holdout(people[user], salt=contact.assignment_salt, share=contact.holdout_share) for user in users)
 
 

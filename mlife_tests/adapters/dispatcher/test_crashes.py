@@ -84,7 +84,7 @@ def plan(ledger: Any) -> None:
 
 def check_nobody_was_texted_twice(gateway: ConsoleGateway, ledger: Any) -> None:
     assert gateway.duplicate_sends() == 0
-    states = {row.message_id: row.state for row in ledger.rows()}
+    states = {row.message_id: row.state for row in ledger.sends.rows()}
     for row in gateway.request_counts().to_pylist():
         if row["accepted"]:
             assert states[row["message_id"]] in {"accepted", "ambiguous"}

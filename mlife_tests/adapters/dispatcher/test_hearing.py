@@ -69,7 +69,7 @@ def test_replies_are_classified_recorded_and_take_effect(ledger):
     provider = Provider(reply("a", "never text me again"), reply("b", "who is this"), reply("c", "HELP"))
     report = hearing(ledger, provider).read(NOW)
     assert (report.new, report.stops, dict(report.keywords)) == (3, 1, {"HELP": 1, "OTHER": 1, "STOP": 1})
-    assert [ledger.is_suppressed(f"user_{one}", at=NOW) for one in "abc"] == [True, True, False]
+    assert [ledger.people.is_suppressed(f"user_{one}", at=NOW) for one in "abc"] == [True, True, False]
     assert hearing(ledger, provider).read(NOW).new == 0
 
 
@@ -83,7 +83,7 @@ def test_within_a_dispatch_only_the_last_hour_is_read_again_and_that_before_a_cl
     provider.replies.append(reply("b", "stop", minutes=-59))
     ear.keep_up(after_seconds=2)
     assert provider.asked == [None, NOW - READ_AGAIN]
-    assert ledger.known_inbound() == {"a", "b"}
+    assert ledger.replies.known() == {"a", "b"}
     clock.time = NOW - timedelta(hours=5)
     ear.keep_up(after_seconds=60)
     assert provider.asked[2:] == [clock.time - READ_AGAIN]
@@ -102,15 +102,15 @@ def test_a_number_finds_its_person(ledger):
     people(ledger, {"a": "+12125550100"}).register(["a"], now=NOW)
     provider = Provider(text("1", "STOP", "(212) 555-0100"), text("2", "stop", PHONE))
     assert hearing(ledger, provider, numbers={"b": PHONE}).read(NOW).stops == 2
-    assert [ledger.is_suppressed(user, at=NOW) for user in "ab"] == [True, True]
-    assert ledger.inbound()["user_id"].to_pylist() == ["a", "b"]
+    assert [ledger.people.is_suppressed(user, at=NOW) for user in "ab"] == [True, True]
+    assert ledger.replies.rows()["user_id"].to_pylist() == ["a", "b"]
 
 
 def test_a_stop_of_a_number_that_nobody_knows_holds_for_whoever_has_it_later(ledger):
     assert hearing(ledger, Provider(text("1", "STOP", PHONE)), numbers={}).read(NOW).stops == 1
-    assert "555" not in str(ledger.inbound().to_pylist())
+    assert "555" not in str(ledger.replies.rows().to_pylist())
     people(ledger, {"late": PHONE}).register(["late"], now=NOW)
-    assert ledger.is_suppressed("late", at=NOW)
+    assert ledger.people.is_suppressed("late", at=NOW)
 
 
 def test_without_a_book_a_text_of_an_unknown_number_forbids_sending_and_hides_no_stop(ledger):
@@ -121,7 +121,7 @@ def test_without_a_book_a_text_of_an_unknown_number_forbids_sending_and_hides_no
         ear.keep_up(after_seconds=0)
     assert "555" not in str(caught.value)
     assert caught.value.__context__ is None
-    assert (ledger.known_inbound(), ledger.is_suppressed("a", at=NOW)) == ({"2"}, True)
+    assert (ledger.replies.known(), ledger.people.is_suppressed("a", at=NOW)) == ({"2"}, True)
     with pytest.raises(GateClosedError):
         ear.keep_up(after_seconds=60)
 

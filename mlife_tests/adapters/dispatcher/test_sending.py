@@ -90,7 +90,7 @@ class World:
         return self.dispatcher().dispatch(DAY, worker="w")
 
     def states(self) -> dict[str, str]:
-        return {row.user_id: row.state for row in self.ledger.rows()}
+        return {row.user_id: row.state for row in self.ledger.sends.rows()}
 
     def requests(self) -> int:
         return sum(self.gateway.request_counts()["requests"].to_pylist())
@@ -111,7 +111,7 @@ def test_approved_texts_are_sent_once_however_often_dispatched(world):
     assert world.dispatcher().collect_receipts(NOW + timedelta(hours=2)) == 3
     assert world.dispatcher().collect_receipts(NOW + timedelta(hours=2)) == 0
     assert set(world.states().values()) <= {"delivered", "undelivered"}
-    times = world.ledger.transitions()["occurred_at"].to_pylist()[-3:]
+    times = world.ledger.sends.transitions()["occurred_at"].to_pylist()[-3:]
     assert all(NOW < time < NOW + timedelta(hours=2) for time in times)
 
 
@@ -138,7 +138,7 @@ def test_what_changed_since_the_plan_is_seen_at_send_time(world, recipient, reas
     report = world.dispatch()
     assert (report.accepted, report.suppressed) == (1, ((reason, 1),))
     assert world.states() == {"a": "suppressed", "b": "accepted"}
-    assert world.ledger.transitions()["detail"].to_pylist().count(reason) == 1
+    assert world.ledger.sends.transitions()["detail"].to_pylist().count(reason) == 1
 
 
 @pytest.mark.parametrize("number", [None, "", "2125550", "+1 212 555 014", "+0123456789", "+1212555014x", "call me"])
@@ -241,12 +241,12 @@ class Interfering:
 def test_a_pause_stops_rows_in_flight(world):
     plan(world.ledger, [f"u{i}" for i in range(6)])
     world.gateway = Interfering(
-        world.gateway, lambda _: world.ledger.pause(actor="ann", reason="link broken", now=NOW), at=2
+        world.gateway, lambda _: world.ledger.switches.pause(actor="ann", reason="link broken", now=NOW), at=2
     )
     report = world.dispatch()
     assert (report.accepted, report.stopped_by) == (2, "paused")
     assert world.dispatch().stopped_by == "paused"
-    world.ledger.resume(actor="ann", reason="fixed", now=NOW)
+    world.ledger.switches.resume(actor="ann", reason="fixed", now=NOW)
     assert world.dispatch().accepted == 4
 
 
@@ -407,7 +407,7 @@ def test_any_other_failure_is_ambiguous_never_resent_and_closed_after_72_hours(w
     assert world.dispatcher().reconcile().unknown == 1
     assert world.states() == {"a": "unknown"}
     assert world.gateway.calls == 1
-    details = str(world.ledger.transitions().to_pylist())
+    details = str(world.ledger.sends.transitions().to_pylist())
     assert "2125550142" not in details + caplog.text
     world.gateway = real
 
@@ -428,7 +428,9 @@ def test_no_phone_number_leaves_the_call(world, tmp_path, caplog):
     assert report.accepted == 2
     assert "dispatched" in caplog.text
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    everything = repr(report) + caplog.text + str(world.ledger.transitions().to_pylist()) + str(world.ledger.rows())
+    everything = (
+        repr(report) + caplog.text + str(world.ledger.sends.transitions().to_pylist()) + str(world.ledger.sends.rows())
+    )
     assert "212555014" not in everything
     assert b"212555014" not in files
     assert PHONE not in repr(OutboundMessage("m", "a", PHONE, "hi"))

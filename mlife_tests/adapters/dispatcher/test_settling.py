@@ -84,7 +84,7 @@ def ambiguous(ledger: Any, users: Sequence[str], day: date = DAY) -> list[str]:
 
 
 def states(ledger: Any) -> dict[str, str]:
-    return {row.message_id: row.state for row in ledger.rows()}
+    return {row.message_id: row.state for row in ledger.sends.rows()}
 
 
 @pytest.mark.parametrize("error", [TimeoutError("+12125550142"), KeyError("id"), OSError(5, "no route")])
@@ -109,15 +109,15 @@ def test_a_receipt_after_the_closing_settles_the_send(ledger, is_delivered, fina
     provider = Provider(received=[Receipt(key, "con_1", is_delivered, arrived)])
     assert collect_receipts(ledger, provider, arrived - timedelta(hours=1)) == 0
     assert [collect_receipts(ledger, provider, arrived + timedelta(hours=1)) for _ in range(2)] == [1, 0]
-    (row,) = ledger.rows()
+    (row,) = ledger.sends.rows()
     assert (row.state, row.provider_message_id) == (final, "con_1")
-    moved = [(move["from_state"], move["to_state"]) for move in ledger.transitions().to_pylist()]
+    moved = [(move["from_state"], move["to_state"]) for move in ledger.sends.transitions().to_pylist()]
     assert moved[-2:] == [("ambiguous", "unknown"), ("unknown", final)]
-    told = transition_events(ledger.transitions(), providers={"sms": "console"})["message_status"].to_pylist()
+    told = transition_events(ledger.sends.transitions(), providers={"sms": "console"})["message_status"].to_pylist()
     assert [row["status"] for row in told] == ["ambiguous", "unknown", final]
     assert told[-1]["occurred_at"] == arrived
     assert len({row["event_id"] for row in told}) == 3
-    assert ledger.count_submitted(JOB_OF_THE_DAY, DAY) == 1, "it counts against the caps"
+    assert ledger.sends.count_submitted(JOB_OF_THE_DAY, DAY) == 1, "it counts against the caps"
 
 
 def test_a_receipt_that_comes_years_late_or_is_read_years_late_settles_the_send(ledger):
@@ -158,7 +158,7 @@ def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_s
     provider.find = meanwhile  # type: ignore[method-assign]
     assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW) == 1
     assert [states(ledger)[key] for key in keys] == ["submitting", "accepted", "approved"]
-    assert ledger.submitted(DAY) == {keys[0]: 1, keys[1]: 1}
+    assert ledger.sends.submitted(DAY) == {keys[0]: 1, keys[1]: 1}
 
 
 @pytest.mark.parametrize("account", ["a", "a_old"])
@@ -240,7 +240,7 @@ class World:
         self.dispatcher(application).process_inbound(NOW)
 
     def reached(self, application: Application) -> set[str]:
-        rows = self.ledger.rows(campaign=application.name, state="accepted")
+        rows = self.ledger.sends.rows(campaign=application.name, state="accepted")
         sent = {message.message_id for message in self.gateways[application.channel].sent}
         assert {row.message_id for row in rows} <= sent
         return {row.user_id for row in rows}
@@ -280,7 +280,7 @@ def test_applications_that_planned_the_same_people_cannot_break_a_cap_together(w
         world.plan(application)
     dispatch_together(world, TEXTS, REMINDERS, MAILS)
     assert messages_per_person(world) == dict.fromkeys(PEOPLE, 1)
-    refused = [row for row in world.ledger.rows() if row.state == "suppressed"]
+    refused = [row for row in world.ledger.sends.rows() if row.state == "suppressed"]
     assert len(refused) == 2 * len(PEOPLE)
 
 
@@ -318,8 +318,8 @@ def test_a_stop_by_text_ends_texts_and_no_mails(world: World) -> None:
         world.dispatch(application)
     assert "u00" not in world.reached(TEXTS) | world.reached(REMINDERS)
     assert "u00" in world.reached(MAILS)
-    assert world.ledger.suppressed_people(at=NOW) == ("u00",)
-    assert world.ledger.suppressed_people(at=NOW, channel="email") == ()
+    assert world.ledger.people.suppressed_people(at=NOW) == ("u00",)
+    assert world.ledger.people.suppressed_people(at=NOW, channel="email") == ()
 
 
 @pytest.mark.parametrize("channel", [Channel.SMS, Channel.EMAIL])
@@ -328,7 +328,7 @@ def test_stop_everything_ends_all_by_whatever_channel_it_came(world: World, chan
     world.reply(channel, "u00", "stop everything")
     world.plan(REMINDERS)
     world.plan(MAILS)
-    assert all(world.ledger.suppressed_people(at=NOW, channel=one) == ("u00",) for one in ("sms", "email"))
+    assert all(world.ledger.people.suppressed_people(at=NOW, channel=one) == ("u00",) for one in ("sms", "email"))
     for application in (TEXTS, REMINDERS, MAILS):
         world.dispatch(application)
         assert world.reached(application) == set(PEOPLE) - {"u00"}
@@ -337,32 +337,32 @@ def test_stop_everything_ends_all_by_whatever_channel_it_came(world: World, chan
 def test_start_by_text_after_stop_everything_brings_texts_back_and_no_mails(world: World) -> None:
     world.reply(Channel.EMAIL, "u00", "STOP ALL")
     world.reply(Channel.SMS, "u00", "START", minutes=5)
-    assert not world.ledger.is_suppressed("u00", at=NOW, channel="sms")
-    assert world.ledger.is_suppressed("u00", at=NOW, channel="email")
-    assert world.ledger.unlisted_stops() == []
+    assert not world.ledger.people.is_suppressed("u00", at=NOW, channel="sms")
+    assert world.ledger.people.is_suppressed("u00", at=NOW, channel="email")
+    assert world.ledger.people.unlisted_stops() == []
 
 
 def test_an_unclear_mail_pauses_mails_and_no_texts(world: World) -> None:
     world.reply(Channel.EMAIL, "u00", "who is this")
-    assert world.ledger.is_suppressed("u00", at=NOW, channel="email")
-    assert not world.ledger.is_suppressed("u00", at=NOW, channel="sms")
-    (reply,) = world.ledger.unclear_replies()
-    world.ledger.review_reply(reply.inbound_id, "opt_out", actor="ann", now=NOW)
-    assert world.ledger.is_suppressed("u00", at=NOW + timedelta(days=999), channel="email")
-    assert not world.ledger.is_suppressed("u00", at=NOW, channel="sms")
+    assert world.ledger.people.is_suppressed("u00", at=NOW, channel="email")
+    assert not world.ledger.people.is_suppressed("u00", at=NOW, channel="sms")
+    (reply,) = world.ledger.replies.unclear()
+    world.ledger.replies.review(reply.inbound_id, "opt_out", actor="ann", now=NOW)
+    assert world.ledger.people.is_suppressed("u00", at=NOW + timedelta(days=999), channel="email")
+    assert not world.ledger.people.is_suppressed("u00", at=NOW, channel="sms")
 
 
 def test_pausing_one_pauses_only_it(world: World) -> None:
     for application in (TEXTS, REMINDERS, MAILS):
         world.plan(application)
-    world.ledger.pause(actor="ann", reason="a wrong price", now=NOW, campaign="reminders")
+    world.ledger.switches.pause(actor="ann", reason="a wrong price", now=NOW, campaign="reminders")
     assert world.dispatch(REMINDERS).stopped_by == "paused"
     assert world.dispatch(TEXTS).accepted == world.dispatch(MAILS).accepted == len(PEOPLE)
-    assert [world.ledger.is_paused(name) for name in ("", "texts", "reminders")] == [False, False, True]
-    world.ledger.pause(actor="ann", reason="storm", now=NOW)
-    world.ledger.resume(actor="ann", reason="fixed", now=NOW, campaign="reminders")
+    assert [world.ledger.switches.is_paused(name) for name in ("", "texts", "reminders")] == [False, False, True]
+    world.ledger.switches.pause(actor="ann", reason="storm", now=NOW)
+    world.ledger.switches.resume(actor="ann", reason="fixed", now=NOW, campaign="reminders")
     assert world.dispatch(REMINDERS).stopped_by == "paused", "everything is"
-    world.ledger.resume(actor="ann", reason="over", now=NOW)
+    world.ledger.switches.resume(actor="ann", reason="over", now=NOW)
     assert world.dispatch(REMINDERS).accepted == len(PEOPLE)
 
 

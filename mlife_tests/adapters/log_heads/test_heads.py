@@ -406,15 +406,15 @@ def test_after_a_rotation_the_old_key_signs_nothing_more(sealed, check) -> None:
 
 
 def test_an_older_or_lost_ledger_is_found(sealed, ledger: SqlLedger, check) -> None:
-    ledger.pause(actor="a", reason="r", now=NOW)
-    rows = switch_events(ledger.switches())["sending_paused"]
+    ledger.switches.pause(actor="a", reason="r", now=NOW)
+    rows = switch_events(ledger.switches.rows())["sending_paused"]
     sealed.log.append("sending_paused", rows, writer="ledger")
     sealed.ledger = ledger.positions()
     sealed.seal()
     assert sealed.ledger == {"inbound": 0, "switches": 1, "transitions": 0}
     assert kinds(check()) == []
     assert set(kinds(check(None))) == {("ledger_mismatch", "ledger"), ("ledger_mismatch", "ledger/switches")}
-    ledger.resume(actor="a", reason="r", now=NOW)
+    ledger.switches.resume(actor="a", reason="r", now=NOW)
     (finding,) = check().verification.findings
     assert finding.detail.startswith("recorded 1 sending_resumed that the log lacks; run the day again")
 

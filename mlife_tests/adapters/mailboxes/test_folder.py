@@ -301,7 +301,7 @@ class World:
 
     @property
     def states(self) -> Counter[str]:
-        return Counter(row.state for row in self.ledger.rows(campaign=MAILS.name))
+        return Counter(row.state for row in self.ledger.sends.rows(campaign=MAILS.name))
 
 
 @pytest.fixture

@@ -54,21 +54,21 @@ def submit(ledger: SqlLedger, key: str, worker: str = "w", day: date = DAY) -> s
 
 
 def state_of(ledger: SqlLedger, key: str) -> str:
-    return next(r.state for r in ledger.rows() if r.message_id == key)
+    return next(r.state for r in ledger.sends.rows() if r.message_id == key)
 
 
 def test_planning_again_adds_nothing_and_keeps_the_first_row(ledger):
     assert ledger.plan([row("a"), row("b")], now=NOW) == 2
     assert ledger.plan([row("a", job="j2"), row("c")], now=NOW) == 1
-    assert {r.user_id: r.job_id for r in ledger.rows()} == {"a": "j1", "b": "j1", "c": "j1"}
-    assert ledger.transitions()["to_state"].to_pylist() == ["planned"] * 3
+    assert {r.user_id: r.job_id for r in ledger.sends.rows()} == {"a": "j1", "b": "j1", "c": "j1"}
+    assert ledger.sends.transitions()["to_state"].to_pylist() == ["planned"] * 3
 
 
 def test_sends_of_a_day_are_counted_by_campaign_and_state(ledger):
     ledger.plan([row("a"), row("b"), row("c", campaign="other")], now=NOW)
     ledger.approve("other", DAY, now=NOW)
-    assert ledger.state_counts(DAY) == {("c", "planned"): 2, ("other", "approved"): 1}
-    assert ledger.state_counts(DAY + timedelta(days=1)) == {}
+    assert ledger.sends.state_counts(DAY) == {("c", "planned"): 2, ("other", "approved"): 1}
+    assert ledger.sends.state_counts(DAY + timedelta(days=1)) == {}
 
 
 def test_the_database_itself_forbids_a_second_send_of_a_user_campaign_day(ledger):
@@ -86,20 +86,20 @@ def test_the_way_of_a_delivered_text_and_its_outbox(ledger):
     assert submit(ledger, leased.message_id) is None
     ledger.transition_many([Transition(leased.message_id, "accepted", provider_message_id="p1")], now=NOW)
     ledger.transition_many([Transition(leased.message_id, "delivered")], now=LATER)
-    (final,) = ledger.rows(campaign="c", as_of_date=DAY, state="delivered")
+    (final,) = ledger.sends.rows(campaign="c", as_of_date=DAY, state="delivered")
     assert (final.attempts, final.provider_message_id, final.updated_at) == (1, "p1", LATER)
-    log = ledger.transitions()
+    log = ledger.sends.transitions()
     assert log["to_state"].to_pylist() == ["planned", "approved", "leased", "submitting", "accepted", "delivered"]
     assert log["attempt"].to_pylist() == [0, 0, 0, 1, 1, 1]
     since = log["sequence"][3].as_py()
-    assert ledger.transitions(since)["to_state"].to_pylist() == ["accepted", "delivered"]
-    assert ledger.transitions(log["sequence"][-1].as_py()).num_rows == 0
+    assert ledger.sends.transitions(since)["to_state"].to_pylist() == ["accepted", "delivered"]
+    assert ledger.sends.transitions(log["sequence"][-1].as_py()).num_rows == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(walk=st.lists(st.sampled_from(sorted(EDGES)), min_size=1, max_size=6))
 def test_only_allowed_edges_can_be_walked(ledger, walk):
-    day = date(2026, 1, 1) + timedelta(days=len(ledger.rows()))
+    day = date(2026, 1, 1) + timedelta(days=len(ledger.sends.rows()))
     ledger.plan([row("walker", "walk", day)], now=NOW)
     key, state = message_id("walker", "walk", day), "planned"
     for step in walk:
@@ -114,10 +114,10 @@ def test_only_allowed_edges_can_be_walked(ledger, walk):
 
 def test_a_batch_is_all_or_nothing(ledger):
     ready(ledger, row("a"), row("b"))
-    first, second = (r.message_id for r in ledger.rows())
+    first, second = (r.message_id for r in ledger.sends.rows())
     with pytest.raises(PermanentError):
         ledger.transition_many([Transition(first, "leased"), Transition(second, "delivered")], now=NOW)
-    assert {r.state for r in ledger.rows()} == {"approved"}
+    assert {r.state for r in ledger.sends.rows()} == {"approved"}
     with pytest.raises(NotFoundError):
         ledger.transition_many([Transition("msg_none", "approved")], now=NOW)
 
@@ -130,19 +130,19 @@ def test_moves_on_one_connection_are_each_committed_alone(ledger):
         assert state_of(ledger, first) == "submitting", "another connection sees it before the provider is called"
         with pytest.raises(PermanentError):
             ledger.transition_many([Transition(first, "accepted"), Transition(second, "delivered")], now=NOW)
-        assert {r.message_id: r.state for r in ledger.rows()} == {first: "submitting", second: "leased"}
-        ledger.pause(actor="ops", reason="wait", now=NOW, campaign="c")
+        assert {r.message_id: r.state for r in ledger.sends.rows()} == {first: "submitting", second: "leased"}
+        ledger.switches.pause(actor="ops", reason="wait", now=NOW, campaign="c")
         assert submit(ledger, second) == "paused", "what another connection committed counts at once"
         ledger.transition_many([Transition(first, "accepted")], now=NOW)
-    assert {r.message_id: r.state for r in ledger.rows()} == {first: "accepted", second: "leased"}
-    ledger.resume(actor="ops", reason="go on", now=NOW, campaign="c")
+    assert {r.message_id: r.state for r in ledger.sends.rows()} == {first: "accepted", second: "leased"}
+    ledger.switches.resume(actor="ops", reason="go on", now=NOW, campaign="c")
     assert submit(ledger, second) is None, "a connection is opened again"
 
 
 def test_leases_are_ordered_limited_and_run_out(ledger):
     ready(ledger, *(row(f"u{i}") for i in range(5)))
     got = lease(ledger, limit=3)
-    assert [r.message_id for r in got] == [r.message_id for r in ledger.rows()][:3]
+    assert [r.message_id for r in got] == [r.message_id for r in ledger.sends.rows()][:3]
     assert len(lease(ledger, worker="w2")) == 2
     late = ledger.lease("c", DAY, worker="w3", limit=9, now=LATER, until=LATER + timedelta(minutes=5))
     assert len(late) == 5
@@ -155,14 +155,14 @@ def test_stop_suppresses_waiting_rows_leased_ones_too_and_blocks_submission(ledg
     ready(ledger, row("a"), row("a", "d"), row("b"))
     leased = {r.user_id: r.message_id for r in lease(ledger)}
     ledger.plan([row("a", "e")], now=NOW)
-    assert ledger.suppress("a", now=NOW, reason="inbound_stop") == 3
-    assert ledger.suppress("a", now=LATER, reason="again") == 0
-    assert ledger.is_suppressed("a", at=NOW)
-    assert not ledger.is_suppressed("b", at=NOW)
+    assert ledger.people.suppress("a", now=NOW, reason="inbound_stop") == 3
+    assert ledger.people.suppress("a", now=LATER, reason="again") == 0
+    assert ledger.people.is_suppressed("a", at=NOW)
+    assert not ledger.people.is_suppressed("b", at=NOW)
     assert submit(ledger, leased["a"]) == "not_leased"
     assert submit(ledger, leased["b"]) is None
-    assert ledger.suppressed_people(at=NOW) == ("a",)
-    assert ledger.suppressed_people(at=NOW - timedelta(seconds=1)) == ()
+    assert ledger.people.suppressed_people(at=NOW) == ("a",)
+    assert ledger.people.suppressed_people(at=NOW - timedelta(seconds=1)) == ()
     ledger.plan([row("a", "f")], now=LATER)
     assert ledger.approve("f", DAY, now=LATER) == 0
     assert state_of(ledger, message_id("a", "f", DAY)) == "suppressed"
@@ -218,8 +218,8 @@ def test_recover_makes_submitting_ambiguous_and_frees_leases_of_the_same_worker_
 
 def test_recent_sends_hold_what_was_and_may_be_sent(ledger):
     ready(ledger, row("a"), row("b", day=DAY - timedelta(days=9)), row("c"))
-    ledger.suppress("c", now=NOW, reason="x")
-    recent = ledger.recent_sends(DAY - timedelta(days=7))
+    ledger.people.suppress("c", now=NOW, reason="x")
+    recent = ledger.sends.recent(DAY - timedelta(days=7))
     assert recent.to_pylist() == [{"person_id": "a", "as_of_date": DAY, "campaign": "c"}]
 
 
@@ -242,7 +242,7 @@ def test_workers_in_parallel_never_submit_one_row_twice(open_ledger):
         thread.join()
     assert failures == []
     assert len(submitted) == len(set(submitted)) == 24
-    sequences = open_ledger().transitions()["sequence"].to_pylist()
+    sequences = open_ledger().sends.transitions()["sequence"].to_pylist()
     assert sequences == sorted(set(sequences))
 
 
@@ -260,23 +260,23 @@ def test_awaited_are_accepted_and_ambiguous_sends_since_a_day(ledger):
             [Transition(one.message_id, "accepted", provider_message_id=f"p_{one.user_id}")], now=NOW
         )
     ledger.transition_many([Transition(delivered.message_id, "delivered")], now=NOW)
-    assert ledger.awaited(DAY) == {ambiguous.message_id: DAY, accepted.message_id: DAY}
-    assert ledger.awaited(DAY - timedelta(days=1))[old.message_id] == DAY - timedelta(days=1)
+    assert ledger.sends.awaited(DAY) == {ambiguous.message_id: DAY, accepted.message_id: DAY}
+    assert ledger.sends.awaited(DAY - timedelta(days=1))[old.message_id] == DAY - timedelta(days=1)
     ledger.transition_many([Transition(ambiguous.message_id, "unknown")], now=NOW)
     found = {
         one.message_id: (state, one.as_of_date)
         for one, state in ((old, "accepted"), (ambiguous, "unknown"), (accepted, "accepted"))
     }
-    assert ledger.unsettled("sms") == found
-    assert list(ledger.unsettled("sms")) == sorted(found)
-    assert ledger.unsettled("email") == {}
+    assert ledger.sends.unsettled("sms") == found
+    assert list(ledger.sends.unsettled("sms")) == sorted(found)
+    assert ledger.sends.unsettled("email") == {}
 
 
 def test_awaited_sends_are_found_by_their_day(ledger):
     """By their state, what nobody ever reports on is looked at for ever."""
     asked = []
     sa.event.listen(ledger.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
-    ledger.awaited(DAY)
+    ledger.sends.awaited(DAY)
     (query,) = [one for one in asked if "FROM sends" in one[0]]
     is_sqlite = ledger.engine.dialect.name == "sqlite"
     with ledger.engine.begin() as connection:
@@ -391,5 +391,5 @@ def test_sqlite_waits_for_the_disk_unless_asked_otherwise_and_another_database_i
 
 def test_times_without_a_zone_are_refused(ledger: SqlLedger):
     with pytest.raises(Exception, match="no time zone"):
-        ledger.pause(actor="a", reason="b", now=datetime(2026, 6, 2))  # noqa: DTZ001
-    assert not ledger.is_paused()
+        ledger.switches.pause(actor="a", reason="b", now=datetime(2026, 6, 2))  # noqa: DTZ001
+    assert not ledger.switches.is_paused()

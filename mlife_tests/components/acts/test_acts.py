@@ -177,7 +177,7 @@ def test_a_ledger_that_lost_a_decision_sends_nothing_and_is_brought_forward(wait
         require_known_ledger(waiting.platform, sending_home.DAY)
     assert bring_forward(waiting.platform.home, now=operator_time(waiting.platform.of_model())).approvals == 1
     require_known_ledger(waiting.platform, sending_home.DAY)
-    assert waiting.platform.ledger.rejection(first.plan_digest) == first
+    assert waiting.platform.ledger.approvals.rejection(first.plan_digest) == first
 
 
 def test_a_ledger_that_forgot_an_approval_takes_no_rejection(waiting, sending_home) -> None:
@@ -200,8 +200,8 @@ def test_a_log_that_holds_both_keeps_the_approval_and_the_ledger_is_brought_forw
     waiting.sql("DELETE FROM approvals")
     assert bring_forward(platform.home, now=operator_time(platform.of_model())).approvals == 1
     require_known_ledger(platform, sending_home.DAY)
-    assert platform.ledger.approval(plan.campaign, plan.as_of_date).plan_digest == approval.plan_digest
-    assert platform.ledger.rejection(digest(waiting)) is None
+    assert platform.ledger.approvals.of_day(plan.campaign, plan.as_of_date).plan_digest == approval.plan_digest
+    assert platform.ledger.approvals.rejection(digest(waiting)) is None
 
 
 def test_a_rejection_that_could_not_be_published_is_published_by_the_next_look(waiting, monkeypatch) -> None:
@@ -239,11 +239,11 @@ def test_sending_is_switched_once_and_asking_again_changes_nothing(home) -> None
     platform = home.platform
     at = operator_time(platform.of_model())
     assert switch_sending(platform, pauses=True, **WHO).at == at
-    assert platform.ledger.is_paused()
+    assert platform.ledger.switches.is_paused()
     assert switch_sending(platform, pauses=True, **WHO).at is None
     assert [(row["actor"], row["reason"]) for row in home.events("sending_paused")] == [("ann", "read all of it")]
     assert switch_sending(platform, pauses=False, **WHO).at is not None
-    assert not platform.ledger.is_paused()
+    assert not platform.ledger.switches.is_paused()
 
 
 def test_a_rollback_says_who_served_and_who_does(home) -> None:
@@ -295,9 +295,9 @@ def test_each_of_the_other_jobs_acts(instance, waiting, home) -> None:
     assert plan_standing(waiting.platform).state == "rejected"
     platform = home.platform
     assert run(instance, platform, "pause_sending_job", "pause_sending").success
-    assert platform.ledger.is_paused()
+    assert platform.ledger.switches.is_paused()
     assert run(instance, platform, "resume_sending_job", "resume_sending").success
-    assert not platform.ledger.is_paused()
+    assert not platform.ledger.switches.is_paused()
     serving = {"serving": home.champions[1][:8]}
     assert run(instance, platform, "rollback_job", "roll_back_model", **serving).success
     assert platform.of_model().registry.champion() == home.champions[0]
@@ -395,7 +395,7 @@ def test_without_a_contact_book_there_is_no_list(list_home, sending_home) -> Non
 def test_a_lost_ledger_makes_no_list(list_home, sending_home) -> None:
     list_home.plan()
     list_home.send()
-    list_home.say(list_home.platform.ledger.rows()[0].user_id, STOP_ALL)
+    list_home.say(list_home.platform.ledger.sends.rows()[0].user_id, STOP_ALL)
     list_home.lose_ledger()
     with pytest.raises(IntegrityError):
         list_home.plan(application=NAME)

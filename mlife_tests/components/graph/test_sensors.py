@@ -511,7 +511,7 @@ def test_replies_and_receipts_are_read_once_and_as_long_as_any_is_unread(definit
     evening = platform.home.times.outcomes(DAY)
     platform.dispatcher(DAY).collect_receipts(evening)
     platform.dispatcher(DAY).process_inbound(texts.now + timedelta(minutes=5))
-    assert 0 < len(platform.ledger.known_inbound()) < len(texts.gateway.inbound(until=evening))
+    assert 0 < len(platform.ledger.replies.known()) < len(texts.gateway.inbound(until=evening))
     ingested(platform, add_days(DAY, 1))
     (key,) = daemon.tick(Status.SUCCESS)
     assert key.startswith("inbound-2026-06-03-"), "a STOP counts although every send is settled and no day sends"

@@ -109,7 +109,7 @@ def test_all_are_sent_answered_and_logged_by_channel(home, sending_home) -> None
         home.send(application=application)
     for application in ("", "reminders", "mails"):
         home.evening(application=application)
-    rows = home.platform.ledger.rows(campaign="mails")
+    rows = home.platform.ledger.sends.rows(campaign="mails")
     assert {(row.state, row.channel) for row in rows} == {("delivered", "email")}
     assert len(rows) == len(home.box.sent) == sending_home.USERS
     assert all(message.address.endswith("@example.com") for message in home.box.sent)
@@ -143,12 +143,12 @@ def test_a_lost_ledger_gets_the_sends_of_every_application_back(home) -> None:
     for application in ("", "mails"):
         home.plan(application=application)
         home.send(application=application)
-    before = {(row.message_id, row.channel, row.campaign) for row in home.platform.ledger.rows()}
+    before = {(row.message_id, row.channel, row.campaign) for row in home.platform.ledger.sends.rows()}
     wired = {name: vars(home.platform.home.messengers)[name] for name in ("gateways", "address_books")}
     home.lose_ledger()
     vars(home.platform.home.messengers).update(wired)
     bring_forward(home.platform.home, now=home.platform.home.times.sending(newest_plan(home.platform).as_of_date))
-    assert {(row.message_id, row.channel, row.campaign) for row in home.platform.ledger.rows()} == before
+    assert {(row.message_id, row.channel, row.campaign) for row in home.platform.ledger.sends.rows()} == before
 
 
 def test_nothing_is_planned_or_sent_on_another_weekday(home, sending_home) -> None:
@@ -211,8 +211,8 @@ def test_a_plan_that_waits_touches_neither_ledger_nor_log(open_home, sending_hom
     delivery = deliver(home.platform, sending_home.DAY)
     shown = delivery_metadata(home.platform, delivery)
     assert (shown["approved"], shown["dagster/row_count"]) == (False, 0)
-    assert shown["plan_digest"] == home.platform.ledger.noted_plan("job_of_the_day", sending_home.DAY)[1]
-    assert home.platform.ledger.rows() == []
+    assert shown["plan_digest"] == home.platform.ledger.approvals.noted_plan("job_of_the_day", sending_home.DAY)[1]
+    assert home.platform.ledger.sends.rows() == []
     assert len(home.platform.event_log.read("plan_approved")) == 0
 
 
@@ -306,10 +306,10 @@ def test_what_was_approved_and_not_sent_by_midnight_is_closed_a_day_later(waitin
     switch_sending(waiting.platform, pauses=False, **WHO)
     delivery = deliver(waiting.platform, waiting.day)
     assert "expired" in delivery.why_not[0]
-    assert {row.state for row in waiting.platform.ledger.rows(as_of_date=waiting.day)} == {"approved"}
+    assert {row.state for row in waiting.platform.ledger.sends.rows(as_of_date=waiting.day)} == {"approved"}
     waiting.clock.set(day_start(add_days(waiting.day, 2)))
     deliver(waiting.platform, waiting.day)
-    rows = waiting.platform.ledger.rows(as_of_date=waiting.day)
+    rows = waiting.platform.ledger.sends.rows(as_of_date=waiting.day)
     assert {row.state for row in rows} == {"suppressed"}
     assert len(rows) == approval.planned_count
     assert not waiting.home.requests()
@@ -351,7 +351,7 @@ def test_nothing_of_a_day_is_sent_after_its_end_though_its_sending_began_before(
     delivery = deliver(waiting.platform, waiting.day)
     assert delivery.report is not None
     assert delivery.report.stopped_by == "expired"
-    states = Counter(row.state for row in waiting.platform.ledger.rows(as_of_date=waiting.day))
+    states = Counter(row.state for row in waiting.platform.ledger.sends.rows(as_of_date=waiting.day))
     assert states["leased"] + states["approved"] == approval.planned_count - len(waiting.home.requests()) > 0
     assert max(waiting.times_of("message_submitted")) < end
 

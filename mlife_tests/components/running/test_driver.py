@@ -490,7 +490,7 @@ def test_a_ledger_and_records_share_a_database_without_meeting(tmp_path: Path, d
     ledger = SqlLedger(open_schema(database, "mlife"))
     with open_instance(tmp_path, is_in_database=True) as instance:
         run_once(instance)
-    assert ledger.rows() == []
+    assert ledger.sends.rows() == []
     ledger.close()
     inspector = sa.inspect(sa.create_engine(database, poolclass=sa.NullPool))
     ours, dagsters = (set(inspector.get_table_names(schema)) for schema in ("mlife", DAGSTER_SCHEMA))

@@ -311,7 +311,7 @@ def test_the_present_is_the_evening_of_the_newest_day(lived_home):
 def test_each_act_is_later_than_the_last(home):
     platform = home.platform
     first = operator_time(platform.of_model())
-    platform.ledger.pause(actor="a", reason="not published yet", now=first)
+    platform.ledger.switches.pause(actor="a", reason="not published yet", now=first)
     second = operator_time(platform.of_model())
     platform.of_model().registry.rollback(actor="a", reason="r", now=second)
     assert second == first + STEP

@@ -199,7 +199,7 @@ def test_they_say_where_a_home_stands(home: Any) -> None:
 def test_what_wakes_somebody_moves_them(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     platform = home.platform
     paused = {"actor": "ann", "reason": "look closer", "now": operator_time(platform.of_model())}
-    platform.ledger.pause(**paused, campaign="email_digest")
+    platform.ledger.switches.pause(**paused, campaign="email_digest")
     alert(platform.of_model(), "run-r", {"job": "daily_lifecycle_job"})
     with platform.ledger.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE sends SET state = 'ambiguous'")

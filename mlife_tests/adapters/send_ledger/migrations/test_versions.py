@@ -113,18 +113,18 @@ def test_a_ledger_of_0_1_0_gets_the_schema_of_a_new_one(url: str, is_empty: bool
 def test_what_0_1_0_knew_still_holds_and_who_told_it_something_unclear_is_paused(url: str) -> None:
     old_ledger(url)
     ledger = SqlLedger(url)
-    assert [(row.message_id, row.state) for row in ledger.rows()] == [("ma", "accepted"), ("mb", "accepted")]
-    assert ledger.suppressed_people(at=NOW) == ("a", "b", "z")
-    assert ledger.is_suppressed("a", at=NOW + timedelta(days=9_999))
-    assert ledger.record_inbound("i2", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW)
-    assert not ledger.is_suppressed("a", at=NOW)
-    assert ledger.inbound()["sequence"].to_pylist() == [1, 2, 3], "sequences go on, they never start again"
-    assert ledger.transitions()["sequence"].to_pylist() == [1, 2]
-    assert ledger.recorded_files() == {EARLIER}, "it recorded no file of the log"
-    assert ledger.is_suppressed("b", at=NOW + timedelta(days=9_999))
-    assert [reply.inbound_id for reply in ledger.unclear_replies()] == ["i0"]
-    ledger.review_reply("i0", "harmless", actor="me", now=NOW)
-    assert not ledger.is_suppressed("b", at=NOW)
+    assert [(row.message_id, row.state) for row in ledger.sends.rows()] == [("ma", "accepted"), ("mb", "accepted")]
+    assert ledger.people.suppressed_people(at=NOW) == ("a", "b", "z")
+    assert ledger.people.is_suppressed("a", at=NOW + timedelta(days=9_999))
+    assert ledger.replies.record("i2", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW)
+    assert not ledger.people.is_suppressed("a", at=NOW)
+    assert ledger.replies.rows()["sequence"].to_pylist() == [1, 2, 3], "sequences go on, they never start again"
+    assert ledger.sends.transitions()["sequence"].to_pylist() == [1, 2]
+    assert ledger.log_files.recorded() == {EARLIER}, "it recorded no file of the log"
+    assert ledger.people.is_suppressed("b", at=NOW + timedelta(days=9_999))
+    assert [reply.inbound_id for reply in ledger.replies.unclear()] == ["i0"]
+    ledger.replies.review("i0", "harmless", actor="me", now=NOW)
+    assert not ledger.people.is_suppressed("b", at=NOW)
     ledger.close()
 
 
@@ -157,7 +157,7 @@ def _upgrade_and_die(url: str) -> None:
 
 def _upgrade(url: str, results: Any) -> None:
     ledger = SqlLedger(url)
-    results.put(ledger.suppressed_people(at=NOW))
+    results.put(ledger.people.suppressed_people(at=NOW))
     ledger.close()
 
 
@@ -176,7 +176,7 @@ def test_a_process_killed_on_the_way_leaves_the_old_ledger_whole(url: str) -> No
         assert shape(connection) == before
     engine.dispose()
     ledger = SqlLedger(url)
-    assert len(ledger.rows()) == 2
+    assert len(ledger.sends.rows()) == 2
     ledger.close()
 
 
