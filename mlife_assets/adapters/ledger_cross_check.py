@@ -90,9 +90,7 @@ def require_agreement(
 def unknown_files(ledger: SqlLedger, log: ParquetEventLog) -> list[str]:
     """Return the files of consents and reviews that nobody wrote who has the ledger; a key names its content."""
     keys = _files_on_record(log)
-    known = (
-        ledger.log_files.recorded()
-    )  # after the listing: others write meanwhile, and record a file before it is there
+    known = ledger.log_files.recorded()  # after the listing: others record a file before it is there
     return [] if EARLIER in known else [key for key in keys if key not in known]
 
 

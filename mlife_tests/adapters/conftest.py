@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mlife_assets.adapters.postgresql import open_schema
 from mlife_assets.adapters.private_files import private_file
 from mlife_assets.adapters.send_ledger import SqlLedger
+from mlife_assets.adapters.send_ledger.people import log_moves
 from mlife_assets.adapters.send_ledger.schema import Instant, metadata, switches, write
 
 TIMES = (
@@ -110,7 +111,7 @@ def next_numbers() -> Callable[[SqlLedger], list[int]]:
         ledger.switches.pause(actor=user, reason="r", now=now)
         with write(ledger.engine) as connection:
             facts = {"message_id": user, "user_id": user, "campaign": "c", "as_of_date": now.date(), "attempts": 0}
-            ledger._log(connection, [(facts, None, "planned", None, None, now)], now)
+            log_moves(connection, [(facts, None, "planned", None, None, now)], now)
         return [ledger.positions()[name] for name in ("inbound", "switches", "transitions")]
 
     return numbered

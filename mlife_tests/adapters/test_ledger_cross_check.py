@@ -353,8 +353,8 @@ def test_a_copy_of_a_database_is_of_one_moment_whenever_somebody_writes(
     def writes(connection: Any, __: Any, statement: str, *___: Any) -> None:
         if statement.startswith(f"SELECT {table}."):
             other.plan([LedgerRow("m", "u", "j", "c", date(2026, 7, 1), "hi", "planned", 0, None, now)], now=now)
-            other.pause(actor="me", reason="r", now=now)
-            other.suppress("u", now=now, reason="asked by post")
+            other.switches.pause(actor="me", reason="r", now=now)
+            other.people.suppress("u", now=now, reason="asked by post")
             is_read_only = connection.connection.cursor()
             is_read_only.execute("SHOW transaction_read_only")
             assert is_read_only.fetchone() == ("on",)

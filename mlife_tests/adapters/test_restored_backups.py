@@ -239,7 +239,7 @@ def test_a_ledger_of_an_older_release_is_moved_on_and_its_backup_stays_what_it_i
     shutil.copy(path, tmp_path / "moved_on.sqlite")
     restored = place.open()
     assert contents(restored) == contents(open_at("moved_on.sqlite"))
-    assert restored.is_suppressed("z", at=NOW)
+    assert restored.people.is_suppressed("z", at=NOW)
 
 
 def test_a_ledger_of_an_older_release_that_is_replaced_is_moved_on_before_it_is_moved_aside(

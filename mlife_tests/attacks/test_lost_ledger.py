@@ -206,7 +206,7 @@ def test_a_plain_copy_is_whole_after_sending_and_after_the_process_ended(home, t
         "atexit.register(lambda: print(*(one.name for one in pathlib.Path(sys.argv[1]).parent.glob('exited*'))))\n"
         "from mlife_assets.adapters.send_ledger import SqlLedger\n"
         "ledger = SqlLedger(f'sqlite:///{sys.argv[1]}', survives_power_cut=False)\n"
-        "for n in range(40): ledger.suppress(f'u{n}', now=datetime(2026, 6, 2, tzinfo=UTC), reason='r')\n"
+        "for n in range(40): ledger.people.suppress(f'u{n}', now=datetime(2026, 6, 2, tzinfo=UTC), reason='r')\n"
     )
     command = [sys.executable, "-c", script, str(path)]
     ended = subprocess.run(command, check=True, timeout=120, capture_output=True, text=True)
@@ -245,9 +245,8 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     handed_over = {key: state for key, state in states.items() if state not in BEFORE_SUBMITTING}
     assert {row.message_id: row.state for row in ledger.sends.rows() if row.message_id in handed_over} == handed_over
     assert not any(vars(caught_up(home)).values())
-    ledger.switches.resume(
-        actor="me", reason="checked", now=home.platform.home.times.outcomes(NEXT) + timedelta(seconds=1)
-    )
+    later = home.platform.home.times.outcomes(NEXT) + timedelta(seconds=1)
+    ledger.switches.resume(actor="me", reason="checked", now=later)
 
     assert home.refusal(NEXT) == ""
     home.evening(NEXT)

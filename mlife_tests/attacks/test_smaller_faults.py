@@ -104,7 +104,7 @@ def refused(disk, kind):
     attempt("table", lambda: tables.write("a", now.date(), pa.table({"a": [str(n) for n in range(9999)]})))
     attempt("store", lambda: ObstoreObjectStore.local(disk / "new").replace("a", large))
     attempt("key", lambda: write_private(disk / "home" / "private" / "key", large))
-    attempt("ledger", lambda: ledger.pause(actor="a" * 99_999, reason="r", now=now))
+    attempt("ledger", lambda: ledger.switches.pause(actor="a" * 99_999, reason="r", now=now))
     attempt("gateway", lambda: ConsoleGateway(disk / "home" / "gateway.sqlite", seed=1, hash_key=b"k" * 32))
     asked = ["messages", "pause", "--reason", "because " * 9999, "--home", str(disk / "home")]
     result = CliRunner().invoke(app, asked)

@@ -330,10 +330,7 @@ def test_a_strangers_opt_out_is_also_of_whom_somebody_knows_them_as(refusal_of, 
     receive(home, "mail_1", "stranger_1")
     said = ("messages", "review", "mail_1", "--as", "opt_out", "--user", "u7", "--reason", "x")
     assert run_json(*said)["user_id"] == "stranger_1"
-    assert [ledger.people.is_suppressed(user, at=at + timedelta(days=900)) for user in ("u7", "stranger_1")] == [
-        True,
-        True,
-    ]
+    assert all(ledger.people.is_suppressed(user, at=at + timedelta(days=900)) for user in ("u7", "stranger_1"))
     stops = {row["user_id"] for row in home.events("inbound_message") if row["keyword"] == "STOP"}
     assert stops >= {"u7", "stranger_1"}, "the log alone suffices to suppress"
     receive(home, "i2", "u1")

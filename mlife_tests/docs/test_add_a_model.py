@@ -187,9 +187,8 @@ def test_it_plans_sends_and_is_traced_within_the_limits_of_all(copy: Path, tmp_p
     assert {row.channel for row in sent} == {Channel.EMAIL}
     assert len(sent) > 10
     home.send(day, "")
-    texted = {
-        row.user_id for row in home.platform.ledger.sends.rows(campaign="job_of_the_day") if row.provider_message_id
-    }
+    sends = home.platform.ledger.sends.rows(campaign="job_of_the_day")
+    texted = {row.user_id for row in sends if row.provider_message_id}
     assert texted
     assert texted.isdisjoint({row.user_id for row in sent}), "who got a mail has had their one message of the week"
     logged = home.platform.event_log.read("message_planned").to_pylist()

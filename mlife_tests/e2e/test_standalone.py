@@ -277,9 +277,8 @@ def test_the_daemon_runs_days_as_the_clock_is_moved_and_tells_what_failed(
     platform = home.opened()[1]
     assert set(platform.home.messengers.texts.request_counts()["accepted"].to_pylist()) == {1}
     home.set_clock(run_time(home.day(2)) + timedelta(hours=2))
-    daemon.until(
-        lambda: {row.state for row in platform.ledger.sends.rows() if row.attempts} == {"undelivered"}, seconds=120
-    )
+    sends = platform.ledger.sends
+    daemon.until(lambda: {row.state for row in sends.rows() if row.attempts} == {"undelivered"}, seconds=120)
 
     daemon.launch("daily_lifecycle_job", home.day(3).isoformat())
     daemon.until(lambda: posted, seconds=120)

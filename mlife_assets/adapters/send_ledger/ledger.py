@@ -21,13 +21,13 @@ import sqlalchemy as sa
 from mlife_assets.adapters.send_ledger.migrations import upgrade
 from mlife_assets.adapters.send_ledger.people import BATCH, LogEntry, People, log_moves, move_rows, people_of_accounts
 from mlife_assets.adapters.send_ledger.records import (
+    STREAMS,
     Approvals,
     LedgerHeads,
     LogFiles,
     Replies,
     Switches,
     arrow,
-    positions,
     stream_rows,
 )
 from mlife_assets.adapters.send_ledger.restoring import Restoring
@@ -168,9 +168,7 @@ class Sends(Subject):
     def count_submitted(self, campaign: str, as_of_date: date) -> int:
         """Return how many sends of a campaign day may have reached someone."""
         query = sa.select(sa.func.count()).where(
-            sends.c.campaign == campaign,
-            sends.c.as_of_date == as_of_date,
-            sends.c.state.in_(sorted(MAY_HAVE_REACHED)),
+            sends.c.campaign == campaign, sends.c.as_of_date == as_of_date, sends.c.state.in_(sorted(MAY_HAVE_REACHED))
         )
         with self.engine.connect() as connection:
             return int(connection.execute(query).scalar_one())
@@ -247,7 +245,9 @@ class SqlLedger:
 
     def positions(self) -> dict[str, int]:
         """Return the last sequence of each stream: `inbound`, `switches`, `transitions`."""
-        return positions(self.engine)
+        with self.engine.connect() as connection:
+            last = {name: connection.execute(sa.select(sa.func.max(one.c.sequence))) for name, one in STREAMS.items()}
+            return {name: int(found.scalar() or 0) for name, found in last.items()}
 
     def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
         """Insert rows in state planned; rows whose (person, campaign, date) exists stay. Returns how many were new."""
@@ -326,14 +326,7 @@ class SqlLedger:
         return [LedgerRow(**{**row._asdict(), "state": str(SendState.LEASED), "updated_at": now}) for row in chosen]
 
     def begin_submit(
-        self,
-        message_id: str,
-        *,
-        worker: str,
-        now: datetime,
-        policy: MessagingPolicy,
-        contact: ContactPolicy,
-        day: date,
+        self, message_id: str, *, worker: str, now: datetime, policy: MessagingPolicy, contact: ContactPolicy, day: date
     ) -> str | None:
         """Commit `submitting`, if everything that the ledger knows allows this send at this moment.
 
@@ -429,9 +422,7 @@ class SqlLedger:
     def expire(self, campaign: str, before: date, *, now: datetime) -> int:
         """Suppress waiting rows of days before `before`: yesterday's job is never texted today. Returns how many."""
         is_stale = sa.and_(
-            sends.c.campaign == campaign,
-            sends.c.as_of_date < before,
-            sends.c.state.in_(sorted(BEFORE_SUBMITTING)),
+            sends.c.campaign == campaign, sends.c.as_of_date < before, sends.c.state.in_(sorted(BEFORE_SUBMITTING))
         )
         with write(self.engine) as connection:
             return move_rows(connection, is_stale, SendState.SUPPRESSED, now, EXPIRED)

@@ -91,9 +91,7 @@ def move_rows(
         return 0
     connection.execute(sa.update(sends).where(condition).values(state=to_state, updated_at=now))
     log_moves(
-        connection,
-        [(row._asdict(), row.state, to_state, row.provider_message_id, detail, now) for row in found],
-        now,
+        connection, [(row._asdict(), row.state, to_state, row.provider_message_id, detail, now) for row in found], now
     )
     return len(found)
 
@@ -114,13 +112,9 @@ def people_of_accounts(connection: sa.Connection, user_ids: Iterable[str], now: 
 
 
 def suppress_person(
-    connection: sa.Connection,
-    user_id: str,
-    now: datetime,
-    reason: str,
-    until: datetime | None,
-    channel: str,
+    connection: sa.Connection, user_id: str, now: datetime, reason: str, until: datetime | None, channel: str
 ) -> int:
+    """List a person for a reason and suppress what waits for them; see `People.suppress`."""
     person_id = people_of_accounts(connection, [user_id], now)[user_id]
     key = {"person_id": person_id, "reason": reason, "channel": channel}
     is_this = sa.and_(*(suppressions.c[name] == value for name, value in key.items()))
@@ -138,6 +132,7 @@ def suppress_person(
 
 
 def lift_from_person(connection: sa.Connection, user_id: str, reason: str, channel: str) -> int:
+    """End the suppressions of a person that have a reason; see `People.lift`."""
     is_theirs = sa.and_(
         suppressions.c.person_id.in_(accounts_of_person(user_id)),
         suppressions.c.reason == reason,
@@ -271,13 +266,7 @@ class People(Subject):
             return tuple(connection.execute(sa.select(accounts.c.user_id).order_by(accounts.c.user_id)).scalars())
 
     def suppress(
-        self,
-        user_id: str,
-        *,
-        now: datetime,
-        reason: str,
-        until: datetime | None = None,
-        channel: str = EVERY_CHANNEL,
+        self, user_id: str, *, now: datetime, reason: str, until: datetime | None = None, channel: str = EVERY_CHANNEL
     ) -> int:
         """Do not write to the person behind an account: list them and suppress the waiting rows of all their accounts.
 

@@ -89,15 +89,6 @@ def stream_rows(engine: sa.Engine, rows: sa.Select[Any], table: sa.Table, since_
         return arrow(connection, query)
 
 
-def positions(engine: sa.Engine) -> dict[str, int]:
-    """Return the last sequence of each stream of a ledger, 0 where it is empty."""
-    with engine.connect() as connection:
-        return {
-            name: int(connection.execute(sa.select(sa.func.max(table.c.sequence))).scalar() or 0)
-            for name, table in STREAMS.items()
-        }
-
-
 @dataclass(frozen=True)
 class RecordedApproval:
     """One row of `approvals`."""

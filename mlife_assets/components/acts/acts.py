@@ -101,10 +101,8 @@ def plan_standing(platform: BoardPorts) -> PlanStanding:
     digest, day = plan_digest(plan.planned), plan.as_of_date
     sends = platform.ledger.sends.state_counts(day)
     counts = {state: count for (campaign, state), count in sends.items() if campaign == plan.campaign}
-    approval, rejection = (
-        platform.ledger.approvals.of_day(plan.campaign, day),
-        platform.ledger.approvals.rejection(digest),
-    )
+    approvals = platform.ledger.approvals
+    approval, rejection = approvals.of_day(plan.campaign, day), approvals.rejection(digest)
     if approval is not None and approval.plan_digest == digest:
         return PlanStanding(plan, digest, "approved", (), approval.approved_by, approval.reason, counts)
     if rejection is not None:
@@ -149,10 +147,8 @@ def approve_plan(platform: BoardPorts, named: str, *, actor: str, reason: str) -
         reason=reason,
         is_quality_ok=quality_verdict(platform, plan.as_of_date),
     )
-    now, known = (
-        platform.times.sending(plan.as_of_date),
-        platform.ledger.approvals.of_day(plan.campaign, plan.as_of_date),
-    )
+    now = platform.times.sending(plan.as_of_date)
+    known = platform.ledger.approvals.of_day(plan.campaign, plan.as_of_date)
     if known is not None and known.plan_digest == approval.plan_digest and known.approved_by != actor:
         raise GateClosedError(
             f"plan {plan.plan_id} was approved by {known.approved_by} already; materialize message_deliveries of "

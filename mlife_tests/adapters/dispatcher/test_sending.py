@@ -428,9 +428,8 @@ def test_no_phone_number_leaves_the_call(world, tmp_path, caplog):
     assert report.accepted == 2
     assert "dispatched" in caplog.text
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    everything = (
-        repr(report) + caplog.text + str(world.ledger.sends.transitions().to_pylist()) + str(world.ledger.sends.rows())
-    )
+    sends = world.ledger.sends
+    everything = repr(report) + caplog.text + str(sends.transitions().to_pylist()) + str(sends.rows())
     assert "212555014" not in everything
     assert b"212555014" not in files
     assert PHONE not in repr(OutboundMessage("m", "a", PHONE, "hi"))

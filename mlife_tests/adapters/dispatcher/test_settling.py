@@ -26,6 +26,7 @@ from mlife_assets.adapters.dispatcher.reports import (
 from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.send_ledger import SqlLedger, Transition
+from mlife_assets.adapters.send_ledger.people import People
 from mlife_assets.core.errors import GateClosedError, InvalidInputError
 from mlife_assets.core.windows import day_start
 from mlife_assets.recruiting.application import Application, Channel
@@ -164,7 +165,7 @@ def test_what_waits_and_the_provider_took_is_accepted_and_what_another_process_s
 @pytest.mark.parametrize("account", ["a", "a_old"])
 def test_who_got_a_message_on_a_day_that_the_ledger_knows_nothing_of_is_left_out(ledger, monkeypatch, account):
     (key,), eve = plan(ledger, "a", JOB_OF_THE_DAY, DAY, NOW), DAY - timedelta(days=1)
-    monkeypatch.setattr(ledger, "accounts_of", lambda users: {user: (user, f"{user}_old") for user in users})
+    monkeypatch.setattr(People, "accounts_of", lambda _, users: {user: (user, f"{user}_old") for user in users})
     provider = Provider(accepted=frozenset({message_id(account, JOB_OF_THE_DAY, eve)}))
     assert find_forgotten(ledger, provider, JOB_OF_THE_DAY, DAY, NOW) == 0
     assert states(ledger) == {key: "approved"}

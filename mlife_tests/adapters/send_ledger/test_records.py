@@ -7,9 +7,9 @@ These are `mlife_assets.adapters.send_ledger.ledger`, `mlife_assets.adapters.sen
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -265,9 +265,9 @@ def test_accounts_are_registered_joined_and_found_again(open_ledger: Callable[[]
     assert ledger.people.register({"a": "1", "d": "1"}, now=NOW) == {"a": "a", "d": "a"}
     again = open_ledger()
     assert again.people.people_of(["a", "b", "c", "d", "?"]) == {"?": "?", "a": "a", "b": "a", "c": "c", "d": "a"}
-    assert again.accounts_of(["b", "c", "?"]) == {"b": ("a", "b", "d"), "c": ("c",)}
-    assert again.user_ids() == ("a", "b", "c", "d")
-    assert again.register({"d": "2", "b": "1"}, now=NOW) == {"b": "a", "d": "a"}
+    assert again.people.accounts_of(["b", "c", "?"]) == {"b": ("a", "b", "d"), "c": ("c",)}
+    assert again.people.user_ids() == ("a", "b", "c", "d")
+    assert again.people.register({"d": "2", "b": "1"}, now=NOW) == {"b": "a", "d": "a"}
 
 
 def test_many_accounts_are_registered_at_once(ledger: SqlLedger) -> None:
@@ -276,9 +276,8 @@ def test_many_accounts_are_registered_at_once(ledger: SqlLedger) -> None:
     assert people["u0000"] == people["u0001"] == "u0000"
     assert len(set(people.values())) == 600
     assert ledger.people.register(seen, now=NOW) == people
-    assert {user: people[user] for user in list(seen)[:9]} == ledger.people.register(
-        dict(list(seen.items())[:9]), now=NOW
-    )
+    few = dict(list(seen.items())[:9])
+    assert {user: people[user] for user in few} == ledger.people.register(few, now=NOW)
 
 
 def test_the_person_who_registered_first_gives_the_id(ledger: SqlLedger) -> None:
@@ -327,22 +326,15 @@ def test_a_pause_is_over_at_submission_too(ledger: SqlLedger, reason: str | None
             f"INSERT INTO suppressions VALUES ('b', 'pause', 'sms', 0, {int(end.timestamp() * 1_000_000)})"
         )
     policy = MessagingPolicy()
-    assert (
-        ledger.begin_submit(row("a").message_id, worker="w", now=at, policy=policy, contact=CONTACT, day=DAY) == reason
-    )
+    said = ledger.begin_submit(row("a").message_id, worker="w", now=at, policy=policy, contact=CONTACT, day=DAY)
+    assert said == reason
 
 
 def test_registering_in_parallel_joins_once(open_ledger: Callable[[], SqlLedger]) -> None:
     ledgers = [open_ledger() for _ in range(4)]
-    found: list[dict[str, str]] = []
-    threads = [
-        threading.Thread(target=lambda one=one: found.append(one.register({"a": "1", "b": "1", "c": "2"}, now=NOW)))
-        for one in ledgers
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    seen = {"a": "1", "b": "1", "c": "2"}
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda one: one.people.register(seen, now=NOW), ledgers))
     assert found == [{"a": "a", "b": "a", "c": "c"}] * 4
 
 
