@@ -59,7 +59,7 @@ SERVED_SHARE, NOISE, NOISE_MAXIMUM, EACH = 0.8, 100, 3, 20
 LEAK_NOISE = (0.0, 0.1, 0.2, 0.3)
 WEATHER, WEATHER_COLUMNS = 0.7, ("temperature", "wind")
 WEEKS = (6, 10, 16)
-README = "late defaults.flights"
+README = "late flights"
 
 SMALL: dict[str, Table] = {
     "attrition": Table("modeldata/attrition", lambda f: f["Attrition"] == "Yes", ("Attrition",)),
@@ -221,8 +221,8 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         wanted = [one for one in rows if one["is_asked"]]
         served = [one["table"] for one in wanted if one["outcome"] == "promoted"]
         found["real"] = {"asked": len(wanted), "served": len(served), "tables": rows}
-        readme = [one["table"] for one in rows if one["table"] == README and one["outcome"] == "promoted"]
-        found["real"]["is_met"] = bool(readme) and len(served) >= SERVED_SHARE * len(wanted)
+        outcomes = {one["table"]: one["outcome"] for one in rows}
+        found["real"]["is_met"] = outcomes[README] == "promoted" and len(served) >= SERVED_SHARE * len(wanted)
     for kind, count in KINDS.items():
         if kind in asked.only:
             ones = [made(kind, number) for number in range(count)]
