@@ -27,7 +27,7 @@ from mlife_assets.adapters.send_ledger.records import (
     LogFiles,
     Replies,
     Switches,
-    arrow,
+    as_table,
     stream_rows,
 )
 from mlife_assets.adapters.send_ledger.restoring import Restoring
@@ -163,7 +163,7 @@ class Sends(Subject):
             .order_by(sends.c.message_id)
         )
         with self.engine.connect() as connection:
-            return arrow(connection, query)
+            return as_table(connection, query)
 
     def count_submitted(self, campaign: str, as_of_date: date) -> int:
         """Return how many sends of a campaign day may have reached someone."""
@@ -246,8 +246,10 @@ class SqlLedger:
     def positions(self) -> dict[str, int]:
         """Return the last sequence of each stream: `inbound`, `switches`, `transitions`."""
         with self.engine.connect() as connection:
-            last = {name: connection.execute(sa.select(sa.func.max(one.c.sequence))) for name, one in STREAMS.items()}
-            return {name: int(found.scalar() or 0) for name, found in last.items()}
+            return {
+                name: int(connection.execute(sa.select(sa.func.max(table.c.sequence))).scalar() or 0)
+                for name, table in STREAMS.items()
+            }
 
     def plan(self, rows: Iterable[LedgerRow], *, now: datetime) -> int:
         """Insert rows in state planned; rows whose (person, campaign, date) exists stay. Returns how many were new."""

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlife_assets.adapters.send_ledger.schema import (
+    FACTS,
     LASTS,
     Instant,
     Subject,
@@ -74,19 +75,7 @@ def move_rows(
     """Move all rows that meet `condition`, in the order of message ids; `ids` names them if already known."""
     if ids is not None and not ids:
         return 0
-    found = connection.execute(
-        sa.select(
-            sends.c.message_id,
-            sends.c.user_id,
-            sends.c.campaign,
-            sends.c.as_of_date,
-            sends.c.state,
-            sends.c.attempts,
-            sends.c.provider_message_id,
-        )
-        .where(condition)
-        .order_by(sends.c.message_id)
-    ).all()
+    found = connection.execute(FACTS.where(condition).order_by(sends.c.message_id)).all()
     if not found:
         return 0
     connection.execute(sa.update(sends).where(condition).values(state=to_state, updated_at=now))

@@ -73,7 +73,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
 }
 
 
-def arrow(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
+def as_table(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
     """Return the rows of a query as a table."""
     result = connection.execute(query)
     names = list(result.keys())
@@ -86,7 +86,7 @@ def stream_rows(engine: sa.Engine, rows: sa.Select[Any], table: sa.Table, since_
     """Return the rows of a stream after a sequence, in order."""
     query = rows.where(table.c.sequence > since_sequence).order_by(table.c.sequence)
     with engine.connect() as connection:
-        return arrow(connection, query)
+        return as_table(connection, query)
 
 
 @dataclass(frozen=True)

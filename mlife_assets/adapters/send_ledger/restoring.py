@@ -77,7 +77,7 @@ def accepted_moves(provider_message_id: str, *, attempt: int, now: datetime) -> 
 
 
 class Restoring(Subject):
-    """Bringing sends back."""
+    """Sends and switches that another record brings back."""
 
     def restore_sends(self, restored: Sequence[RestoredSend], *, only_waiting: bool = False) -> int:
         """Add sends and moves that are not there. Returns how many sends were added or moved on.

@@ -471,7 +471,7 @@ LOG_SUBMIT = sa.insert(send_transitions).from_select(
 WHY_NOT = sa.select(
     sa.case((sa.not_(IS_LEASED), NOT_LEASED), *((condition, name) for name, condition in REFUSALS.items()))
 ).where(sends.c.message_id == sa.bindparam("message"))
-FACTS_OF = sa.select(
+FACTS = sa.select(
     sends.c.message_id,
     sends.c.user_id,
     sends.c.campaign,
@@ -479,7 +479,9 @@ FACTS_OF = sa.select(
     sends.c.state,
     sends.c.attempts,
     sends.c.provider_message_id,
-).where(sends.c.message_id.in_(sa.bindparam("messages", expanding=True)))
+)
+"""What a move says of its send."""
+FACTS_OF = FACTS.where(sends.c.message_id.in_(sa.bindparam("messages", expanding=True)))
 SET_STATE = (
     sa.update(sends)
     .where(sends.c.message_id == sa.bindparam("message"))

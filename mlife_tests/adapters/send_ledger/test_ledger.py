@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -223,24 +223,24 @@ def test_recent_sends_hold_what_was_and_may_be_sent(ledger):
     assert recent.to_pylist() == [{"person_id": "a", "as_of_date": DAY, "campaign": "c"}]
 
 
+def test_the_first_submitted_day_is_none_on_which_something_was_only_planned(ledger):
+    ready(ledger, row("a"), row("b", day=DAY - timedelta(days=9)))
+    assert ledger.sends.first_submitted() is None
+    submit(ledger, lease(ledger)[0].message_id)
+    assert [ledger.sends.first_submitted(*since) for since in ((), (DAY + timedelta(days=1),))] == [DAY, None]
+
+
 def test_workers_in_parallel_never_submit_one_row_twice(open_ledger):
     ready(open_ledger(), *(row(f"u{i:02d}") for i in range(24)))
-    submitted: list[str] = []
-    failures: list[BaseException] = []
 
-    def work(worker: str, ledger: SqlLedger) -> None:
-        try:
-            while rows := ledger.lease("c", DAY, worker=worker, limit=3, now=NOW, until=LATER):
-                submitted.extend(r.message_id for r in rows if submit(ledger, r.message_id, worker) is None)
-        except Exception as error:  # noqa: BLE001
-            failures.append(error)
+    def work(worker: str, ledger: SqlLedger) -> list[str]:
+        done: list[str] = []
+        while rows := ledger.lease("c", DAY, worker=worker, limit=3, now=NOW, until=LATER):
+            done += [r.message_id for r in rows if submit(ledger, r.message_id, worker) is None]
+        return done
 
-    threads = [threading.Thread(target=work, args=(f"w{i}", open_ledger())) for i in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    with ThreadPoolExecutor(3) as pool:
+        submitted = [key for keys in pool.map(work, "abc", [open_ledger() for _ in "abc"]) for key in keys]
     assert len(submitted) == len(set(submitted)) == 24
     sequences = open_ledger().sends.transitions()["sequence"].to_pylist()
     assert sequences == sorted(set(sequences))
