@@ -114,21 +114,21 @@ def run(checkout: Path, home: Path, code: str, *arguments: str, variables: Mappi
 
 @contextmanager
 def memory_of_children() -> Iterator[Cost]:
-    """Yield the most that all processes below this one held at once within, sampled: megabytes of PSS and of RSS."""
-    peaks, is_over = {"peak_megabytes": 0.0, "resident_megabytes": 0.0}, threading.Event()
+    """Yield the most that child processes begun within held at once, sampled: megabytes of PSS and of RSS."""
+    peaks = {"peak_megabytes": 0.0, "resident_megabytes": 0.0}
+    earlier, is_over = set(psutil.Process().children(recursive=True)), threading.Event()
 
     def watch() -> None:
         while not is_over.wait(SAMPLED_EVERY_SECONDS):
             held = dict.fromkeys(peaks, 0.0)
-            for child in psutil.Process().children(recursive=True):
+            for child in set(psutil.Process().children(recursive=True)) - earlier:
                 with suppress(psutil.Error):  # it ended meanwhile
                     used = child.memory_full_info()
                     held["peak_megabytes"] += used.pss / 2**20
                     held["resident_megabytes"] += used.rss / 2**20
             peaks.update({name: max(peak, held[name]) for name, peak in peaks.items()})
 
-    thread = threading.Thread(target=watch)
-    thread.start()
+    (thread := threading.Thread(target=watch)).start()
     try:
         yield peaks
     finally:

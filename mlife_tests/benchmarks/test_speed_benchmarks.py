@@ -137,7 +137,7 @@ def test_memory_is_summed_over_processes_and_a_shared_page_counts_once(waiting_b
     monkeypatch.setattr(waiting_bench, "SAMPLED_EVERY_SECONDS", 0.05)
     forked = "import os, time; shared = b'1' * 100_000_000; os.fork(); own = b'2' * 50_000_000; time.sleep(1)"
     found = []
-    for program in ("import time; time.sleep(0.5)", forked):  # the worker may have other children, such as a server
+    for program in ("import time; time.sleep(0.5)", forked):
         with waiting_bench.memory_of_children() as peaks:
             waiting_bench.run(tmp_path, tmp_path, program)
         found.append((peaks["peak_megabytes"], peaks["resident_megabytes"]))
