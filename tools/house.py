@@ -31,7 +31,7 @@ from tools.source import FunctionNode, Source, parameters, parse
 from tools.walks import walk
 
 LINES_OF = {
-    "product": "mlife_assets",
+    "product": "mlife mlife_assets",
     "tests": "mlife_tests",
     "benchmarks": "benchmarks",
     "infra": "infra",
@@ -54,15 +54,15 @@ class Figure:
 
 def measure(root: Path, walks: Mapping[str, Sequence[str]]) -> dict[str, Figure]:
     """Count everything that has a budget."""
-    modules = parse(root, "mlife_assets", "infra", "tools")
+    modules = parse(root, "mlife", "mlife_assets", "infra", "tools")
     imports = {name: _imports(name, tree, modules) for name, tree in modules.items()}
-    product = {name: tree for name, tree in modules.items() if name.startswith("mlife_assets")}
+    product = {name: tree for name, tree in modules.items() if name.startswith("mlife")}
     source = Source(product)
     circles = [" <-> ".join(sorted(one)) for one in _circles(imports)]
     longest, function = max(_functions(product))
     names, largest = max((len(one.public_names), f"{one.module}.{one.node.name}") for one in source.classes)
     arrows = [f"{folder}: {a} -> {b}" for folder, parts in _folders(imports).items() for a, b in arrows_up(parts)]
-    figures = {f"lines of {name}": Figure(_lines(root / folder)) for name, folder in LINES_OF.items()}
+    figures = {f"lines of {name}": Figure(_lines(root, folders)) for name, folders in LINES_OF.items()}
     figures |= {
         "import circles": Figure(len(circles), circles),
         "arrows up": Figure(len(arrows), arrows),
@@ -77,8 +77,8 @@ def measure(root: Path, walks: Mapping[str, Sequence[str]]) -> dict[str, Figure]
     return figures
 
 
-def _lines(folder: Path) -> int:
-    return sum(len(path.read_bytes().splitlines()) for path in folder.rglob("*.py"))
+def _lines(root: Path, folders: str) -> int:
+    return sum(len(path.read_bytes().splitlines()) for one in folders.split() for path in (root / one).rglob("*.py"))
 
 
 def _layers(root: Path) -> list[list[str]]:

@@ -24,6 +24,7 @@ from mlife_assets.cli.models import models_app
 from mlife_assets.cli.open import dev, open_pages
 from mlife_assets.cli.output import EXIT_CODES, HELP_WIDTH, Commands, MlifeGroup
 from mlife_assets.cli.panel import panel_app
+from mlife_assets.cli.score import score
 from mlife_assets.cli.serve import one_click, serve
 from mlife_assets.cli.sql import sql, tables_app
 from mlife_assets.cli.status import status
@@ -39,7 +40,7 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, init, day, status, doctor, trace, sql, dev, serve, check, train, backtest):
+for command in (demo, init, day, status, doctor, trace, sql, dev, serve, check, train, score, backtest):
     app.command()(command)
 app.command("open")(open_pages)
 landing_app.command()(replay)

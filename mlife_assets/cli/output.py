@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import IntEnum
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 from typer.core import TyperGroup
@@ -61,6 +61,27 @@ def print_json(document: Mapping[str, Any]) -> None:
 
     options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     typer.echo(orjson.dumps(dict(document), option=options).decode(), nl=False)
+
+
+class Shown(Protocol):
+    """An answer of `mlife_assets.studies`."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """It in words."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as values of JSON."""
+
+
+def print_answer(answer: Shown, *, as_json: bool = False) -> None:
+    """Print an answer: its lines, or one JSON document."""
+    if as_json:
+        print_json(answer.as_dict())
+        return
+    console = answer_console()
+    for line in answer.lines:
+        console.print(line, soft_wrap=True)
 
 
 def one_line(text: str) -> str:
@@ -233,6 +254,7 @@ class ExitCode(IntEnum):
     FAILED = 1
     USAGE = 2
     BLOCKED = 3
+    REFUSED = 4
     INTERRUPTED = 130
 
 
@@ -241,6 +263,7 @@ MEANINGS = {
     ExitCode.FAILED: "failed, or damage was found",
     ExitCode.USAGE: "wrong usage",
     ExitCode.BLOCKED: "the governor blocked the day, so nothing was scored or sent",
+    ExitCode.REFUSED: "done, and the verdict is not the one that was required",
     ExitCode.INTERRUPTED: "interrupted with Ctrl-C",
 }
 EXIT_CODES = "\b\n" + "\n".join(["Exit codes:", *(f"{code:<3}  {meaning}" for code, meaning in MEANINGS.items())])

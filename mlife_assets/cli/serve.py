@@ -16,12 +16,13 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
-from mlife_assets.cli.output import print_json, side_console
+from mlife_assets.cli.output import faults_named, print_json, side_console
 from mlife_assets.cli.project_home import open_project, project_settings
 from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.garbage import collect_as_usual
@@ -48,25 +49,33 @@ def serve(
     makes_token: Annotated[
         bool, typer.Option("--make-token", help="Make a token in the home's private folder, unless it has one.")
     ] = False,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="DIR", help="Output of a training to serve, instead of a home.")
+    ] = None,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Score over HTTP with the current champions until interrupted.
+    """Score over HTTP with the current champions, or with a model of `mlife train`, until interrupted.
 
     POST /v1/models/NAME/score, GET /v1/models/NAME, GET /v1/models, GET /health. POST /v1/score and GET /v1/model are
-    those of job_applications.
+    those of job_applications, or of the model of --model, whose NAME is study.
 
     Requests from other machines need `Authorization: Bearer <token>`, all but GET /health. The token is
     MLIFE_ENDPOINT_TOKEN, or else the file that --make-token writes. Once there is one, this machine needs it, too.
 
-    Exit codes: 0 stopped, 1 no champion, no token beyond this machine, or the port is taken.
+    Exit codes: 0 stopped, 1 no champion or model, no token beyond this machine, or the port is taken.
     """
     from mlife_assets.serving.app import create_app
     from mlife_assets.serving.connections import AnnouncedServer, server_config
 
-    project = project_settings(home)
-    settings = project or settings_of(home)
-    providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)).home)
+    settings: HomeSettings
+    if model is not None:
+        settings, providers = _of_folder(model, home, makes_token=makes_token)
+    else:
+        _require_home(home)
+        project = project_settings(home)
+        settings = project or settings_of(home)
+        providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)).home)
     token, source = endpoint_token(settings, makes_token=makes_token)
     with listening_socket(host, port, is_for_all=token is not None) as listener:
         versions = serving_versions(providers)
@@ -87,6 +96,35 @@ def serve(
         collect_as_usual()
         with suppress(KeyboardInterrupt):
             AnnouncedServer(config, announce).run(sockets=[listener])
+
+
+def _of_folder(
+    folder: Path, home: Path | None, *, makes_token: bool
+) -> tuple[HomeSettings, dict[str, Callable[[], StagedScorer]]]:
+    """Return settings and the provider of a trained model. Raises as of `load`, and beside options of a home."""
+    from mlife_assets.core.study import STUDY
+    from mlife_assets.home_settings import HomeSettings
+    from mlife_assets.studies.model import load
+
+    if home is not None or makes_token:
+        raise InvalidInputError(
+            "--model serves a folder of `mlife train`, which is no home; leave out --home, and instead of --make-token "
+            "set MLIFE_ENDPOINT_TOKEN to 32 characters or more"
+        )
+    scorer = load(folder).scorer
+    with faults_named():
+        return HomeSettings(home=folder.absolute()), {STUDY: lambda: scorer}
+
+
+def _require_home(home: Path | None) -> None:
+    """Raise InvalidInputError for the folder of a trained model."""
+    from mlife_assets.studies.model import is_trained_folder
+
+    if home is not None and is_trained_folder(home):
+        raise InvalidInputError(
+            f"{home} is a model of `mlife train` and no home; run `mlife serve --model {home}`, or score a file with "
+            f"`mlife score --model {home} --rows FILE`"
+        )
 
 
 def endpoint_token(settings: HomeSettings, *, makes_token: bool) -> tuple[str | None, str | None]:

@@ -69,35 +69,40 @@ class ExampleSpec:
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a column with two roles, an empty name, no features, a rate of unknown features, missing times."""
+        """Take lists as tuples; refuse a column with two roles, an empty name, no features, a rate of unknown features,
+        missing times.
+        """
+        for part in fields(self):
+            if isinstance(values := getattr(self, part.name), list):
+                object.__setattr__(self, part.name, tuple(values))
         seen: dict[str, str] = {}
         for role, name in (*self._roles(), *(("rates", rate.name) for rate in self.rates)):
             if not name:
-                raise InvalidInputError(f"ExampleSpec.{role} is empty; name a column")
+                raise InvalidInputError(f"the role {role} is empty; name a column")
             if name in seen:
                 raise InvalidInputError(
-                    f"ExampleSpec.{role} names {name}, which is its {seen[name]} already; give each column one role"
+                    f"the role {role} names {name}, which is its {seen[name]} already; give each column one role"
                 )
             seen[name] = role
         if not self.features and not self.categoricals:
-            raise InvalidInputError("ExampleSpec.features is empty; name at least one feature")
+            raise InvalidInputError("the role features is empty; name at least one feature")
         if self.funnel_times and len(self.funnel_times) != len(self.funnel):
             raise InvalidInputError(
-                f"ExampleSpec.funnel_times names {len(self.funnel_times)} columns for the {len(self.funnel)} of the "
+                f"the role funnel_times names {len(self.funnel_times)} columns for the {len(self.funnel)} of the "
                 "funnel; name one for each, or none"
             )
         if self.early_label is not None and not self.funnel_times:
             raise InvalidInputError(
-                f"ExampleSpec.early_label names {self.early_label}, but funnel_times says of no step when it is "
+                f"the role early_label names {self.early_label}, but funnel_times says of no step when it is "
                 "complete; name the times of the funnel, or no early label"
             )
         for rate in self.rates:
             for name in (rate.successes, rate.trials):
                 if name not in self.features:
-                    raise InvalidInputError(f"ExampleSpec.rates: {rate.name} uses {name}; list it under features")
+                    raise InvalidInputError(f"the role rates: {rate.name} uses {name}; list it under features")
         for name, _ in self.vocabularies:
             if name not in self.categoricals:
-                raise InvalidInputError(f"ExampleSpec.vocabularies names {name}; list it under categoricals")
+                raise InvalidInputError(f"the role vocabularies names {name}; list it under categoricals")
 
     @property
     def fitted(self) -> tuple[str, ...]:
@@ -185,7 +190,7 @@ class ExampleSpec:
         sound = set()
         for role, name in self._roles():
             if name not in examples.column_names:
-                yield f"examples lack column {name}, the {role}; add it or change ExampleSpec.{role}"
+                yield f"examples lack column {name}, the {role}; add it or change the role {role}"
             elif fault := _type_fault(role, name, examples.schema.field(name).type):
                 yield fault
             elif role not in OPTIONAL_ROLES and examples[name].null_count:
@@ -231,6 +236,10 @@ class ExampleSpec:
         for role in ("funnel", "features", "categoricals"):
             for name in getattr(self, role):
                 yield role, name
+
+
+class Roles(ExampleSpec):
+    """The same under the name that `mlife` promises; lists do for tuples."""
 
 
 def _type_fault(role: str, name: str, found: pa.DataType) -> str | None:

@@ -16,7 +16,6 @@ EXTRAS = {
     "dagster_postgres": "server",
     "dagster_webserver": "market",
     "dbt": "dbt",
-    "duckdb": "dbt",
     "duckdb_extension_httpfs": "server",
     "filelock": "dbt",
     "nannyml": "nannyml",

@@ -65,11 +65,13 @@ class ReadTable:
         rows: existing columns of the roles; unreadable values are null.
         faults: sentences on unreadable values.
         cut: column of days -> rows that lost a time of day.
+        types: column of the file -> type that it was read as, in the words of the reader.
     """
 
     rows: pa.Table
     faults: tuple[str, ...] = ()
     cut: Mapping[str, int] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

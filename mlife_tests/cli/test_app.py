@@ -45,7 +45,7 @@ from mlife_assets.cli.serve import champion_providers, serving_versions
 from mlife_assets.core.errors import GateClosedError
 
 LEAVES = (
-    "demo", "init", "day", "status", "doctor", "trace", "open", "dev", "serve", "check", "train", "backtest",
+    "demo", "init", "day", "status", "doctor", "trace", "open", "dev", "serve", "check", "train", "score", "backtest",
     "landing template", "landing check", "landing replay", "log verify", "log adopt", "log rotate-key", "models list",
     "models history", "models show", "models diff", "models promote", "models rollback", "models export",
     "models import", "messages pause", "messages resume", "messages inbox", "messages review", "messages employers",
@@ -56,7 +56,7 @@ LEAVES = (
     "infra teardown",
 )  # fmt: skip
 OF_INFRA = {leaf for leaf in LEAVES if leaf.startswith("infra ")}
-WITHOUT_HOME = {"init", "check", "train", "backtest", "landing template", "landing check"} | OF_INFRA
+WITHOUT_HOME = {"init", "check", "train", "score", "backtest", "landing template", "landing check"} | OF_INFRA
 """Commands that need no lived home: they read or write the files that they are given."""
 READERS = (
     ("trace", "msg_1"), ("log", "verify"), ("models", "list"), ("models", "history"),
@@ -215,9 +215,9 @@ def test_wrong_usage_is_exit_code_2(run):
     [
         (GateClosedError("the gate is closed; open it"), 1, "mlife: the gate is closed; open it\n"),
         (
-            ModuleNotFoundError("No module named 'duckdb'", name="duckdb"),
+            ModuleNotFoundError("No module named 'dbt'", name="dbt"),
             1,
-            "mlife: duckdb is not installed; run: pip install 'mlife[dbt]'\n",
+            "mlife: dbt is not installed; run: pip install 'mlife[dbt]'\n",
         ),
         (KeyboardInterrupt(), ExitCode.INTERRUPTED, None),
         (RuntimeError("a defect"), None, None),

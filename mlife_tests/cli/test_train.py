@@ -198,7 +198,7 @@ def test_a_check_says_everything_at_once_and_a_training_says_it_first(run, refus
     assert result.stdout.splitlines() == [
         "12,000 rows, 0 positive: 2 faults and 1 warning.",
         "  Fault: size is n/a in row 1 and 7,999 more, which is no number; correct it, or derive a number from it",
-        "  Fault: examples lack column hue, the features; add it or change ExampleSpec.features",
+        "  Fault: examples lack column hue, the features; add it or change the role features",
         "  Warning: same is 1.0 in every row, which tells none apart; leave it out.",
     ]
     refused = refusal_of("train", *asked, "--out", str(tmp_path / "out"))

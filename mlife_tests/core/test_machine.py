@@ -126,7 +126,7 @@ def test_each_module_is_of_a_package_that_its_extra_has_and_the_library_has_not(
         assert packages & extras[extra], f"{module} is said to be in {extra}, which has {sorted(extras[extra])}"
         assert not packages & library, f"{module} comes with the library"
     named = {canonical(one) for module in EXTRAS for one in known.get(module, [module])}
-    data = {"tzdata", "mlife", "dbt-duckdb", "dbt-athena", "duckdb-extension-httpfs"}
+    data = {"tzdata", "mlife", "dbt-duckdb", "dbt-athena", "duckdb-extension-httpfs", "duckdb"}
     for extra in set(extras) - {"dev"}:
         assert extras[extra] - data <= named, f"what is missing of {extra} would not be said"
 

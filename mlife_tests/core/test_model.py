@@ -214,8 +214,8 @@ def test_the_rule_ranks_by_its_column_and_missing_values_come_last() -> None:
 @pytest.mark.parametrize(
     ("change", "stated", "message"),
     [
-        ({"features": (), "categoricals": (), "rule": ""}, {}, "columns: ExampleSpec.features is empty"),
-        ({"label": "wind"}, {}, "columns: ExampleSpec.features names wind, which is its label already"),
+        ({"features": (), "categoricals": (), "rule": ""}, {}, "columns: the role features is empty"),
+        ({"label": "wind"}, {}, "columns: the role features names wind, which is its label already"),
         ({"rule": "carrier"}, {}, "columns.rule names 'carrier'; list it under columns.features"),
         ({"row_id": "day"}, {}, "columns.row_id names day, which has another role"),
         ({"features": ("wind", "probability")}, {}, "columns: the column probability has a name that mlife adds"),

@@ -110,8 +110,8 @@ def test_faults_of_roles_and_of_values_are_all_named_and_a_table_without_rows_is
     report = told(roles.drop_columns(["kind"]), features=("strength_2",))
     assert sorted(report.faults) == [
         "age holds string, which cannot be the features; cast it or choose another column",
-        "examples lack column kind, the categoricals; add it or change ExampleSpec.categoricals",
-        "examples lack column strength_2, the features; add it or change ExampleSpec.features",
+        "examples lack column kind, the categoricals; add it or change the role categoricals",
+        "examples lack column strength_2, the features; add it or change the role features",
         "known in row 0 is not after day; a label is complete after its window",
     ]
     assert report.power is None

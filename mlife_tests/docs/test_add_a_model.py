@@ -48,7 +48,12 @@ def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
 
 def follow(folder: Path, *pages: Path) -> Path:
     """Return a copy of the repository in which somebody followed pages: new files alone."""
-    for part, left_out in (("mlife_assets", ""), ("mlife_tests", "__pycache__"), ("dbt_project", "target")):
+    for part, left_out in (
+        ("mlife", ""),
+        ("mlife_assets", ""),
+        ("mlife_tests", "__pycache__"),
+        ("dbt_project", "target"),
+    ):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns(left_out, "golden"))
     for name in ("pyproject.toml", ".gitignore"):
         shutil.copy(ROOT / name, folder)

@@ -45,7 +45,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "mlife_assets", source / "mlife_assets", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("mlife", "mlife_assets"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     (source / "mlife_tests").mkdir()
     (source / "mlife_tests" / "__init__.py").touch()
     built = run_uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "-o", out, source)

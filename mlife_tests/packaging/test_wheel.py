@@ -30,7 +30,8 @@ def is_of(module: str, packages: tuple[str, ...]) -> bool:
 def test_every_file_of_the_package_is_in_it_and_no_test(wheel: Path) -> None:
     source = {
         path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "mlife_assets").rglob("*")
+        for package in ("mlife", "mlife_assets")
+        for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md"
     }
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
@@ -79,6 +80,9 @@ def test_a_project_that_cannot_see_our_sources_lives_two_days(wheel: Path, make_
     assert lived["files"][0].startswith(str(place.environment))
     assert not [path for path in lived["path"] if Path(path).resolve() == ROOT]
     assert "late_flights" in place.run("mlife", "status")
+    flights = ("--examples", "tables/flights.csv.zip", "--spec", ROOT / "examples" / "nycflights13.json")
+    assert "nothing is wrong" in place.run("mlife", "check", *flights), "a CSV file is read without dbt"
+    assert "check" in place.run("python", "-c", "import mlife; print(mlife.check)")
     assert place.fails("mlife", "demo", "--home", "demo") == (
         "mlife: psutil is not installed; run: pip install 'mlife[market]'\n"
     )

@@ -202,7 +202,7 @@ def judge(
         contenders["human"] = on_examples(gate.examples, human.name, human.scores)
     if simple is not None:
         contenders[SIMPLE] = on_examples(gate.examples, SIMPLE_RULE, simple)
-    measured = _calibration(challenger.probability, exposures, roles)
+    measured = measured_calibration(challenger.probability, exposures, roles)
     gain = None if champion is None else _gain(challenger.probability, champion.probability, exposures, roles)
     hearing = Hearing(gate.examples, contenders, terms, measured, gain, has_no_human=model.baseline is None)
     return Judgement(decide_promotion(hearing, model.promotion), measured, challenger, contenders)
@@ -225,7 +225,8 @@ def _require_columns(artifact: ModelArtifact, gate: GateRows) -> None:
             )
 
 
-def _calibration(probability: Array, exposures: pa.Table, roles: ExampleSpec) -> Calibration | None:
+def measured_calibration(probability: Array, exposures: pa.Table, roles: ExampleSpec) -> Calibration | None:
+    """Return the calibration of n probabilities on rows with their outcome; None if it cannot be measured."""
     try:
         return calibration(probability, _outcome(exposures, roles), cluster_ids=_clusters(exposures, roles))
     except NotEnoughEvidenceError:

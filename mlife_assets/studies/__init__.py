@@ -1,0 +1,7 @@
+"""Studies: a table, its model, and what a person does with both: check, train, judge, score, replay.
+
+Concept: the package `mlife` hands these functions on and the command line calls them, so that both are one path.
+
+Belongs here: functions of a table or a trained folder, for people. Does not belong here: a home or its days
+(`deployments`), what is computed (`core`), reading of files (`adapters`).
+"""
