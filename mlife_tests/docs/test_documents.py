@@ -10,7 +10,11 @@ import sys
 import textwrap
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -98,7 +102,7 @@ def test_mlife_commands_exist() -> None:
     assert wrong == []
 
 
-WITH_EXAMPLES = [path for path in DOCUMENTS if blocks(path, "python")]
+WITH_EXAMPLES = [path for path in DOCUMENTS if blocks(path, "python") and path.name != "README.md"]
 
 
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=name_of)
@@ -194,6 +198,28 @@ def test_its_data_is_a_file_of_an_installed_package():
 def test_its_spec_is_one():
     spec = re.findall(r"^```json\n(.*?)^```", FIRST_SCREEN, re.M | re.S)[0]
     assert Study.from_json(spec).model.roles.label == "was_ordered"
+
+
+def test_its_lines_of_python_run_on_its_spec(tmp_path, monkeypatch):
+    """Word for word, beside a table of the columns that it names."""
+    monkeypatch.chdir(tmp_path)
+    rng, rows = np.random.default_rng(1), 2_000
+    days = np.datetime64("2026-01-01") + np.arange(rows) // 20
+    discount = rng.uniform(0, 0.3, rows)
+    table = pa.table(
+        {
+            "customer_id": rng.integers(0, 300, rows), "quoted_on": days, "offer_expired_on": days + 7,
+            "was_ordered": rng.random(rows) < 0.1 + 2 * discount, "price": rng.gamma(2, 50, rows), "discount": discount,
+            "days_since_last_order": rng.integers(1, 90, rows), "region": rng.choice(["north", "south"], rows).tolist(),
+        }
+    )  # fmt: skip
+    pyarrow.csv.write_csv(table, "quotes.csv")
+    pyarrow.csv.write_csv(table.slice(rows - 5).drop_columns(["was_ordered", "offer_expired_on"]), "new_quotes.csv")
+    Path("quotes.json").write_text(re.findall(r"^```json\n(.*?)^```", FIRST_SCREEN, re.M | re.S)[0])
+    names: dict[str, Any] = {}
+    exec(blocks(ROOT / "README.md", "python")[0], names)
+    assert names["scored"].column_names[-2:] == ["probability", "reasons"]
+    assert Path("var/quotes/card.html").is_file()
 
 
 @pytest.mark.proof
