@@ -169,6 +169,7 @@ def test_one_row_of_a_file_is_read_as_in_the_training(model, tmp_path, change, s
         pa.csv.write_csv(table, tmp_path / f"{name}.csv")
     given, same = (model.inputs(tmp_path / f"{name}.csv") for name in ("given", "seen"))
     spec = model.artifact.feature_spec
+    assert given["zip"].to_pylist() == [values[0]["zip"]]
     assert np.array_equal(examples_matrix(given, spec), examples_matrix(same, spec), equal_nan=True)
     assert mlife.score(model, tmp_path / "given.csv")["zip"].to_pylist() == [values[0]["zip"]]
 
