@@ -105,11 +105,6 @@ class Contestant(ABC):
         return self.served.newest
 
     @property
-    def installations(self) -> int:
-        """Number of models that served after the first champion."""
-        return len(self.champions) - 1
-
-    @property
     def served(self) -> Judged:
         """Serving models by first day."""
         return Judged(dict(self.champions))
@@ -178,11 +173,6 @@ class Constant(Contestant):
 
     def on_morning(self, day: date) -> None:
         """Do nothing."""
-
-    @property
-    def installations(self) -> int:
-        """0: there is no model."""
-        return 0
 
     def served_probability(self) -> npt.NDArray[np.float64]:
         """Return the share for each row since the start."""

@@ -172,7 +172,7 @@ def _result(
     days = (history.last_day - start.day).days + 1
     length = WEEK_DAYS * max(1, -(-days // (WEEK_DAYS * PERIODS_WANTED)))
     measured = measure(probabilities, outcome, codes, days, policy, period_days=length)
-    work = {name: Work(len(one.training_days), one.installations) for name, one in contestants.items()}
+    work = {name: Work(len(one.training_days), max(0, len(one.champions) - 1)) for name, one in contestants.items()}
     others = [name for name in contestants if name != GOVERNED]
     gains = {
         name: {other: criterion.gain(GOVERNED, other) for other in others}
@@ -190,7 +190,7 @@ def _result(
         rows=len(outcome),
         positives=int(np.count_nonzero(outcome)),
         windows=sum(start.day < window.closed_on <= history.last_day for window in history.windows),
-        policies=tuple(_policy_result(name, one, measured) for name, one in contestants.items()),
+        policies=tuple(_policy_result(name, one, measured, work[name]) for name, one in contestants.items()),
         differences=gains["average precision"],
         gains=gains,
         margin=policy.margin_average_precision,
@@ -210,7 +210,7 @@ def _settings(model: Model) -> dict[str, dict[str, Any]]:
     return {"training": training, **others, **own}
 
 
-def _policy_result(name: str, one: Contestant, measured: Measured) -> PolicyResult:
+def _policy_result(name: str, one: Contestant, measured: Measured, work: Work) -> PolicyResult:
     return PolicyResult(
         name=name,
         score=Score(
@@ -218,10 +218,10 @@ def _policy_result(name: str, one: Contestant, measured: Measured) -> PolicyResu
             measured.within_periods.interval(name),
             measured.log_loss.values[name],
         ),
-        trainings=len(one.training_days),
+        trainings=work.trainings,
         fits=len(one.fits),
         fitted_rows=sum(fit.rows for fit in one.fits),
-        installations=one.installations,
+        installations=work.installations,
         refusals=sum(decision.action == "refused" for decision in one.decisions),
         decisions=tuple(one.decisions),
     )
