@@ -30,7 +30,7 @@ from mlife_assets.core.policies import (
     TrainingPolicy,
     require_no_boosting,
 )
-from mlife_assets.core.quoting import quoted, require_name
+from mlife_assets.core.quoting import require_name
 from mlife_assets.core.scoring.estimators import MakeEstimator, parameters
 
 DECLARATION = "declaration"
@@ -222,29 +222,11 @@ class Model:
         return {LABEL: self.label_step, **{step.name: step for step in self.steps[:-1]}}
 
     @property
-    def wording(self) -> dict[str, Wording]:
-        """Words of each outcome for sentences."""
-        return {outcome: step.wording for outcome, step in self.outcomes.items()}
-
-    @property
     def row_source(self) -> RowSource:
         """Source of the rows to score. Raises InvalidInputError for a model of a file."""
         if self.rows is None:
             raise InvalidInputError(f"model {self.name} has no rows; a model of the platform names its marts")
         return self.rows
-
-    @property
-    def maturity_days(self) -> int:
-        """Days until a label is complete."""
-        return self.label_step.maturity_days
-
-    def step(self, name: str) -> Step:
-        """Return a step by name. Raises InvalidInputError for an unknown one."""
-        for step in self.steps:
-            if step.name == name:
-                return step
-        names = ", ".join(step.name for step in self.steps)
-        raise InvalidInputError(f"model {self.name} has no step {quoted(name)}; it has {names}")
 
     def to_record(self) -> dict[str, Any]:
         """Return the model as JSON-able values: functions by their names, an estimator with its parameters too."""
@@ -252,11 +234,6 @@ class Model:
         if (make := self.estimator) is not None:
             record["estimator"] = {"make": f"{make.__module__}.{make.__qualname__}", "steps": parameters(make())}
         return record
-
-    @property
-    def declared(self) -> dict[str, Any]:
-        """The model's entries in the manifest of an artifact."""
-        return {"model_name": self.name, "declaration_hash": self.content_hash, DECLARATION: self.to_record()}
 
     @property
     def content_hash(self) -> str:

@@ -84,12 +84,12 @@ def window_of_folds(facts: Facts, version: str) -> GateWindow:
     """
     folds = facts.challenger_folds(version)
     within = served(facts, folds[0].first_day)
-    last = last_mature_exposure_day(facts.day, facts.models.model.maturity_days)
+    last = last_mature_exposure_day(facts.day, facts.models.model.label_step.maturity_days)
     against = "against what was served on its days" if within else "before anything was served"
     kept, held = in_common(folds, within, last)
     first = kept[0].first_day
     if first > last:
-        ready = mature_day(first, facts.models.model.maturity_days)
+        ready = mature_day(first, facts.models.model.label_step.maturity_days)
         raise NotEnoughEvidenceError(
             f"the gate of {facts.day} judges days until {last}, and {within[0].model_version}, which was served, may "
             f"be asked from {first} on, since it has learned from earlier ones; wait until {ready}"

@@ -135,7 +135,7 @@ def insured(before: Insured, challenger: Side, champion: str, gate: GateRows, fi
     own = itself(models.load(before.anchor), models.model)
     theirs = side_alone(before.anchor, (own,), gate, models.scorer).ranking
     days = np.asarray(gate.examples.as_of_dates, dtype="datetime64[D]")
-    last = last_mature_exposure_day(facts.day, models.model.maturity_days)
+    last = last_mature_exposure_day(facts.day, models.model.label_step.maturity_days)
     found = before
     for monday in new_mondays(before, max(first, add_days(own.first_day, 1)), last):
         inside = (days >= np.datetime64(monday, "D")) & (days < np.datetime64(add_days(monday, 7), "D"))

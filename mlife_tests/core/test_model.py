@@ -24,7 +24,6 @@ from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns, Wordi
 from mlife_assets.core.own_model import OwnColumns, OwnModel, Stated, column_scores, own_model
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.study import Study
-from mlife_assets.core.training.manifest_facts import manifest_facts
 from mlife_assets.recruiting.events import EVENT_TYPES
 
 ROLES = ExampleSpec("client", "day", "repaid", "known_on", ("amount", "age"), funnel=("accepted",))
@@ -69,15 +68,12 @@ LOANS = Model(
 
 def test_the_label_is_the_last_step_and_matures_in_its_own_time() -> None:
     assert LOANS.label_step.name == "repay"
-    assert LOANS.maturity_days == 30
-    assert LOANS.step("accept").maturity_days == 3
-    with pytest.raises(InvalidInputError, match="has no step 'default'; it has accept, repay"):
-        LOANS.step("default")
+    assert LOANS.label_step.maturity_days == 30
 
 
 def test_outcomes_are_the_label_and_what_comes_before_it_with_words_for_people() -> None:
     assert {outcome: step.name for outcome, step in LOANS.outcomes.items()} == {LABEL: "repay", "accept": "accept"}
-    assert LOANS.wording["accept"] == Wording("accepts", "leads to accepts")
+    assert LOANS.outcomes["accept"].wording == Wording("accepts", "leads to accepts")
     spoken = replace(LOANS.steps[0], plural="offers accepted", verb="accepts")
     assert spoken.wording == Wording("offers accepted", "accepts")
 
@@ -167,13 +163,7 @@ def test_a_model_of_a_file_has_no_marts() -> None:
     model = Study.from_json(text).model
     assert model.baseline is None
     with pytest.raises(InvalidInputError, match="study has no steps"):
-        _ = model.maturity_days
-
-
-def test_a_manifest_names_model_and_hash_and_people_are_spared_the_record() -> None:
-    declared = LOANS.declared
-    assert declared["declaration"]["name"] == declared["model_name"] == "loan_risk"
-    assert manifest_facts(declared) == {"declaration_hash": LOANS.content_hash, "model_name": "loan_risk"}
+        _ = model.label_step.maturity_days
 
 
 def declared(columns: OwnColumns = COLUMNS, **stated: Any) -> OwnModel:
@@ -184,7 +174,7 @@ def declared(columns: OwnColumns = COLUMNS, **stated: Any) -> OwnModel:
 def test_the_record_says_what_was_declared() -> None:
     own = declared(retrain={"drift_open_days": 3}, watched={"unalarmed": ("hour",)}, words={"wind": "wind at noon"})
     model = own.model
-    assert (model.maturity_days, model.row_id, model.roles.label_time) == (1, "flight", "label_mature_date")
+    assert (model.label_step.maturity_days, model.row_id, model.roles.label_time) == (1, "flight", "label_mature_date")
     assert (model.label_step.examples, model.row_source.tables) == ("examples", ("rows",))
     assert model.watched.numeric == ("wind", "hour")
     assert (model.watched.unalarmed, model.retrain.drift_open_days) == (("hour",), 3)

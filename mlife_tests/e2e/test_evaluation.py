@@ -187,7 +187,7 @@ def test_the_platform_requires_what_every_gate_requires(lived, lived_world) -> N
     assert "does not predict is_applied (0.500)" in sentences[required[0]]
     starts = [date.fromisoformat(fold["first_day"]) for fold in report["folds"]]
     weeks, fitted = platform.of_model().model.promotion.gate_weeks, fit_days_of_served(platform.of_model(), day)
-    assert starts == fold_starts(day, platform.of_model().model.maturity_days, weeks, fitted)
+    assert starts == fold_starts(day, platform.of_model().model.label_step.maturity_days, weeks, fitted)
     ends = [*(add_days(one, -1) for one in starts[1:]), date.fromisoformat(report["last_gate_day"])]
     shown = [mature_exposures(platform.of_model(), *fold).num_rows for fold in zip(starts, ends, strict=True)]
     found = re.match(

@@ -90,7 +90,7 @@ def test_by_folds_every_user_is_audited_once_in_a_week_of_their_own(lived) -> No
     version = platform.tables.read_report("challenger", day)["model_version"]
     audit = audit_folds(platform, version, day)
     assert audit is not None
-    ranked = gate_days(day, platform.of_model().model.maturity_days, platform.of_model().model.promotion)
+    ranked = gate_days(day, platform.of_model().model.label_step.maturity_days, platform.of_model().model.promotion)
     reachable = [audited_users(platform, one) for one in ranked]
     most = {user for users in reachable for user in users["user_id"].to_pylist()}
     assert 0.8 * min(users.num_rows for users in reachable) < audit.users <= len(most)

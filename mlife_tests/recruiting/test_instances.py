@@ -310,7 +310,7 @@ def test_the_roles_fit_the_marts() -> None:
 
 def test_the_marts_wait_as_long_as_the_model_says() -> None:
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())
-    assert project["vars"]["absence_days"] == ABSENCE_DAYS == MODEL.maturity_days
+    assert project["vars"]["absence_days"] == ABSENCE_DAYS == MODEL.label_step.maturity_days
 
 
 def test_sixty_days_of_history_suffice_with_a_gate_of_two_weeks() -> None:
@@ -338,7 +338,7 @@ def test_what_we_do_ourselves_raises_no_alarm() -> None:
 def test_each_step_matures_by_its_own_window() -> None:
     model = job_applications(Policies(label=LabelPolicy(click_window_days=3, apply_window_days=9)))
     assert [(step.name, step.maturity_days) for step in model.steps] == [("click", 3), ("apply", 9)]
-    assert model.maturity_days == 9
+    assert model.label_step.maturity_days == 9
 
 
 def test_the_rows_to_score_are_the_candidates_under_the_policy(job_pairs) -> None:

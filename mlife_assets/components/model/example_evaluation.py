@@ -41,7 +41,7 @@ def gate_rows(platform: ModelPorts, day: date, first: date) -> pa.Table:
     Raises:
         NotEnoughEvidenceError: all of its days were faulty or have no row in the mart.
     """
-    last = last_mature_exposure_day(day, platform.model.maturity_days)
+    last = last_mature_exposure_day(day, platform.model.label_step.maturity_days)
     rows = mature_exposures(platform, first, last)
     if rows.num_rows == 0:
         raise NotEnoughEvidenceError(

@@ -90,7 +90,7 @@ def audit_folds(platform: BoardPorts, model_version: str, day: date) -> Fairness
 def _ranked_days(platform: BoardPorts, model_version: str, day: date) -> list[tuple[date, Fold]]:
     """Return the gate's ranking days, oldest first, each with its fold."""
     model, folds = platform.of_model().model, stored_folds(platform.of_model(), day, model_version)
-    ranked = gate_days(day, model.maturity_days, model.promotion)
+    ranked = gate_days(day, model.label_step.maturity_days, model.promotion)
     return [(one, begun[-1]) for one in ranked if (begun := until(folds, add_days(one, 1)))]
 
 

@@ -6,12 +6,14 @@ Concept: a challenger and the models of its folds differ only in the day of thei
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
 from mlife_assets import __version__
 from mlife_assets.components.model.hyperparameters import searched_policy
 from mlife_assets.components.model.retrain_decision import decisions_until
+from mlife_assets.core.model import DECLARATION, Model
 from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.scoring.artifact import ModelArtifact
 from mlife_assets.core.training.fit import fit_model
@@ -44,7 +46,17 @@ def fitted_artifact(
         estimator=model.estimator,
         simple_columns=model.simple_columns,
     )
-    return replace(artifact, manifest={**artifact.manifest, "code_version": __version__, **model.declared})
+    return replace(artifact, manifest={**artifact.manifest, **origin(model)})
+
+
+def origin(model: Model) -> dict[str, Any]:
+    """Return what a manifest says of this release and of the model's record."""
+    return {
+        "code_version": __version__,
+        "model_name": model.name,
+        "declaration_hash": model.content_hash,
+        DECLARATION: model.to_record(),
+    }
 
 
 def _logs_progress(context: dg.AssetExecutionContext) -> Callable[[int, int], None]:

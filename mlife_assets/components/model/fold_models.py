@@ -15,11 +15,10 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets import __version__
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import challenger_version
-from mlife_assets.components.model.fitting import fit_policy, fitted_artifact
+from mlife_assets.components.model.fitting import fit_policy, fitted_artifact, origin
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fit_days_of_served, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
@@ -57,8 +56,8 @@ def fit_folds(context: dg.AssetExecutionContext, platform: ModelPorts, day: date
     """Fit and keep the model of each fold (`folds_fitted`); the newest covers the last mature days."""
     model = platform.model
     served = fit_days_of_served(platform, day)
-    starts = fold_starts(day, model.maturity_days, model.promotion.gate_weeks, served)
-    last = last_mature_exposure_day(day, model.maturity_days)
+    starts = fold_starts(day, model.label_step.maturity_days, model.promotion.gate_weeks, served)
+    last = last_mature_exposure_day(day, model.label_step.maturity_days)
     ends = dict(zip(starts, [*starts[1:], add_days(last, 1)], strict=True))
     marts = training_marts(platform)
 
@@ -90,8 +89,7 @@ def _fitted_before(
 
     It is the challenger of the fold's first day, or a fold of an earlier day. Fits are the main cost of a retraining.
     """
-    model = platform.model
-    same = {"policy_version": policy_version(policy), "code_version": __version__, **model.declared}
+    same = {"policy_version": policy_version(policy), **origin(platform.model)}
     for version in _versions_of_fold(platform, day, first):
         try:
             artifact = platform.registry.load(version)

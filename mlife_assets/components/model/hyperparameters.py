@@ -60,7 +60,7 @@ def searched_policy(platform: ModelPorts, day: date) -> TrainingPolicy:
 def searched_by(model: Model, day: date) -> date:
     """Return the day whose knowledge a search of `day` may use: the first of its gate."""
     if is_by_folds(model):
-        return fold_starts(day, model.maturity_days, model.promotion.gate_weeks)[0]
+        return fold_starts(day, model.label_step.maturity_days, model.promotion.gate_weeks)[0]
     return first_gate_day(day, model)
 
 

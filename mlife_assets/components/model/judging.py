@@ -32,7 +32,7 @@ def gate_window(platform: ModelPorts, day: date) -> GateWindow:
     """
     model, version = platform.model, challenger_version(platform, day)
     if not is_by_folds(model):
-        last = last_mature_exposure_day(day, model.maturity_days)
+        last = last_mature_exposure_day(day, model.label_step.maturity_days)
         first = first_gate_day(day, model)
         sentence = f"Judged by a holdout from {first} to {last}, of which the challenger has learned nothing."
         return GateWindow(first, last, sentence)

@@ -108,7 +108,7 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
     except (IntegrityError, NotFoundError):
         # A lost file of a model must not stop a day: the latest day of any step counts fewer labels as new.
         trained_until = last["training_end_date"]
-    usable = last_training_day(known_by(model, day), model.maturity_days)
+    usable = last_training_day(known_by(model, day), model.label_step.maturity_days)
     new = platform.warehouse.read(label.examples, start=add_days(trained_until, 1), end=usable, columns=[label.label])
     positives = int(pc.sum(new[label.label]).as_py() or 0)
     return ChampionFacts(
@@ -135,11 +135,11 @@ def _lacking(platform: ModelPorts, day: date) -> str | None:
         weeks = -(-needed // FOLD_DAYS)
         if weeks > most:
             return f"the gate needs {needed} days with positives and looks at {most} weeks; set gate_weeks to {weeks}"
-        starts = fold_starts(day, model.maturity_days, most)
+        starts = fold_starts(day, model.label_step.maturity_days, most)
         if not needed:
             training_set_of(platform, starts[-1])
             return None
-        first = fold_starts(day, model.maturity_days, weeks)[0]
+        first = fold_starts(day, model.label_step.maturity_days, weeks)[0]
         oldest, why = _first_learnable(platform, [one for one in starts if one <= first])
         if oldest is None:
             return f"the gate needs {needed} days with positives; to judge those from {first} on: {why}"
@@ -166,7 +166,7 @@ def _first_learnable(platform: ModelPorts, days: Sequence[date]) -> tuple[date |
 def _days_with_positives(platform: ModelPorts, first: date, day: date) -> int:
     """Return the number of the gate's days with a positive, from the first on."""
     roles = platform.model.roles
-    rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.maturity_days))
+    rows = mature_exposures(platform, first, last_mature_exposure_day(day, platform.model.label_step.maturity_days))
     return int(pc.count_distinct(rows.filter(rows[roles.label])[roles.time]).as_py())
 
 

@@ -72,7 +72,8 @@ def performance_history(platform: ModelPorts, until: date) -> list[PerformanceDa
 
 def performance_picture(platform: ModelPorts, day: date, rankings: Rankings | None) -> bytes:
     """Return the picture of a day: estimates against outcomes of mature labels, and `rankings` of mature days."""
-    mature = last_mature_exposure_day(day, platform.model.maturity_days)
+    mature = last_mature_exposure_day(day, platform.model.label_step.maturity_days)
     reported = [one for one in platform.model_tables.report_days(REPORT) if one <= mature][-HISTORY_DAYS:]
     ranked = [] if rankings is None else rankings(platform, reported)
-    return plot_performance(performance_history(platform, day), ranked, platform.model.wording)
+    words = {outcome: step.wording for outcome, step in platform.model.outcomes.items()}
+    return plot_performance(performance_history(platform, day), ranked, words)

@@ -222,7 +222,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
             statistics=statistics,
             policy=policy,
             late={outcome: late for outcome, (_, late) in read.items() if late is not None},
-            words=ports.model.wording,
+            words={outcome: step.wording for outcome, step in ports.model.outcomes.items()},
         )
         write_performance(ports, day, report, windows, statistics)
         result = _publish(ports, day, report, reference)

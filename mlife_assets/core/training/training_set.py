@@ -173,8 +173,8 @@ def gate_days(as_of: date, maturity_days: int, promotion: PromotionPolicy) -> li
 def first_gate_day(as_of: date, model: Model) -> date:
     """Return the first day of a holdout: of its rankings, or of the weeks whose rows are all judged."""
     if model.roles.item is not None:
-        return gate_days(as_of, model.maturity_days, model.promotion)[0]
-    return add_days(last_mature_exposure_day(as_of, model.maturity_days), 1 - 7 * model.promotion.gate_weeks)
+        return gate_days(as_of, model.label_step.maturity_days, model.promotion)[0]
+    return add_days(last_mature_exposure_day(as_of, model.label_step.maturity_days), 1 - 7 * model.promotion.gate_weeks)
 
 
 def last_training_day(gate_start: date, maturity_days: int) -> date:
@@ -191,11 +191,11 @@ def least_history_days(model: Model) -> int:
     """
     made_on = date(2000, 1, 1)
     by_folds = model.promotion.judged_by == "folds"
-    newest_fold = add_days(last_mature_exposure_day(made_on, model.maturity_days), 1 - FOLD_DAYS)
+    newest_fold = add_days(last_mature_exposure_day(made_on, model.label_step.maturity_days), 1 - FOLD_DAYS)
     known = newest_fold if by_folds else first_gate_day(made_on, model)
-    last = last_training_day(known, model.maturity_days)
+    last = last_training_day(known, model.label_step.maturity_days)
     validation_start = add_days(last, 1 - model.training.validation_days)
-    last_fitted = last_mature_exposure_day(validation_start, model.maturity_days)
+    last_fitted = last_mature_exposure_day(validation_start, model.label_step.maturity_days)
     return (made_on - last_fitted).days + 2
 
 

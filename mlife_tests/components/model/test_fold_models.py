@@ -22,6 +22,7 @@ from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts, speaking
 from mlife_assets.core.training.gate.comparing import average_precision
+from mlife_assets.core.training.manifest_facts import manifest_facts
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
 
 WINDOW = 7
@@ -212,6 +213,13 @@ def test_folds_of_other_settings_judge_nobody(returns, last_day) -> None:
     returns.model_tables.write_report(SEARCH_REPORT, last_day, found)
     with pytest.raises(GateClosedError, match=f"{version} was fitted under pol_.*; materialize candidate_model of"):
         require_same_settings(returns, last_day, version)
+
+
+def test_a_manifest_names_model_and_hash_and_people_are_spared_the_record(returns) -> None:
+    said = fitting.origin(returns.model)
+    assert said["declaration"]["name"] == said["model_name"] == "returns"
+    known = {"declaration_hash": returns.model.content_hash, "model_name": "returns"}
+    assert manifest_facts(said) == {"code_version": said["code_version"], **known}
 
 
 def test_a_holdout_needs_no_fold_and_is_the_older_for_it(returns, last_day) -> None:

@@ -368,7 +368,7 @@ def test_the_hash_tells_texts_from_their_joins_and_empty_ones_from_missing() -> 
 def test_the_gate_of_a_model_without_an_item_is_whole_weeks_of_days() -> None:
     model = job_applications(Policies(promotion=PromotionPolicy(gate_weeks=2)))
     last = date(2026, 5, 25)
-    assert last_mature_exposure_day(date(2026, 6, 2), model.maturity_days) == last
+    assert last_mature_exposure_day(date(2026, 6, 2), model.label_step.maturity_days) == last
     assert first_gate_day(date(2026, 6, 2), model) == last - timedelta(days=7)
     without = replace(model, roles=replace(model.roles, item=None))
     assert first_gate_day(date(2026, 6, 2), without) == last - timedelta(days=13)
