@@ -48,7 +48,7 @@ PLAN = Plan(users=6_000, jobs=500, metros=MarketConfig(seed=0).metros, policies=
 QUIET_DAYS, CONTROL_DAYS = 14, 26
 FALSE_RETRAINS_PER_100, FOUND_SHARE = 1.0, 19 / 20
 FAULT, QUICK, MATURE = 5, 7, 16
-PUBLISHED = QUICK + Calibration().taste_delay_days
+PUBLISHED = QUICK + Calibration().people.taste_delay_days
 """Days that a branch is watched: inputs show at once, tastes when they are published; outcomes have to mature (clicks 3
 days, applications 8)."""
 CONTROL = "no drift"

@@ -174,10 +174,8 @@ def simulate(seed: int) -> tuple[float, ope.LoggedDecisions]:
     for offset in range(DAYS):
         day = add_days(config.start_date, offset)
         person, job = _pairs(people, jobs, day)
-        moment = epoch_us(day)
-        response = respond(
-            config.calibration, people, jobs, mood_of_day(config, people, day), person, job, moment, position=None
-        )
+        moment, mood = epoch_us(day), mood_of_day(config, people, day)
+        response = respond(config.calibration.choice, people, jobs, mood, person, job, moment, position=None)
         truth = response.click * response.apply
         score = _champion_logits(people, jobs, person, job, rng)
         users, postings = people.user_ids[person], job_ids(job)

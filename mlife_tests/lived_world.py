@@ -63,7 +63,7 @@ UNAPPROVED = replace(POLICIES, messaging=replace(POLICIES.messaging, auto_approv
 def _injections(first_lived_date: date) -> tuple[Injection, ...]:
     return (
         Injection("new_city", first_lived_date),
-        Injection("new_taste_cluster", add_days(first_lived_date, -Calibration().taste_delay_days), size=1.0),
+        Injection("new_taste_cluster", add_days(first_lived_date, -Calibration().people.taste_delay_days), size=1.0),
         Injection("pay_in_cents", add_days(first_lived_date, FAULT_DAY - 2), duration_days=1),
     )
 

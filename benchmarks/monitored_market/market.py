@@ -144,7 +144,7 @@ class MonitoredMarket:
         person, job = (np.array([int(one[4:]) for one in pairs[name].to_pylist()]) for name in ("user_id", "job_id"))
         people, jobs = self.market.people, self.market.state.vacancies
         mood = mood_of_day(self.config, people, self.day)
-        response = respond(self.config.calibration, people, jobs, mood, person, job, epoch_us(self.day))
+        response = respond(self.config.calibration.choice, people, jobs, mood, person, job, epoch_us(self.day))
         return response.click * response.apply
 
     def _user_features(self) -> pa.Table:

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from mlife_assets.market.population import MICROSECONDS_PER_DAY, Population
-from mlife_assets.market.world import Calibration, MarketConfig, drifted_taste, elasticity, hidden_shift, odds_shift
+from mlife_assets.market.world import Choice, Habits, MarketConfig, drifted_taste, elasticity, hidden_shift, odds_shift
 from mlife_assets.recruiting.events import EMBEDDING_SIZE, OCCUPATION_GROUPS
 
 CLICK, APPLY, HIRE = 0, 1, 2
@@ -219,7 +219,7 @@ def mood_of_day(config: MarketConfig, people: Population, day: date) -> Mood:
     shift = hidden_shift(config.injections, day)
     if shift:
         taste = taste + shift * (np.arange(EMBEDDING_SIZE) == 0)
-    usual = config.calibration.pay_elasticity
+    usual = config.calibration.choice.pay_elasticity
     return Mood(taste, elasticity(config.injections, day, usual), odds_shift(config.injections, day))
 
 
@@ -244,27 +244,27 @@ def freshness(jobs: Offers, job: np.ndarray, moment_us: np.ndarray | int) -> np.
     return np.interp(age, AGE_DAYS, AGE_LOG_FACTORS)
 
 
-def felt_distance(calibration: Calibration, kilometres: np.ndarray, is_late_shift: np.ndarray) -> np.ndarray:
+def felt_distance(choice: Choice, kilometres: np.ndarray, is_late_shift: np.ndarray) -> np.ndarray:
     """Return how far a job feels to the average person, in kilometres of average weight, float64 (n,).
 
     A hinge: beyond `distance_tolerance_km` each kilometre weighs `distance_beyond` more, and for a job of evenings or
     nights every one weighs `distance_late_shift` more, shares of what one within the tolerance weighs by day. Beyond
     `distance_cap_km` nothing changes.
     """
-    capped = np.minimum(kilometres, calibration.distance_cap_km)
-    felt = capped + calibration.distance_beyond * np.maximum(capped - calibration.distance_tolerance_km, 0.0)
-    return felt * (calibration.distance_within * (1.0 + calibration.distance_late_shift * is_late_shift))
+    capped = np.minimum(kilometres, choice.distance_cap_km)
+    felt = capped + choice.distance_beyond * np.maximum(capped - choice.distance_tolerance_km, 0.0)
+    return felt * (choice.distance_within * (1.0 + choice.distance_late_shift * is_late_shift))
 
 
-def felt_pay(calibration: Calibration, log_ratio: np.ndarray) -> np.ndarray:
+def felt_pay(choice: Choice, log_ratio: np.ndarray) -> np.ndarray:
     """Return what pay feels like to the average person, in log units of average weight, float64 (n,).
 
     With x = log(pay / asked pay): (1 + loss) x below 0 and x / (1 + saturation x) above, times `pay_at_asked`.
     """
     gain = np.maximum(log_ratio, 0.0)
     below = np.minimum(log_ratio, 0.0)
-    felt = (1.0 + calibration.pay_loss) * below + gain / (1.0 + calibration.pay_saturation * gain)
-    return calibration.pay_at_asked * felt
+    felt = (1.0 + choice.pay_loss) * below + gain / (1.0 + choice.pay_saturation * gain)
+    return choice.pay_at_asked * felt
 
 
 def _logistic(logit: np.ndarray) -> np.ndarray:
@@ -272,7 +272,7 @@ def _logistic(logit: np.ndarray) -> np.ndarray:
 
 
 def respond(
-    calibration: Calibration,
+    choice: Choice,
     people: Seekers,
     jobs: Offers,
     mood: Mood,
@@ -284,46 +284,46 @@ def respond(
     """Return the true probabilities of pairs.
 
     Args:
-        calibration: behaviour of people.
+        choice: how people choose.
         people, jobs: the world.
         mood: of the day.
         person, job: row numbers, int64 (n,).
         moment_us: when shown, microseconds since 1970.
         position: place on the page from 1, (n,); None where a text shows the job, to somebody without recent texts.
     """
-    attraction = calibration.same_group * (people.group[person] == jobs.group[job])
-    attraction = attraction + calibration.same_shift * (people.shift[person] == jobs.shift[job])
-    attraction += calibration.seniority_gap * np.abs(people.seniority[person] - jobs.seniority[job])
+    attraction = choice.same_group * (people.group[person] == jobs.group[job])
+    attraction = attraction + choice.same_shift * (people.shift[person] == jobs.shift[job])
+    attraction += choice.seniority_gap * np.abs(people.seniority[person] - jobs.seniority[job])
     match = np.einsum("nk,nk->n", mood.taste[person], jobs.quality[job]) / np.sqrt(EMBEDDING_SIZE)
-    attraction += calibration.taste * match + calibration.popularity * jobs.appeal[job]
-    attraction += calibration.activity * people.activity[person]
-    echo = calibration.apply_echo
-    distance = felt_distance(calibration, pair_distance_km(people, jobs, person, job), jobs.shift[job] > 0)
-    nearness = calibration.distance_per_km / (1.0 + echo) * (people.distance_weight[person] * distance)
-    pay = felt_pay(calibration, np.log(jobs.pay[job] / people.reservation_pay[person]))
+    attraction += choice.taste * match + choice.popularity * jobs.appeal[job]
+    attraction += choice.activity * people.activity[person]
+    echo = choice.apply_echo
+    distance = felt_distance(choice, pair_distance_km(people, jobs, person, job), jobs.shift[job] > 0)
+    nearness = choice.distance_per_km / (1.0 + echo) * (people.distance_weight[person] * distance)
+    pay = felt_pay(choice, np.log(jobs.pay[job] / people.reservation_pay[person]))
     pay = mood.elasticity * (people.pay_weight[person] * pay)
-    age = (1.0 - calibration.age_share_seen) * freshness(jobs, job, moment_us)
-    click = attraction + nearness + calibration.click_share * pay + age + mood.odds_shift
+    age = (1.0 - choice.age_share_seen) * freshness(jobs, job, moment_us)
+    click = attraction + nearness + choice.click_share * pay + age + mood.odds_shift
     if position is None:
-        click += calibration.text_click_intercept
+        click += choice.text_click_intercept
     else:
-        click += calibration.click_intercept
-        click = click + calibration.position * (np.minimum(position, 10) - 1)
+        click += choice.click_intercept
+        click = click + choice.position * (np.minimum(position, 10) - 1)
     offsets = _APPLY_OFFSETS[jobs.group[job]]
-    apply = echo * (attraction + nearness) + (1.0 - calibration.click_share) * pay + offsets + mood.odds_shift
-    apply += calibration.text_apply_intercept if position is None else calibration.apply_intercept
+    apply = echo * (attraction + nearness) + (1.0 - choice.click_share) * pay + offsets + mood.odds_shift
+    apply += choice.text_apply_intercept if position is None else choice.apply_intercept
     return Response(_logistic(click), _logistic(apply))
 
 
-def text_click_delay_us(calibration: Calibration, rng: np.random.Generator, size: int) -> np.ndarray:
+def text_click_delay_us(habits: Habits, rng: np.random.Generator, size: int) -> np.ndarray:
     """Return the time from a text to its click, lognormal, in microseconds."""
-    minutes = calibration.click_delay_median_minutes * np.exp(calibration.click_delay_sigma * rng.normal(size=size))
+    minutes = habits.click_delay_median_minutes * np.exp(habits.click_delay_sigma * rng.normal(size=size))
     return (minutes * 6e7).astype(np.int64) + 1
 
 
-def apply_delay_us(calibration: Calibration, rng: np.random.Generator, size: int) -> np.ndarray:
+def apply_delay_us(habits: Habits, rng: np.random.Generator, size: int) -> np.ndarray:
     """Return the time from a click to its application: mostly minutes, else exponential days, in microseconds."""
-    same_session = rng.random(size) < calibration.same_session_share
+    same_session = rng.random(size) < habits.same_session_share
     minutes = rng.exponential(6.0, size)
-    hours = rng.exponential(calibration.apply_delay_hours, size)
+    hours = rng.exponential(habits.apply_delay_hours, size)
     return np.where(same_session, minutes * 6e7, hours * 3.6e9).astype(np.int64) + 1

@@ -118,7 +118,7 @@ def draw_population(config: MarketConfig, catalogue: Catalogue) -> Population:
     seniority = rng.choice(len(SENIORITY_SHARES), total, p=SENIORITY_SHARES)
     shift = rng.choice(len(SHIFTS), total, p=SHIFT_SHARES)
     centres = np.array([(one.latitude, one.longitude) for one in catalogue.metros])[metro]
-    spread = config.calibration.home_sd_km * np.where(is_new, NEW_CITY_SPREAD, 1.0)
+    spread = config.calibration.people.home_sd_km * np.where(is_new, NEW_CITY_SPREAD, 1.0)
     latitude, longitude = scattered(rng, centres[:, 0], centres[:, 1], spread)
     log_pay = catalogue.group_log_wage()[metro, group] - 0.05 + SENIORITY_PAY * (seniority - 1.0)
     pay = np.round(np.maximum(LOWEST_PAY, np.exp(log_pay + rng.normal(0.0, RESERVATION_SIGMA, total))), 2)
@@ -129,7 +129,7 @@ def draw_population(config: MarketConfig, catalogue: Catalogue) -> Population:
     missing = rng.random((2, total)) < MISSING_SHARE
     state_codes[missing[0]] = None
     time_zones[missing[1]] = None
-    consented = rng.random(total) < config.calibration.consent_share
+    consented = rng.random(total) < config.calibration.people.consent_share
     tenure = rng.random(total) * TENURE_DAYS * MICROSECONDS_PER_DAY
     signed_up = epoch_us(config.start_date) - tenure.astype(np.int64) - 1
     order = rng.random(total)
@@ -153,7 +153,7 @@ def draw_population(config: MarketConfig, catalogue: Catalogue) -> Population:
 
 def _drawn_preferences(config: MarketConfig, total: int) -> dict[str, np.ndarray]:
     rng = generator(config.seed, Stream.PREFERENCES)
-    calibration = config.calibration
+    calibration = config.calibration.people
     taste = rng.normal(0.0, 1.0, (total, EMBEDDING_SIZE))
     noise = rng.normal(0.0, calibration.taste_noise, (total, EMBEDDING_SIZE))
     activity, rate = rng.normal(0.0, 1.0, (2, total))
@@ -169,7 +169,7 @@ def _drawn_preferences(config: MarketConfig, total: int) -> dict[str, np.ndarray
 
 def _drawn_weights(config: MarketConfig, total: int) -> dict[str, np.ndarray]:
     """Return log-normal factors with mean 1, from a stream of their own."""
-    calibration = config.calibration
+    calibration = config.calibration.people
     sigmas = {"pay_weight": calibration.pay_weight_sigma, "distance_weight": calibration.distance_weight_sigma}
     draws = generator(config.seed, Stream.WEIGHTS).normal(0.0, 1.0, (len(sigmas), total))
     return {
@@ -182,7 +182,7 @@ def published_taste(config: MarketConfig, people: Population, day: date) -> np.n
 
     They are those of `taste_delay_days` before, with noise; zeros for who had not signed up by the end of that day.
     """
-    then = add_days(day, -config.calibration.taste_delay_days)
+    then = add_days(day, -config.calibration.people.taste_delay_days)
     noise = people.shown_taste - people.taste
     shown = drifted_taste(config.seed, config.injections, then, people.taste) + noise
     is_known = (people.signed_up_us >= 0) & (people.signed_up_us < epoch_us(add_days(then, 1)))

@@ -164,59 +164,34 @@ class Market:
         return np.array([event_id("impression", user, f"job_{job:07d}", label) for user, job in pairs], dtype=ID_TYPE)
 
     def _view_responses(self, day: date, jobs: Vacancies, views: Impressions, view_ids: np.ndarray) -> list[Outcomes]:
-        mood = mood_of_day(self.config, self.people, day)
+        choice, mood = self.config.calibration.choice, mood_of_day(self.config, self.people, day)
         rng = generator(self.config.seed, Stream.RESPONSES, day)
-        truth = respond(
-            self.config.calibration,
-            self.people,
-            jobs,
-            mood,
-            views.person,
-            views.job,
-            epoch_us(day),
-            views.position,
-        )
+        truth = respond(choice, self.people, jobs, mood, views.person, views.job, epoch_us(day), views.position)
         draws = rng.random((2, len(views)))
         delay = (rng.exponential(40.0, len(views)) * 1e6).astype(np.int64) + 1
         return self._drawn(rng, views.person, views.job, views.moment_us + delay, view_ids, truth, draws, False)
 
     def _text_responses(self, day: date, jobs: Vacancies, texts: Texts) -> list[Outcomes]:
+        choice, habits = self.config.calibration.choice, self.config.calibration.habits
         mood = mood_of_day(self.config, self.people, day)
         rng = generator(self.config.seed, Stream.TEXT_RESPONSES, day)
         today = epoch_us(day) // MICROSECONDS_PER_DAY
-        recent = self._recent_texts(today, self.config.calibration.fatigue_days)[texts.person]
-        truth = respond(
-            self.config.calibration,
-            self.people,
-            jobs,
-            mood,
-            texts.person,
-            texts.job,
-            epoch_us(day),
-            position=None,
-        )
-        truth = replace(truth, click=truth.click * self.config.calibration.fatigue_per_contact**recent)
+        recent = self._recent_texts(today, habits.fatigue_days)[texts.person]
+        truth = respond(choice, self.people, jobs, mood, texts.person, texts.job, epoch_us(day), position=None)
+        truth = replace(truth, click=truth.click * habits.fatigue_per_contact**recent)
         draws = rng.random((2, len(texts)))
         draws[0, ~texts.is_delivered] = 1.0
-        delay = text_click_delay_us(self.config.calibration, rng, len(texts))
+        delay = text_click_delay_us(habits, rng, len(texts))
         return self._drawn(rng, texts.person, texts.job, texts.sent_us + delay, texts.message_ids, truth, draws, True)
 
     def _mail_responses(self, day: date, jobs: Vacancies, mails: MailItems) -> list[Outcomes]:
-        calibration, mood = self.config.calibration, mood_of_day(self.config, self.people, day)
+        choice, habits = self.config.calibration.choice, self.config.calibration.habits
+        mood = mood_of_day(self.config, self.people, day)
         rng = generator(self.config.seed, Stream.MAIL_RESPONSES, day)
-        truth = respond(
-            calibration,
-            self.people,
-            jobs,
-            mood,
-            mails.person,
-            mails.job,
-            epoch_us(day),
-            mails.position,
-        )
+        truth = respond(choice, self.people, jobs, mood, mails.person, mails.job, epoch_us(day), mails.position)
         count = int(mails.mail[-1]) + 1 if len(mails) else 0
-        is_opened = rng.random(count) < calibration.mail_opened_share
-        delay = text_click_delay_us(calibration, rng, count)[mails.mail]
+        is_opened = rng.random(count) < habits.mail_opened_share
+        delay = text_click_delay_us(habits, rng, count)[mails.mail]
         draws = rng.random((2, len(mails)))
         draws[0, ~is_opened[mails.mail]] = 1.0
         clicked_us = mails.sent_us + delay + mails.position * READING_US
@@ -226,7 +201,7 @@ class Market:
         flags = np.full(len(person), is_text)
         clicked = draws[0] < truth.click
         applied = clicked & (draws[1] < truth.apply)
-        applied_us = clicked_us + apply_delay_us(self.config.calibration, rng, len(person))
+        applied_us = clicked_us + apply_delay_us(self.config.calibration.habits, rng, len(person))
         moments = ((CLICK, clicked, clicked_us), (APPLY, applied, applied_us))
         return [
             outcomes(kind, moment[rows], person[rows], job[rows], flags[rows], exposure_id[rows])
@@ -269,11 +244,11 @@ class Market:
         return happened, still_waiting, np.union1d(self.state.applied, pair), closings
 
     def _future_hires(self, day: date, jobs: Vacancies, applies: Outcomes) -> Outcomes:
-        calibration = self.config.calibration
+        habits = self.config.calibration.habits
         rng = generator(self.config.seed, Stream.HIRES, day)
-        is_hired = rng.random(len(applies)) < calibration.hire_share
+        is_hired = rng.random(len(applies)) < habits.hire_share
         is_shift_work = jobs.shift[applies.job] > 0
-        mean = np.where(is_shift_work, calibration.hire_days_shift_work, calibration.hire_days)
+        mean = np.where(is_shift_work, habits.hire_days_shift_work, habits.hire_days)
         days = mean / HIRE_SHAPE_MEAN * rng.weibull(HIRE_SHAPE, len(applies))
         moment = applies.moment_us + (days * MICROSECONDS_PER_DAY).astype(np.int64) + 1
         chosen = applies.take(is_hired)
@@ -289,7 +264,7 @@ class Market:
         is_member = (people.signed_up_us >= 0) & (people.signed_up_us < epoch_us(day))
         may_revoke = is_member & people.is_consented_at_signup & ~self.state.has_revoked
         draws, hours = rng.random((2, len(people)))
-        revokes = may_revoke & (draws < self.config.calibration.revoke_share_per_day)
+        revokes = may_revoke & (draws < self.config.calibration.habits.revoke_share_per_day)
         person = np.flatnonzero(revokes)
         moments = epoch_us(day) + (hours[person] * 23.0 * 3.6e9).astype(np.int64)
         changes = ConsentChanges(

@@ -171,7 +171,7 @@ def consent(world: World, changes: ConsentChanges, day: date) -> pa.Table:
     asks = [
         row
         for row in np.flatnonzero(changes.is_signup).tolist()
-        if world.config.calibration.mail_consent_share and asks_for_mails(world.config, users[row])
+        if world.config.calibration.people.mail_consent_share and asks_for_mails(world.config, users[row])
     ]
     users += [users[row] for row in asks]
     moments = np.concatenate([changes.moment_us, changes.moment_us[asks]])

@@ -143,7 +143,7 @@ class MailItems:
 def asks_for_mails(config: MarketConfig, user_id: str) -> bool:
     """Return whether a user has an address and agreed to mails when signing up."""
     draw = unit_interval(config.seed, "mail_consent", user_id)
-    return draw < config.calibration.mail_consent_share and mail_address(config.seed, user_id) is not None
+    return draw < config.calibration.people.mail_consent_share and mail_address(config.seed, user_id) is not None
 
 
 def message_of(exposure_id: str) -> str:

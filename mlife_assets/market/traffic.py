@@ -115,7 +115,7 @@ def recruiter_texts(
     chosen = np.sort(rng.choice(eligible, budget, replace=False))
     explores = rng.random(budget) < config.recruiter_explore_share
     picks, local = rng.random(budget), rng.uniform(FIRST_LOCAL_HOUR, LAST_LOCAL_HOUR, budget)
-    is_delivered = rng.random(budget) < config.calibration.delivered_share
+    is_delivered = rng.random(budget) < config.calibration.habits.delivered_share
     stock = jobs.open_at(morning)
     job = np.full(budget, -1, dtype=np.int64)
     near_count = np.ones(budget, dtype=np.int64)
@@ -203,16 +203,16 @@ def _chosen_jobs(
     draws: np.ndarray,
     is_home: bool,
 ) -> np.ndarray:
-    calibration = config.calibration
-    common = calibration.browse_popularity * jobs.seen[stock]
-    common += calibration.age_share_seen * freshness(jobs, stock, moment_us)
+    habits = config.calibration.habits
+    common = habits.browse_popularity * jobs.seen[stock]
+    common += config.calibration.choice.age_share_seen * freshness(jobs, stock, moment_us)
     kilometres = distance_km(
         people.latitude[person][:, None], people.longitude[person][:, None], jobs.latitude[stock], jobs.longitude[stock]
     )
-    logit = common[None, :] + calibration.browse_same_group * (people.group[person][:, None] == jobs.group[stock])
+    logit = common[None, :] + habits.browse_same_group * (people.group[person][:, None] == jobs.group[stock])
     if is_home:
-        logit = logit + calibration.browse_per_km * kilometres
-        logit = np.where(kilometres > calibration.browse_radius_km, -np.inf, logit)
+        logit = logit + habits.browse_per_km * kilometres
+        logit = np.where(kilometres > habits.browse_radius_km, -np.inf, logit)
     cumulative = np.cumsum(np.exp(logit), axis=1)
     total = cumulative[:, -1]
     chosen = (draws[:, None] * total[:, None] >= cumulative).sum(axis=1)
@@ -221,13 +221,13 @@ def _chosen_jobs(
 
 def browse(config: MarketConfig, catalogue: Catalogue, people: Population, jobs: Vacancies, day: date) -> Impressions:
     """Return the organic impressions of `day`, at most one per (person, job)."""
-    rng = generator(config.seed, Stream.BROWSING, day)
+    rng, habits = generator(config.seed, Stream.BROWSING, day), config.calibration.habits
     morning = epoch_us(day)
-    rate = people.view_rate * config.calibration.weekday_factor[day.weekday()] * catalogue.season(day)[people.group]
+    rate = people.view_rate * habits.weekday_factor[day.weekday()] * catalogue.season(day)[people.group]
     views = rng.poisson(rate)
     views[(people.signed_up_us < 0) | (people.signed_up_us >= morning)] = 0
     person = np.repeat(np.arange(len(people)), views)
-    away = rng.random(len(person)) < config.calibration.browse_away_share
+    away = rng.random(len(person)) < habits.browse_away_share
     other = rng.integers(0, config.metros, len(person))
     metro = np.where(away, other, people.metro[person])
     draws = rng.random(len(person))

@@ -189,7 +189,7 @@ def true_response(
     click. Raises InvalidInputError for an unknown id.
     """
     return respond(
-        truth.calibration,
+        truth.calibration.choice,
         truth.people,
         truth.jobs,
         truth.mood,

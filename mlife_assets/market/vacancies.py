@@ -121,7 +121,7 @@ def targets(config: MarketConfig) -> np.ndarray:
 
 
 def _life_days(config: MarketConfig, rng: np.random.Generator, size: int) -> np.ndarray:
-    calibration = config.calibration
+    calibration = config.calibration.jobs
     return calibration.posting_life_scale_days * rng.weibull(calibration.posting_life_shape, size)
 
 
@@ -146,7 +146,7 @@ def _drawn(
     log_pay = catalogue.log_wage(metro, occupation, rng.normal(0.0, 0.8, count))
     log_pay += SENIORITY_PAY * (seniority - 1.0) + np.array(SHIFT_PAY)[shift]
     centres = np.array([(one.latitude, one.longitude) for one in catalogue.metros])[metro]
-    latitude, longitude = scattered(rng, centres[:, 0], centres[:, 1], config.calibration.home_sd_km)
+    latitude, longitude = scattered(rng, centres[:, 0], centres[:, 1], config.calibration.people.home_sd_km)
     is_city_level = rng.random(count) < CITY_LEVEL_SHARE
     quality = rng.normal(0.0, 1.0, (count, EMBEDDING_SIZE))
     last_day = posted_us // MICROSECONDS_PER_DAY + np.maximum(1, np.round(life_days)).astype(np.int64)
@@ -167,7 +167,7 @@ def _drawn(
         expires_us=(last_day + 1) * MICROSECONDS_PER_DAY,
         closed_us=np.full(count, NOT_CLOSED, dtype=np.int64),
         quality=quality,
-        text=quality + rng.normal(0.0, config.calibration.text_noise, (count, EMBEDDING_SIZE)),
+        text=quality + rng.normal(0.0, config.calibration.jobs.text_noise, (count, EMBEDDING_SIZE)),
         seen=rng.normal(0.0, 1.0, count),
         appeal=rng.normal(0.0, 1.0, count),
     )
@@ -194,7 +194,7 @@ def new_postings(config: MarketConfig, catalogue: Catalogue, vacancies: Vacancie
     wanted[-1] *= new_city_open(config, day)
     is_open = vacancies.open_at(epoch_us(day))
     stock = np.bincount(vacancies.metro[is_open], minlength=len(wanted))[: len(wanted)]
-    mean_life = config.calibration.posting_life_scale_days * 0.886 + 0.5
+    mean_life = config.calibration.jobs.posting_life_scale_days * 0.886 + 0.5
     expected = wanted / mean_life * POSTING_WEEKDAY[day.weekday()] + REFILL_PER_DAY * (wanted - stock)
     season = catalogue.season(day).mean()
     counts = rng.poisson(np.maximum(0.0, expected * season))
@@ -208,6 +208,6 @@ def withdrawals(config: MarketConfig, vacancies: Vacancies, day: date) -> tuple[
     """Return the rows that employers withdraw during `day` and when (microseconds)."""
     rng = generator(config.seed, Stream.WITHDRAWALS, day)
     is_open = vacancies.open_at(epoch_us(day))
-    rows = is_open[rng.random(len(is_open)) < config.calibration.withdrawn_share_per_day]
+    rows = is_open[rng.random(len(is_open)) < config.calibration.jobs.withdrawn_share_per_day]
     moments = epoch_us(day) + ((13.0 + 9.0 * rng.random(len(rows))) * 3.6e9).astype(np.int64)
     return rows, moments

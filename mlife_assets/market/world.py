@@ -30,9 +30,10 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 
@@ -187,18 +188,40 @@ class Stream(IntEnum):
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Behaviour of people, as logits unless said otherwise. Sources: the README of `data`.
+class People:
+    """Who lives in the world, as drawn before its first day, and how late a change of taste is exported."""
+
+    impressions_per_user_day: float = 1.37
+    view_rate_sigma: float = 1.0
+    distance_weight_sigma: float = 0.5
+    pay_weight_sigma: float = 0.5
+    taste_noise: float = 0.7
+    taste_delay_days: int = 7
+    consent_share: float = 0.75
+    mail_consent_share: float = 0.55
+    home_sd_km: float = 12.0
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What is posted, and for how long."""
+
+    text_noise: float = 0.15
+    posting_life_shape: float = 2.0
+    posting_life_scale_days: float = 11.0
+    withdrawn_share_per_day: float = 0.008
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What makes people click and apply, as logits unless said otherwise.
 
     The elasticity of applications to pay and the effect of distance are those of click and apply together: a click
     carries `click_share` of pay, and an application repeats `apply_echo` of what moved the click. Both are averages
     over people and over the jobs they see; `pay_at_asked` and `distance_within` say how much of the average is felt
-    just above the pay that somebody asks for, and within the tolerance by day. `LINEAR_TERMS` make the world
-    linear, and nobody in it asks for mails.
+    just above the pay that somebody asks for, and within the tolerance by day.
     """
 
-    impressions_per_user_day: float = 1.37
-    view_rate_sigma: float = 1.0
     click_intercept: float = -2.45
     apply_intercept: float = -3.285
     text_click_intercept: float = -2.845
@@ -216,28 +239,27 @@ class Calibration:
     distance_tolerance_km: float = 20.0
     distance_beyond: float = 1.0
     distance_late_shift: float = 0.3
-    distance_weight_sigma: float = 0.5
     pay_elasticity: float = 0.8
     pay_at_asked: float = 0.804
     pay_loss: float = 0.95
     pay_saturation: float = 0.5
-    pay_weight_sigma: float = 0.5
     click_share: float = 0.375
     age_share_seen: float = 0.6
     position: float = -0.08
-    fatigue_per_contact: float = 0.91
-    fatigue_days: int = 14
-    taste_noise: float = 0.7
-    taste_delay_days: int = 7
-    text_noise: float = 0.15
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What people see and when, and what follows a message, a click and an application."""
+
     browse_same_group: float = 0.9
     browse_popularity: float = 0.65
     browse_per_km: float = -0.01
     browse_away_share: float = 0.03
     browse_radius_km: float = 60.0
-    posting_life_shape: float = 2.0
-    posting_life_scale_days: float = 11.0
-    withdrawn_share_per_day: float = 0.008
+    weekday_factor: tuple[float, ...] = (1.2, 1.2, 1.05, 1.05, 0.9, 0.6, 0.6)
+    fatigue_per_contact: float = 0.91
+    fatigue_days: int = 14
     click_delay_median_minutes: float = 20.0
     click_delay_sigma: float = 1.6
     same_session_share: float = 0.7
@@ -245,24 +267,41 @@ class Calibration:
     hire_share: float = 0.2
     hire_days: float = 18.0
     hire_days_shift_work: float = 5.0
-    consent_share: float = 0.75
     revoke_share_per_day: float = 0.0002
-    home_sd_km: float = 12.0
     delivered_share: float = 0.965
-    mail_consent_share: float = 0.55
     mail_opened_share: float = 0.35
-    weekday_factor: tuple[float, ...] = (1.2, 1.2, 1.05, 1.05, 0.9, 0.6, 0.6)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Behaviour of people. Sources: the README of `data`.
+
+    `LINEAR_TERMS` make the world linear, and nobody in it asks for mails.
+    """
+
+    people: People = People()
+    jobs: Jobs = Jobs()
+    choice: Choice = Choice()
+    habits: Habits = Habits()
 
     def record(self) -> dict[str, object]:
         """Return the numbers by name; a term of `LINEAR_TERMS` that does nothing is not written down."""
-        values = asdict(self)
+        values = {name: value for group in vars(self).values() for name, value in vars(group).items()}
         return {name: value for name, value in values.items() if LINEAR_TERMS.get(name, _WRITTEN) != value}
 
     @classmethod
     def recorded(cls, values: Mapping[str, object]) -> Calibration:
         """Return what `record` gave, of this release or of one that knew none of the `LINEAR_TERMS`."""
         weekdays = {name: tuple(value) for name, value in values.items() if isinstance(value, Sequence)}
-        return cls(**(LINEAR_TERMS | dict(values) | weekdays))  # type: ignore[arg-type]
+        return cls().changed(**(LINEAR_TERMS | dict(values) | weekdays))
+
+    def changed(self, **values: Any) -> Calibration:
+        """Return a calibration with other numbers, by the names of `record`."""
+        groups = {
+            name: replace(group, **{one: values.pop(one) for one in vars(group) if one in values})
+            for name, group in vars(self).items()
+        }
+        return Calibration(**groups, **values)  # a name that is left belongs to no group, and raises TypeError
 
 
 _WRITTEN = object()
@@ -326,7 +365,7 @@ class MarketConfig:
     messages_per_opening: int = 8
     campaign: str = "job_of_the_day"
     brand: str = "Northstar Jobs"
-    calibration: Calibration = field(default_factory=Calibration)
+    calibration: Calibration = Calibration()
 
     def __post_init__(self) -> None:
         """Refuse worlds that cannot be simulated."""

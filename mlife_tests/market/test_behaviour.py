@@ -23,6 +23,7 @@ from mlife_assets.market.world import (
     LINEAR_TERMS,
     RELEASED_CALIBRATION,
     Calibration,
+    Choice,
     Injection,
     MarketConfig,
     affected,
@@ -30,8 +31,8 @@ from mlife_assets.market.world import (
     tiny_config,
 )
 
-CALIBRATION = replace(
-    Calibration(), distance_within=0.5, distance_tolerance_km=20.0, distance_beyond=1.5, distance_late_shift=0.4,
+CHOICE = Choice(
+    distance_within=0.5, distance_tolerance_km=20.0, distance_beyond=1.5, distance_late_shift=0.4,
     pay_at_asked=0.8, pay_loss=1.0, pay_saturation=0.5,
 )  # fmt: skip
 METROS = 4
@@ -49,17 +50,17 @@ SHIFT_DAY = add_days(START, 5)
 def test_a_kilometre_weighs_more_beyond_the_tolerance_and_for_late_shifts(
     kilometres: float, is_late_shift: bool, felt: float
 ) -> None:
-    found = felt_distance(CALIBRATION, np.array([kilometres]), np.array([is_late_shift]))
+    found = felt_distance(CHOICE, np.array([kilometres]), np.array([is_late_shift]))
     assert found == pytest.approx(felt)
 
 
 @pytest.mark.parametrize(("log_ratio", "felt"), [(-0.5, -0.8), (0.0, 0.0), (0.5, 0.32), (2.0, 0.8), (1e9, 1.6)])
 def test_pay_below_what_is_asked_weighs_more_and_pay_above_less_and_less(log_ratio: float, felt: float) -> None:
-    assert felt_pay(CALIBRATION, np.array([log_ratio])) == pytest.approx(felt)
+    assert felt_pay(CHOICE, np.array([log_ratio])) == pytest.approx(felt)
 
 
 def test_linear_terms_make_both_curves_straight(rng) -> None:
-    linear = replace(Calibration(), **LINEAR_TERMS)
+    linear = Calibration().changed(**LINEAR_TERMS).choice
     kilometres, log_ratio = rng.uniform(0.0, 110.0, 500), rng.normal(0.0, 1.0, 500)
     assert np.array_equal(felt_distance(linear, kilometres, kilometres > 50), kilometres)
     assert np.array_equal(felt_pay(linear, log_ratio), log_ratio)
@@ -67,11 +68,11 @@ def test_linear_terms_make_both_curves_straight(rng) -> None:
 
 def test_the_weights_of_a_person_turn_pay_and_distance_up_and_down(mid_world) -> None:
     people, jobs, record = mid_world.market.people, mid_world.market.state.vacancies, mid_world.records[20]
-    calibration, mood = mid_world.market.config.calibration, Mood(people.taste, 0.8, 0.0)
+    choice, mood = mid_world.market.config.calibration.choice, Mood(people.taste, 0.8, 0.0)
     person, job, moment = record.impressions.person, record.impressions.job, epoch_us(record.day)
 
     def logit(population: Population, vacancies: Vacancies) -> np.ndarray:
-        response = respond(calibration, population, vacancies, mood, person, job, moment)
+        response = respond(choice, population, vacancies, mood, person, job, moment)
         return np.log(response.click / (1 - response.click))
 
     twice = {name: replace(people, **{name: 2 * getattr(people, name)}) for name in ("pay_weight", "distance_weight")}
@@ -85,7 +86,7 @@ def test_the_weights_of_a_person_turn_pay_and_distance_up_and_down(mid_world) ->
     assert np.allclose(logit(without["pay_weight"], better), logit(without["pay_weight"], jobs))
 
 
-def rare_odds(calibration: Calibration, mid_world, step_pay: float, step_km: float) -> np.ndarray:
+def rare_odds(choice: Choice, mid_world, step_pay: float, step_km: float) -> np.ndarray:
     """Log odds of click plus those of apply of what was shown at home, as if pay or distance were a little larger."""
     parts = []
     people = mid_world.market.people
@@ -94,25 +95,25 @@ def rare_odds(calibration: Calibration, mid_world, step_pay: float, step_km: flo
         shown = np.flatnonzero(people.metro[views.person] == jobs.metro[views.job])
         person, job = views.person[shown], views.job[shown]
         paid = replace(jobs, pay=jobs.pay * np.exp(step_pay))
-        far = replace(calibration, distance_tolerance_km=calibration.distance_tolerance_km - step_km)
+        far = replace(choice, distance_tolerance_km=choice.distance_tolerance_km - step_km)
         mood = mood_of_day(mid_world.market.config, people, record.day)
         response = respond(far, people, paid, mood, person, job, epoch_us(record.day))
         odds = np.log(response.click / (1 - response.click)) + np.log(response.apply / (1 - response.apply))
         # A kilometre more for everybody is a tolerance that is a kilometre shorter, and the step itself within it.
-        factor = calibration.distance_within * (1 + calibration.distance_late_shift * (jobs.shift[job] > 0))
-        parts.append(odds + calibration.distance_per_km * factor * people.distance_weight[person] * step_km)
+        factor = choice.distance_within * (1 + choice.distance_late_shift * (jobs.shift[job] > 0))
+        parts.append(odds + choice.distance_per_km * factor * people.distance_weight[person] * step_km)
     return np.concatenate(parts)
 
 
 def test_pay_and_distance_act_as_in_the_literature_on_average_over_what_is_shown(mid_world) -> None:
     """Sources: the README of the market's data. 4,000 people; the weights drawn for them are part of the average."""
-    calibration = mid_world.market.config.calibration
-    usual = rare_odds(calibration, mid_world, 0.0, 0.0)
-    elasticity = (rare_odds(calibration, mid_world, 1e-4, 0.0) - usual).mean() / 1e-4
-    slope = (rare_odds(calibration, mid_world, 0.0, 1e-4) - usual).mean() / 1e-4
-    assert elasticity == pytest.approx(calibration.pay_elasticity, rel=0.03)
-    assert slope == pytest.approx(calibration.distance_per_km, rel=0.03)
-    assert (calibration.pay_elasticity, calibration.distance_per_km) == (0.8, -0.0268)
+    choice = mid_world.market.config.calibration.choice
+    usual = rare_odds(choice, mid_world, 0.0, 0.0)
+    elasticity = (rare_odds(choice, mid_world, 1e-4, 0.0) - usual).mean() / 1e-4
+    slope = (rare_odds(choice, mid_world, 0.0, 1e-4) - usual).mean() / 1e-4
+    assert elasticity == pytest.approx(choice.pay_elasticity, rel=0.03)
+    assert slope == pytest.approx(choice.distance_per_km, rel=0.03)
+    assert (choice.pay_elasticity, choice.distance_per_km) == (0.8, -0.0268)
 
 
 def expected_rates(calibration: Calibration, people: Population, mid_world, *, is_text: bool) -> tuple[float, float]:
@@ -122,7 +123,7 @@ def expected_rates(calibration: Calibration, people: Population, mid_world, *, i
         source = record.texts if is_text else record.impressions
         mood = mood_of_day(mid_world.market.config, people, record.day)
         response: Response = respond(
-            calibration, people, record.vacancies, mood, source.person, source.job, epoch_us(record.day),
+            calibration.choice, people, record.vacancies, mood, source.person, source.job, epoch_us(record.day),
             None if is_text else record.impressions.position,
         )  # fmt: skip
         exposures += len(source)
@@ -156,7 +157,7 @@ def views(people, jobs) -> Impressions:
 
 
 def calibrated(**changes: float) -> MarketConfig:
-    return replace(CONFIG, calibration=replace(Calibration(), **changes))
+    return replace(CONFIG, calibration=Calibration().changed(**changes))
 
 
 def kilometres(people: Population, jobs: Vacancies, views: Impressions) -> np.ndarray:
@@ -287,7 +288,7 @@ def test_traffic_follows_rates_and_weekdays(people, jobs) -> None:
     steady = replace(jobs, expires_us=np.full(len(jobs), epoch_us(add_days(DAY, 40))))
     steady = replace(steady, closed_us=np.full(len(jobs), -1, dtype=np.int64))
     week = [len(browse(CONFIG, CATALOGUE, people, steady, add_days(DAY, offset))) for offset in range(7)]
-    factors = np.array([CONFIG.calibration.weekday_factor[add_days(DAY, offset).weekday()] for offset in range(7)])
+    factors = np.roll(CONFIG.calibration.habits.weekday_factor, -DAY.weekday())
     ratios = np.array(week) / factors
     assert ratios.max() / ratios.min() < 1.15
     silent = replace(people, view_rate=np.zeros_like(people.view_rate))
@@ -388,7 +389,7 @@ def test_pay_elasticity_is_the_new_average_over_what_is_shown(size: float, mid_w
     found = []
     for pay in (jobs.pay, jobs.pay * np.exp(1e-4)):
         paid = replace(jobs, pay=pay)
-        response = respond(config.calibration, rare, paid, mood, views.person, views.job, epoch_us(day))
+        response = respond(config.calibration.choice, rare, paid, mood, views.person, views.job, epoch_us(day))
         found.append(np.log(response.click * response.apply).mean())
     assert (found[1] - found[0]) / 1e-4 == pytest.approx(size, rel=0.04)
 

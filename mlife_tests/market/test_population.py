@@ -44,7 +44,7 @@ from mlife_assets.recruiting.mail.addresses import normalise_address
 CONFIG = MarketConfig(users=4_000, jobs=50, seed=4)
 CATALOGUE = load_catalogue()
 DRIFT = add_days(CONFIG.start_date, 30)
-DELAY = Calibration().taste_delay_days
+DELAY = Calibration().people.taste_delay_days
 USERS = [f"usr_{number:07d}" for number in range(20_000)]
 TRADES = [OCCUPATION_GROUPS[number % len(OCCUPATION_GROUPS)] for number in range(20_000)]
 
@@ -112,7 +112,7 @@ def test_who_has_just_signed_up_has_no_taste_until_the_first_publication() -> No
 
 
 def test_without_delay_a_taste_is_published_on_the_day_it_is_felt(people) -> None:
-    prompt = replace(CONFIG, calibration=replace(CONFIG.calibration, taste_delay_days=0))
+    prompt = replace(CONFIG, calibration=CONFIG.calibration.changed(taste_delay_days=0))
     shown = published_taste(prompt, people, CONFIG.start_date)
     known = people.signed_up_us >= 0
     assert np.allclose(shown[known], people.shown_taste[known])

@@ -249,20 +249,21 @@ def test_worlds_that_cannot_be_are_refused(change: dict[str, int]) -> None:
 
 
 def test_the_fingerprint_follows_everything_that_shapes_the_world() -> None:
+    """A home goes on only in the world whose fingerprint its state has, in whatever groups the numbers stand."""
     config = MarketConfig()
-    assert config.fingerprint == MarketConfig().fingerprint
+    assert config.fingerprint == MarketConfig().fingerprint == "2b17f011a4bd0aca"
     changed = [
         replace(config, seed=1),
         replace(config, injections=(Injection("bots", DAY),)),
-        replace(config, calibration=replace(config.calibration, taste=0.1)),
+        replace(config, calibration=config.calibration.changed(taste=0.1)),
     ]
     assert len({one.fingerprint for one in changed} | {config.fingerprint}) == 4
 
 
 @pytest.mark.parametrize("name", sorted(LINEAR_TERMS))
 def test_every_later_term_shapes_the_world_unless_it_does_nothing(name: str) -> None:
-    linear = replace(world.Calibration(), **LINEAR_TERMS)
-    other = replace(linear, **{name: LINEAR_TERMS[name] + 1})
+    linear = world.Calibration().changed(**LINEAR_TERMS)
+    other = linear.changed(**{name: LINEAR_TERMS[name] + 1})
     assert name not in linear.record()
     assert other.record()[name] == LINEAR_TERMS[name] + 1
     assert MarketConfig(calibration=other).fingerprint != MarketConfig(calibration=linear).fingerprint
@@ -271,6 +272,8 @@ def test_every_later_term_shapes_the_world_unless_it_does_nothing(name: str) -> 
 @pytest.mark.parametrize("calibration", [world.Calibration(), RELEASED_CALIBRATION])
 def test_a_record_gives_the_calibration_back(calibration: world.Calibration) -> None:
     assert world.Calibration.recorded(json.loads(json.dumps(calibration.record()))) == calibration
+    with pytest.raises(TypeError, match="tast"):
+        calibration.changed(taste=0.1, tast=0.1)
 
 
 def test_a_calibration_of_release_0_1_0_is_linear() -> None:
@@ -302,7 +305,7 @@ def test_the_oracle_is_the_formula_that_people_follow(offset: int, source, toolb
     people, jobs = market.people, market.state.vacancies
     person, job = np.arange(50), np.arange(len(jobs) - 50, len(jobs))
     mood = mood_of_day(CONFIG, people, day)
-    expected = respond(CONFIG.calibration, people, jobs, mood, person, job, epoch_us(day))
+    expected = respond(CONFIG.calibration.choice, people, jobs, mood, person, job, epoch_us(day))
     truth = read_truth(source.truth, day)
     found = oracle_apply_probability(truth, people.user_ids[person], job_ids(job))
     assert np.array_equal(found, expected.click * expected.apply)

@@ -77,15 +77,15 @@ def test_a_mail_may_lead_to_several_clicks_which_name_it_and_their_job(lived) ->
 def test_about_a_third_open_a_mail_and_nobody_clicks_in_another(lived) -> None:
     opened = len({row["exposure_id"] for row in after_mails(lived, "click")}) / 2_000
     # Of five jobs on a page about a third of people click at least one.
-    assert 0.05 < opened < CONFIG.calibration.mail_opened_share
-    closed = replace(CONFIG, calibration=replace(CONFIG.calibration, mail_opened_share=0.0))
+    assert 0.05 < opened < CONFIG.calibration.habits.mail_opened_share
+    closed = replace(CONFIG, calibration=CONFIG.calibration.changed(mail_opened_share=0.0))
     market = Market(closed, lambda user: False)
     record = market.advance(closed.start_date, mails_for(market, closed.start_date, 2_000))
     assert not ((record.outcomes.kind == CLICK) & record.outcomes.is_text).sum() > 1
 
 
 def test_the_first_job_of_a_mail_is_looked_at_most_and_soonest() -> None:
-    market = Market(replace(CONFIG, calibration=replace(CONFIG.calibration, mail_opened_share=1.0)), lambda user: False)
+    market = Market(replace(CONFIG, calibration=CONFIG.calibration.changed(mail_opened_share=1.0)), lambda user: False)
     first = CONFIG.start_date
     users, job = market.people.user_ids.tolist(), job_ids(np.arange(10)).tolist()
     at = day_start(first) + timedelta(hours=1)

@@ -49,7 +49,7 @@ FAULTS = [
     ("clock_skew", 2.0, {("impression", "rejected_share"), ("click", "rejected_share")}),
     ("bots", 1.0, {("user_impressions_7d", "heavy_user_share")}),
 ]
-DELAY = Calibration().taste_delay_days
+DELAY = Calibration().people.taste_delay_days
 TASTES = ("new_taste_cluster", "correlation_only")
 CITY = load_catalogue().metros[METROS_MAXIMUM].metro_code
 UNSEEN = [("clock_skew", -2.0)]
