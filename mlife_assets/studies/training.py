@@ -256,8 +256,8 @@ def _file_stem(name: str, taken: Container[str]) -> str:
 
 
 def _card(model: TrainedModel, declared: Model, pictures: dict[str, str]) -> str:
-    from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
-    from mlife_assets.core.training.model_card.facts import CardWindow
+    from mlife_assets.core.training.model_card.describe import describe_model
+    from mlife_assets.core.training.model_card.facts import CardSubject, CardWindow
     from mlife_assets.core.training.model_card.page import render_model_card
 
     days = model.gate[declared.roles.time]

@@ -7,8 +7,8 @@ from mlife_assets.components.model.explanation import stored_pictures
 from mlife_assets.core.pages.document import card_key, nav
 from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import PromotionDecision
-from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
-from mlife_assets.core.training.model_card.facts import CardWindow
+from mlife_assets.core.training.model_card.describe import describe_model
+from mlife_assets.core.training.model_card.facts import CardSubject, CardWindow
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.core.windows import add_days

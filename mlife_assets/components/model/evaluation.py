@@ -29,8 +29,8 @@ from mlife_assets.core.training.fairness.results import FairnessAudit
 from mlife_assets.core.training.folds import GateWindow
 from mlife_assets.core.training.gate import Contender, GateExamples, PromotionDecision
 from mlife_assets.core.training.judgement import Human
-from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
-from mlife_assets.core.training.model_card.facts import CardWindow
+from mlife_assets.core.training.model_card.describe import describe_model
+from mlife_assets.core.training.model_card.facts import CardSubject, CardWindow
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration
 from mlife_assets.deployments.board_ports import BoardPorts

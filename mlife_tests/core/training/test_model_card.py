@@ -21,8 +21,8 @@ from mlife_assets.core.training import gate
 from mlife_assets.core.training.explain import plot_importance
 from mlife_assets.core.training.fairness.audit import audit_fairness, user_outcomes
 from mlife_assets.core.training.fairness.results import FairnessAudit
-from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
-from mlife_assets.core.training.model_card.facts import CardMetric, CardWindow, ModelCard, derived_limits
+from mlife_assets.core.training.model_card.describe import describe_model
+from mlife_assets.core.training.model_card.facts import CardMetric, CardSubject, CardWindow, ModelCard, derived_limits
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.reliability import Calibration, calibration
 from mlife_assets.recruiting.policies import LabelPolicy
@@ -37,7 +37,7 @@ PICTURES = {
 }
 HOSTILE = "</title></style><script>window.pwned=1</script>\"'><img src=x onerror=window.pwned=1>&\x00\ud800"
 VOID = {"meta", "link", "wbr", "img"}
-BARE = ModelCard("mdl_bare", "Late flights", ("For planning gates.",), "a flight arrives late")
+BARE = ModelCard("mdl_bare", CardSubject("Late flights", ("For planning gates.",), "a flight arrives late"))
 SUBJECT = CardSubject(
     title="Who applies to which job",
     purpose=("For ranking open jobs for one person.", "Not for deciding about people."),
@@ -182,20 +182,9 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         f"{slope.level.estimate:.3f} {slope.level.lower:.3f} to {slope.level.upper:.3f}",
         "1 is right; the gate counts 0.75 to 1.25 as right",
         "below 1 too much is promised; the gate counts 0.67 to 1.5 as right",
-        "20,000 rows outside the training",
-        "1,234",
-        "3 Apr 2026 to 10 May 2026",
-        "4 May 2026 to 10 May 2026",
-        "12 May 2026 to 26 May 2026",
-        "apply window 7 days",
-        "0.8 to 0.824",
-        "told, the card",
-        "match of interests",
-        "learning_rate 0.15",
-        "gate_weeks 4",
-        "12060, 16980, 19100, 33100",
-        "0.1, worth 20 trials",
-        "0.3.0",
+        "20,000 rows outside the training", "1,234", "0.8 to 0.824", "12060, 16980, 19100, 33100", "0.3.0",
+        "3 Apr 2026 to 10 May 2026", "4 May 2026 to 10 May 2026", "12 May 2026 to 26 May 2026", "apply window 7 days",
+        "told, the card", "match of interests", "learning_rate 0.15", "gate_weeks 4", "0.1, worth 20 trials",
         artifact.training_data_hash,
         artifact.model_version,
         "a person applies within 7 days",
@@ -205,7 +194,7 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
         "Exposure: who is shown the well-paid",
         "Scoring: whose best score lies above the median",
         "It learned from a simulated market.",
-    ):
+    ):  # fmt: skip
         assert told in words, told
     for table in card.fairness.tables:
         for row in table.rows:
@@ -220,17 +209,11 @@ def test_the_card_holds_every_part_with_its_numbers(card, artifact, decision) ->
 def test_what_is_missing_is_said_to_be_missing() -> None:
     words = text_of(BARE)
     for told in (
-        "not judged by a gate",
-        "No gate judged this model.",
-        "No comparison was made",
-        "Not measured on outcomes outside the training.",
-        "Not audited.",
-        "No window was recorded.",
-        "The importance of features was not measured.",
-        "No policy was recorded.",
-        "was not audited for fairness",
+        "not judged by a gate", "No gate judged this model.", "No comparison was made",
+        "Not measured on outcomes outside the training.", "Not audited.", "No window was recorded.",
+        "The importance of features was not measured.", "No policy was recorded.", "was not audited for fairness",
         "probabilities are a ranking only",
-    ):
+    ):  # fmt: skip
         assert told in words
     assert "MAP" not in words
     assert "None" not in words
@@ -272,23 +255,26 @@ def test_limits_follow_from_the_facts(card) -> None:
     def told(changed: ModelCard) -> str:
         return " ".join(derived_limits(changed))
 
+    def judged(**changes: Any) -> str:
+        return told(replace(card, decision=replace(card.decision, **changes)))
+
     assert "fewer than 1,000" in told(card)
     assert "38 days, not a whole year" in told(card)
     assert "isotonic" in told(card)
     assert "sigmoid" not in told(card)
     assert "No person ranked: recruiter_rule stands in for people as a proxy." in told(card)
-    human = replace(card.against("human"), model_version="panel:3f9a1c")
-    panel = told(replace(card, comparisons=(human, *card.comparisons[1:])))
+    human = replace(card.decision.against("human"), model_version="panel:3f9a1c")
+    panel = judged(comparisons=(human, *card.comparisons[1:]))
     assert "Beating panel:3f9a1c means beating the people of that panel" in panel
     assert "proxy" not in panel
     assert "covers all mature outcomes of the gate's days that no contender caused" in told(card)
-    shown = told(replace(card, cohort="shown"))
+    shown = judged(cohort="shown")
     assert "covers the items that users were shown from the gate's days on without a choice of a contender" in shown
-    assert "covers outcomes of explored texts" in told(replace(card, cohort="explored texts"))
+    assert "covers outcomes of explored texts" in judged(cohort="explored texts")
     assert "exposure_kind, job_occupation_group, metro_code" in told(card)
     assert "did not promote" not in told(card)
     for outcome in ("refused", "not_enough_evidence"):
-        assert "did not promote" in told(replace(card, outcome=outcome))
+        assert "did not promote" in judged(outcome=outcome)
     assert "overconfident" in told(replace(card, calibration=measured(slope=1.6)))
     assert "underconfident" in told(replace(card, calibration=measured(slope=0.6)))
     unsure = replace(measured(), slope=0.97, slope_lower=0.9, slope_upper=1.04)
@@ -325,7 +311,7 @@ def test_drawings_show_what_was_measured(card) -> None:
     assert reliability.count('class="whisker"') == len(points)
     differences = page[page.index('aria-label="Differences') :].split("</svg>")[0]
     places = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', differences)]
-    deltas = [card.against(name).delta.estimate for name in ("human", "simple", "champion", "random")]
+    deltas = [card.decision.against(name).delta.estimate for name in ("human", "simple", "champion", "random")]
     assert np.argsort(places).tolist() == np.argsort(deltas).tolist()
     strips = page.count('class="strip-plot"')
     assert strips == sum(row.ratio is not None for table in card.fairness.tables for row in table.rows)
@@ -391,20 +377,23 @@ def test_a_card_says_which_fit_came_to_a_limit(artifact) -> None:
 
 
 def hostile(card: ModelCard) -> ModelCard:
+    subject = CardSubject(
+        HOSTILE, (HOSTILE,), HOSTILE, (), (HOSTILE,), feature_words={HOSTILE: HOSTILE}, measure_words={HOSTILE: HOSTILE}
+    )
+    decision = replace(
+        card.decision, objective=HOSTILE, cohort=HOSTILE, sentences=(HOSTILE,),
+        comparisons=tuple(replace(one, against=HOSTILE, model_version=HOSTILE) for one in card.comparisons[:1]),
+        conditions=tuple(replace(one, name=HOSTILE, sentence=HOSTILE) for one in card.decision.conditions),
+    )  # fmt: skip
     row = replace(card.fairness.tables[0].rows[0], category=HOSTILE)
     table = replace(card.fairness.tables[0], measure=HOSTILE, attribute=HOSTILE, rows=(row,))
     return replace(
-        card, model_version=HOSTILE, title=HOSTILE, purpose=(HOSTILE,), outcome_name=HOSTILE,
-        windows=(CardWindow(HOSTILE, DAY, DAY, HOSTILE),), data=((HOSTILE, HOSTILE),), objective_name=HOSTILE,
-        cohort=HOSTILE,
-        comparisons=tuple(replace(one, against=HOSTILE, model_version=HOSTILE) for one in card.comparisons[:1]),
-        outcome=HOSTILE, conditions=tuple(replace(one, name=HOSTILE, sentence=HOSTILE) for one in card.conditions),
-        sentences=(HOSTILE,), metrics=(CardMetric(HOSTILE, 1.0, note=HOSTILE),),
+        card, model_version=HOSTILE, subject=subject, decision=decision, data=((HOSTILE, HOSTILE),),
+        windows=(CardWindow(HOSTILE, DAY, DAY, HOSTILE),), metrics=(CardMetric(HOSTILE, 1.0, note=HOSTILE),),
         fairness=replace(card.fairness, tables=(table,)), importance={HOSTILE: {HOSTILE: 1.0}},
         pictures={HOSTILE: PICTURES["SHAP values"], HOSTILE + "2": PICTURES["SHAP values"]},
-        feature_words={HOSTILE: HOSTILE}, measure_words={HOSTILE: HOSTILE}, vocabularies={HOSTILE: (HOSTILE,)},
-        policies={HOSTILE: ((HOSTILE, HOSTILE),)}, method=((HOSTILE, HOSTILE),), provenance=((HOSTILE, HOSTILE),),
-        limits=(HOSTILE,),
+        vocabularies={HOSTILE: (HOSTILE,)}, policies={HOSTILE: ((HOSTILE, HOSTILE),)}, method=((HOSTILE, HOSTILE),),
+        provenance=((HOSTILE, HOSTILE),),
     )  # fmt: skip
 
 
@@ -422,19 +411,21 @@ def test_the_same_facts_give_the_same_bytes_in_any_order_of_maps(card) -> None:
         card,
         vocabularies=dict(reversed(card.vocabularies.items())),
         importance={stage: dict(reversed(values.items())) for stage, values in card.importance.items()},
-        comparisons=card.comparisons[::-1],
+        decision=replace(card.decision, comparisons=card.comparisons[::-1]),
     )
-    first = replace(turned, comparisons=card.comparisons)
+    first = replace(turned, decision=card.decision)
     assert render_model_card(first).encode() == render_model_card(card).encode()
     kept = re.compile(r"<section[^>]*aria-label=\"Compared.*?</section>", re.S)
     assert kept.search(render_model_card(turned)).group() == kept.search(render_model_card(card)).group()
 
 
 def test_a_part_that_nobody_measured_removes_no_other(card) -> None:
-    for name in ("calibration", "fairness", "slope_bounds", "objective_name", "cohort", "as_of_date"):
+    for name in ("calibration", "fairness", "slope_bounds", "decision", "as_of_date"):
         assert "Provenance" in text_of(replace(card, **{name: None}))
-    for name in ("windows", "comparisons", "conditions", "sentences", "data", "method", "provenance", "metrics"):
+    for name in ("windows", "data", "method", "provenance", "metrics"):
         assert "Calibration" in text_of(replace(card, **{name: ()}))
+    for name in ("comparisons", "conditions", "sentences"):
+        assert "Calibration" in text_of(replace(card, decision=replace(card.decision, **{name: ()})))
 
 
 @pytest.mark.browser

@@ -37,7 +37,8 @@ from mlife_assets.core.training.fit import fit_model
 from mlife_assets.core.training.gate import Terms
 from mlife_assets.core.training.judgement import GateRows, judge_model
 from mlife_assets.core.training.manifest_facts import fitted_words
-from mlife_assets.core.training.model_card.describe import CardSubject, describe_model
+from mlife_assets.core.training.model_card.describe import describe_model
+from mlife_assets.core.training.model_card.facts import CardSubject
 from mlife_assets.core.training.model_card.page import render_model_card
 from mlife_assets.core.training.objective import Looks
 from mlife_assets.core.training.recipes import (

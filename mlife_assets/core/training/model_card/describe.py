@@ -7,7 +7,7 @@ unknown to this module.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -30,6 +30,7 @@ from mlife_assets.core.training.model_card.facts import (
     CALIBRATOR,
     CALIBRATOR_OF_STEP,
     CardMetric,
+    CardSubject,
     CardWindow,
     Facts,
     ModelCard,
@@ -42,31 +43,6 @@ _WINDOWS = (
 )
 _EARLY_NOTE = "too young for the label; fitted on what had happened early"
 _PROVENANCE = {"training_data_hash", "code_version"}
-
-
-@dataclass(frozen=True)
-class CardSubject:
-    """Description of a family of models, the same for every version.
-
-    Attributes:
-        title: the model's question, in a few words.
-        purpose: its purpose and its limits, one sentence each.
-        outcome_name: the predicted event, in words that finish "the chance that ...".
-        data: rules of the data for people, attribution windows above all.
-        limits: limits independent of measurements, for example that the world is simulated.
-        feature_words: feature -> description.
-        measure_words: measure of the fairness audit -> its heading, if not the usual one.
-        policies: name -> frozen policy, besides those that the manifest holds.
-    """
-
-    title: str
-    purpose: tuple[str, ...]
-    outcome_name: str
-    data: Facts = ()
-    limits: tuple[str, ...] = ()
-    feature_words: Mapping[str, str] = field(default_factory=dict)
-    measure_words: Mapping[str, str] = field(default_factory=dict)
-    policies: Mapping[str, Any] = field(default_factory=dict)
 
 
 def describe_model(
@@ -101,26 +77,17 @@ def describe_model(
     dates = {name: value for name, value in by_section.get("windows", {}).items() if not _is_in_window(name)}
     return ModelCard(
         model_version=artifact.model_version,
-        title=subject.title,
-        purpose=subject.purpose,
-        outcome_name=subject.outcome_name,
+        subject=subject,
         as_of_date=as_of,
         windows=_windows(facts, windows),
         data=(*subject.data, *_words({**by_section.get("data", {}), **dates})),
-        objective_name=decision.objective if decision else None,
-        cohort=decision.cohort if decision else None,
-        comparisons=decision.comparisons if decision else (),
-        outcome=decision.outcome if decision else None,
-        conditions=decision.conditions if decision else (),
-        sentences=decision.sentences if decision else (),
+        decision=decision,
         metrics=tuple(_metrics(by_section.get("metrics", {}))),
         calibration=calibration,
         **(_bounds(promotion) if decision and promotion else {}),
         fairness=fairness,
         importance=importance_by_stage(artifact.manifest),
         pictures=dict(pictures or {}),
-        feature_words=subject.feature_words,
-        measure_words=subject.measure_words,
         vocabularies=dict(artifact.feature_spec.vocabularies),
         policies={**_manifest_policies(by_section.get("policy", {})), **_given_policies(given)},
         method=(
@@ -134,7 +101,6 @@ def describe_model(
             ("training data", artifact.training_data_hash),
             ("code version", value_words(facts.get("code_version", "not recorded"))),
         ),
-        limits=subject.limits,
     )
 
 

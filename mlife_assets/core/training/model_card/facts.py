@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from mlife_assets.core.training.fairness.results import NOT_SETTLED, PROVEN_LOW, FairnessAudit
-from mlife_assets.core.training.gate import Comparison, Condition
+from mlife_assets.core.training.gate import Comparison, PromotionDecision
 from mlife_assets.core.training.gate_examples import SHOWN
 from mlife_assets.core.training.manifest_facts import AT_LIMIT, LIMIT_WORDS
 from mlife_assets.core.training.reliability import Calibration
@@ -65,23 +66,41 @@ class CardMetric:
 
 
 @dataclass(frozen=True)
+class CardSubject:
+    """Description of a family of models, the same for every version.
+
+    Attributes:
+        title: the model's question, in a few words.
+        purpose: its purpose and its limits, one sentence each.
+        outcome_name: the predicted event, in words that finish "the chance that ...".
+        data: rules of the data for people, attribution windows above all.
+        limits: limits independent of measurements, for example that the world is simulated.
+        feature_words: feature -> description.
+        measure_words: measure of the fairness audit -> its heading, if not the usual one.
+        policies: name -> frozen policy, besides those that the manifest holds.
+    """
+
+    title: str
+    purpose: tuple[str, ...]
+    outcome_name: str
+    data: Facts = ()
+    limits: tuple[str, ...] = ()
+    feature_words: Mapping[str, str] = field(default_factory=dict)
+    measure_words: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """All facts of one version.
 
     Attributes:
         model_version: content hash of the artifact.
-        title: the model's question, in a few words.
-        purpose: its purpose and its limits, one sentence each.
-        outcome_name: the predicted event, in words that finish "the chance that ...".
+        subject: the family of models that it is one of.
         as_of_date: day of its training; None when there is none.
         windows: spans of its data.
         data: counts and rules of the data, attribution windows included.
-        objective_name: metric of the comparisons, "MAP@10" or "average precision"; None without any.
-        cohort: source of the comparison's outcomes; None without one.
-        comparisons: against other rankings on the same rows; only those that were made.
-        outcome: the gate's verdict; None when no gate judged.
-        conditions: all of the gate.
-        sentences: the verdict for people.
+        decision: the gate's verdict; None when no gate judged.
         metrics: further measured values.
         calibration: of the probabilities; None when not measured.
         slope_bounds: the gate's bounds of a good slope; None when no gate judged.
@@ -89,28 +108,18 @@ class ModelCard:
         fairness: impact ratios by group; None when not audited.
         importance: stage -> feature -> mean |SHAP|, in the unit of the score; the stage of a model of one step is "".
         pictures: title -> data URI of a PNG of how features move the score, the one of all features first.
-        feature_words: feature -> description, if there is one.
-        measure_words: measure of the fairness audit -> its heading, if not the usual one.
         vocabularies: categorical feature -> known values.
         policies: policy -> field -> value, as people decided.
         method: of the fit: trees, calibrator and the like.
         provenance: code version and hashes.
-        limits: known before any measurement; `limits.derived_limits` adds those that follow from the facts.
     """
 
     model_version: str
-    title: str
-    purpose: tuple[str, ...]
-    outcome_name: str
+    subject: CardSubject
     as_of_date: date | None = None
     windows: tuple[CardWindow, ...] = ()
     data: Facts = ()
-    objective_name: str | None = None
-    cohort: str | None = None
-    comparisons: tuple[Comparison, ...] = ()
-    outcome: str | None = None
-    conditions: tuple[Condition, ...] = ()
-    sentences: tuple[str, ...] = ()
+    decision: PromotionDecision | None = None
     metrics: tuple[CardMetric, ...] = ()
     calibration: Calibration | None = None
     slope_bounds: tuple[float, float] | None = None
@@ -118,22 +127,15 @@ class ModelCard:
     fairness: FairnessAudit | None = None
     importance: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
-    feature_words: Mapping[str, str] = field(default_factory=dict)
-    measure_words: Mapping[str, str] = field(default_factory=dict)
     vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policies: Mapping[str, Facts] = field(default_factory=dict)
     method: Facts = ()
     provenance: Facts = ()
-    limits: tuple[str, ...] = ()
-
-    def against(self, name: str) -> Comparison | None:
-        """Return the comparison with "human", "champion" or "random"; None if it was not made."""
-        return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
     @property
-    def is_ranking(self) -> bool:
-        """Whether users were resampled (MAP@k) and not days."""
-        return self.objective_name is not None and self.objective_name.startswith("MAP")
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Comparisons with other rankings on the same rows; only those that were made."""
+        return self.decision.comparisons if self.decision else ()
 
     @property
     def positives(self) -> int | None:
@@ -152,9 +154,9 @@ def derived_limits(card: ModelCard) -> tuple[str, ...]:
 
 
 def _gate(card: ModelCard) -> Iterator[str]:
-    if card.outcome is None:
+    if card.decision is None:
         yield "No gate has judged it: nothing shows that it is better than what is in use."
-    elif card.outcome != "promoted":
+    elif not card.decision.is_promoted:
         yield "The gate did not promote it. Whoever lets it serve does so against the evidence."
 
 
@@ -169,7 +171,7 @@ def _recipe(card: ModelCard) -> Iterator[str]:
 
 
 def _human(card: ModelCard) -> Iterator[str]:
-    human = card.against("human")
+    human = card.decision.against("human") if card.decision else None
     if human is not None and human.model_version.startswith(PANEL_PREFIX):
         yield f"Beating {human.model_version} means beating the people of that panel, on whom and when they ranked."
     elif human is not None:
@@ -179,8 +181,8 @@ def _human(card: ModelCard) -> Iterator[str]:
 
 
 def _cohort(card: ModelCard) -> Iterator[str]:
-    if card.cohort:
-        yield f"The comparison covers {cohort_words(card.cohort)}; no other outcomes were compared."
+    if card.decision:
+        yield f"The comparison covers {cohort_words(card.decision.cohort)}; no other outcomes were compared."
 
 
 def _season(card: ModelCard) -> Iterator[str]:

@@ -25,6 +25,7 @@ OUTCOMES = {
     "promoted": "promoted by the gate",
     "refused": "refused by the gate",
     "not_enough_evidence": "not enough evidence",
+    "not_judged": "not judged by a gate",
 }
 
 STANDINGS = {
@@ -46,21 +47,21 @@ MEASURE_WORDS = {
 
 def render_model_card(facts: ModelCard, nav: Sequence[Link] = ()) -> str:
     """Return the card as one self-contained HTML document; `nav` links to other pages, if any."""
-    is_judged = facts.outcome in OUTCOMES
+    outcome = facts.decision.outcome if facts.decision else "not_judged"
     body = render(
         "model_card.html",
         card=facts,
-        kind=facts.outcome if is_judged else "not_judged",
-        outcome=OUTCOMES[facts.outcome or ""] if is_judged else "not judged by a gate",
+        kind=outcome,
+        outcome=OUTCOMES[outcome],
         tiles=tuple(tiles(facts)),
-        limits=(*facts.limits, *derived_limits(facts)),
+        limits=(*facts.subject.limits, *derived_limits(facts)),
         comparison=comparison_view(facts),
         calibration=calibration_view(facts),
         fairness=fairness_view(facts),
         importance=tuple(importance_rows(facts)),
         metrics=(facts.metrics[:METRICS_MAXIMUM], facts.metrics[METRICS_MAXIMUM:]),
     )
-    return page(f"{facts.title}: model card of {facts.model_version}", body, nav=nav)
+    return page(f"{facts.subject.title}: model card of {facts.model_version}", body, nav=nav)
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def tiles(card: ModelCard) -> Iterator[tuple[str, str, str]]:
     """Yield label, value and detail of the key figures."""
     ours = card.comparisons[0].challenger_map if card.comparisons else None
     others = ", ".join(f"{c.against} {format_value(c.other_map, 'score')}" for c in card.comparisons)
-    objective = card.objective_name or "Objective"
+    objective = card.decision.objective if card.decision else "Objective"
     yield objective[0].upper() + objective[1:], format_value(ours, "score"), others or "not compared"
     measured, slope, bounds = card.calibration, MISSING, "not measured"
     if measured is not None:
@@ -96,12 +97,13 @@ def tiles(card: ModelCard) -> Iterator[tuple[str, str, str]]:
 
 def importance_rows(card: ModelCard) -> Iterator[tuple[str, list[BarRow], list[BarRow]]]:
     """Yield per step its features by mean |SHAP|: the largest, and the rest."""
+    words = card.subject.feature_words
     for stage, values in card.importance.items():
         ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
         if ranked:
             largest = max(ranked[0][1], 1e-12)
             rows = [
-                BarRow(name, card.feature_words.get(name, ""), max(v, 0.0) / largest, (format_value(v, "score"),))
+                BarRow(name, words.get(name, ""), max(v, 0.0) / largest, (format_value(v, "score"),))
                 for name, v in ranked
             ]
             yield stage, rows[:BARS_MAXIMUM], rows[BARS_MAXIMUM:]
@@ -149,19 +151,19 @@ class ImpactView:
 
 def comparison_view(card: ModelCard) -> ComparisonView | None:
     """Return the comparisons of a card; None when none was made."""
-    if not card.comparisons:
+    if (decision := card.decision) is None or not decision.comparisons:
         return None
-    made = sorted(card.comparisons, key=lambda c: (_ORDER.index(c.against) if c.against in _ORDER else 9, c.against))
-    not_made = [("human", "not given")] if card.against("human") is None else []
-    if card.against("simple") is None:
+    places = {against: place for place, against in enumerate(_ORDER)}
+    made = sorted(decision.comparisons, key=lambda c: (places.get(c.against, 9), c.against))
+    not_made = [("human", "not given")] if decision.against("human") is None else []
+    if decision.against("simple") is None:
         not_made.append(("simple", "none was fitted"))
-    if card.against("champion") is None:
+    if decision.against("champion") is None:
         not_made.append(("champion", "there was none"))
     delta = made[0].delta
-    units = "users with positives" if card.is_ranking else "days, or blocks of days,"
+    units = "users with positives" if decision.depth else "days, or blocks of days,"
     sample = f"{delta.n:,} {units} resampled in pairs, {100 * delta.level:g} % intervals."
-    if card.cohort:
-        sample = f"On {cohort_words(card.cohort)}. {sample}"
+    sample = f"On {cohort_words(decision.cohort)}. {sample}"
     rows = [
         Difference(
             c.against.replace("_", " "),
@@ -225,7 +227,7 @@ def fairness_view(card: ModelCard) -> list[tuple[str, list[ImpactView]]]:
         return []
     measures = list(dict.fromkeys(one.measure for one in audit.tables))
     ordered = sorted(audit.tables, key=lambda one: measures.index(one.measure))
-    words = MEASURE_WORDS | dict(card.measure_words)
+    words = MEASURE_WORDS | dict(card.subject.measure_words)
     return [
         (words.get(measure, measure), [_impact_view(one, audit.minimum) for one in tables])
         for measure, tables in groupby(ordered, key=lambda one: one.measure)
