@@ -290,11 +290,6 @@ class BoardHome(HomePorts):
             home=self,
         )
 
-    @property
-    def environment(self) -> str:  # type: ignore[override]
-        """Origin named in exported models."""
-        return self.settings.environment
-
     @cached_property
     def deployment(self) -> Deployment:
         return deployment_of(self.private)

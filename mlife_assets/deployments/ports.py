@@ -110,8 +110,6 @@ class HomePorts(ABC):
     """The ports of any home; adapters are made on first use."""
 
     settings: HomeSettings
-    environment: str = "project"
-    """Origin named in exported models."""
 
     @property
     @abstractmethod

@@ -65,7 +65,7 @@ def export_model(platform: ModelPorts, version: str, store: ObstoreObjectStore, 
     bundle = Bundle(
         model_name=platform.model_name,
         model_version=version,
-        environment=platform.home.environment,
+        environment=getattr(platform.settings, "environment", "project"),
         exported_by=kept_words("actor", actor),
         exported_at=operator_time(platform),
         signed_by=signer.public_key.hex(),
