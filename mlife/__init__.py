@@ -18,18 +18,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlife_assets.components import ConversionModel
     from mlife_assets.core.examples import Roles
+    from mlife_assets.studies.drifting import drift
     from mlife_assets.studies.model import load
     from mlife_assets.studies.replaying import backtest
     from mlife_assets.studies.scoring import judge, score
     from mlife_assets.studies.training import check, train
 
-__all__ = ["ConversionModel", "Roles", "backtest", "check", "judge", "load", "score", "train"]
+__all__ = ["ConversionModel", "Roles", "backtest", "check", "drift", "judge", "load", "score", "train"]
 
 _MODULES = {
     "ConversionModel": "mlife_assets.components",
     "Roles": "mlife_assets.core.examples",
     "backtest": "mlife_assets.studies.replaying",
     "check": "mlife_assets.studies.training",
+    "drift": "mlife_assets.studies.drifting",
     "judge": "mlife_assets.studies.scoring",
     "load": "mlife_assets.studies.model",
     "score": "mlife_assets.studies.scoring",

@@ -1,4 +1,4 @@
-"""Studies: a table, its model, and what a person does with both: check, train, judge, score, replay.
+"""Studies: a table, its model, and what a person does with both: check, train, score, judge, drift, replay.
 
 Concept: the package `mlife` hands these functions on and the command line calls them, so that both are one path.
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from mlife_assets.core.scoring.feature_spec import Array
 
 MODEL_FOLDER, PLOTS_FOLDER = "model", "plots"
-RESULT_FILE, CARD_FILE, READING_FILE, TRIALS_FILE = "result.json", "card.html", "reading.json", "search.journal"
+RESULT_FILE, CARD_FILE, TRIALS_FILE = "result.json", "card.html", "search.journal"
+READING_FILE, ROWS_FILE = "reading.json", "rows.parquet"
 JSON = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 Spec: TypeAlias = ExampleSpec | Mapping[str, Any] | Path | str
 """Roles, or a spec: the path of a file or its content, whose `roles` may be `Roles`."""
@@ -94,17 +95,30 @@ class StudyModel:
     @cached_property
     def reading(self) -> Reading:
         """How its rows are read. Raises NotFoundError for a folder of mlife 0.1, IntegrityError for a changed file."""
-        if READING_FILE not in self.files:
-            raise NotFoundError(
-                f"the folder of {self.model_version} has no {READING_FILE}, which says how its rows are read: mlife "
-                "wrote none when it was trained; train it again"
-            )
         try:
-            return Reading(**json.loads(self.files[READING_FILE]))
+            return Reading(**json.loads(self._file(READING_FILE)))
         except (TypeError, ValueError) as error:
             raise IntegrityError(
                 f"{READING_FILE} of {self.model_version} was changed or cut off; restore it"
             ) from error
+
+    @cached_property
+    def usual_rows(self) -> pa.Table:
+        """The newest rows that it was trained and judged on (`drifting`). Raises as of `reading`."""
+        from mlife_assets.adapters.parquet_bytes import decode_table
+
+        try:
+            return decode_table(self._file(ROWS_FILE))
+        except (pa.ArrowException, OSError) as error:
+            raise IntegrityError(f"{ROWS_FILE} of {self.model_version} was changed; restore it") from error
+
+    def _file(self, name: str) -> bytes:
+        if name not in self.files:
+            raise NotFoundError(
+                f"the folder of {self.model_version} has no {name}, which new rows need: mlife wrote none when it was "
+                "trained; train it again"
+            )
+        return self.files[name]
 
     @property
     def scorer(self) -> StagedScorer:
@@ -176,7 +190,7 @@ def load(folder: Path | str) -> StudyModel:
     result = _result_of(folder)
     artifact = ModelArtifact.from_files(result["model_version"], files)
     plots = [f"{PLOTS_FOLDER}/{path.name}" for path in sorted((folder / PLOTS_FOLDER).glob("*.png"))]
-    beside = [name for name in (RESULT_FILE, CARD_FILE, READING_FILE, *plots) if (folder / name).is_file()]
+    beside = [name for name in (RESULT_FILE, CARD_FILE, READING_FILE, ROWS_FILE, *plots) if (folder / name).is_file()]
     kept = {f"{MODEL_FOLDER}/{name}": data for name, data in files.items()}
     kept |= {name: (folder / name).read_bytes() for name in beside}
     return StudyModel(artifact, kept, tuple(result.get("sentences", ())))

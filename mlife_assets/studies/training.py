@@ -19,6 +19,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.study import Study
 from mlife_assets.studies.answers import Answer
+from mlife_assets.studies.drifting import usual_rows
 from mlife_assets.studies.frames import Table, name_of, source_of
 from mlife_assets.studies.model import (
     CARD_FILE,
@@ -27,6 +28,7 @@ from mlife_assets.studies.model import (
     PLOTS_FOLDER,
     READING_FILE,
     RESULT_FILE,
+    ROWS_FILE,
     TRIALS_FILE,
     Reading,
     Spec,
@@ -93,8 +95,9 @@ def train(
         InvalidInputError: the spec is none, or the table has faults; names all of them.
         NotEnoughEvidenceError: too few days, examples or positives.
     """
+    from mlife_assets.adapters.parquet_bytes import encode_table
     from mlife_assets.adapters.search_storage import open_search_storage
-    from mlife_assets.core.training.example_training import train_on_examples
+    from mlife_assets.core.training.example_training import canonical, train_on_examples
     from mlife_assets.core.training.search import search
 
     text = spec_text(spec)
@@ -131,6 +134,8 @@ def train(
     files |= {f"{PLOTS_FOLDER}/{name}.png": data for name, data in plots.items()}
     files[CARD_FILE] = _card(model, declared, pictures).encode()
     files[READING_FILE] = orjson.dumps({"spec": text, "types": read.types}, option=JSON)
+    rows = canonical(read.rows, declared.roles)
+    files[ROWS_FILE] = encode_table(usual_rows(model.artifact, rows, declared.roles))
     files[RESULT_FILE] = orjson.dumps(result, option=JSON)
     lines = (*_training_sentences(model, declared), *model.decision.sentences)
     return StudyModel(model.artifact, files, lines)

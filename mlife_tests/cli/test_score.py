@@ -16,7 +16,7 @@ import pytest
 import requests
 
 import mlife
-from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
+from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.scoring.feature_spec import examples_matrix
 from mlife_assets.core.scoring.reasons import strongest_reasons
 from mlife_assets.core.study import STUDY
@@ -230,6 +230,22 @@ def test_judged_rows_have_the_numbers_of_the_gate(model, gate, frame):
         mlife.judge(model, frame.head(0))
 
 
+def test_columns_that_moved_are_named_with_the_scores_and_others_are_not(model, frame, tmp_path):
+    model.save(tmp_path)
+    assert set(pa.parquet.read_schema(tmp_path / "rows.parquet").names).isdisjoint(["who", "day", "won"])
+    still = mlife.drift(tmp_path, frame.sample(400, random_state=1))
+    assert (still.is_well, len(still.lines)) == (True, 1)
+    moved = frame.assign(strength=frame.strength + 0.8, zip=None).tail(400)
+    found = mlife.drift(model, moved)
+    assert found.lines[0].endswith(": 3 of 5 columns moved.")
+    named = {one["column"]: one["importance_share"] for one in found.as_dict()["findings"] if one["has_moved"]}
+    assert set(named) == {"strong", "zip", "probability"}
+    assert named["strong"] > 0.5
+    assert "of the model's importance" in repr(found)
+    with pytest.raises(NotEnoughEvidenceError, match="99 new rows and 1,680 kept ones, 100 and 800 needed"):
+        mlife.drift(model, frame.tail(99))
+
+
 def test_a_folder_of_an_earlier_release_says_what_it_lacks_and_a_changed_one_is_refused(model, frame, tmp_path):
     model.save(tmp_path)
     (tmp_path / "reading.json").write_text("{}")
@@ -238,6 +254,9 @@ def test_a_folder_of_an_earlier_release_says_what_it_lacks_and_a_changed_one_is_
     (tmp_path / "reading.json").unlink()
     with pytest.raises(NotFoundError, match=r"has no reading\.json, .*; train it again"):
         mlife.score(tmp_path, frame)
+    (tmp_path / "rows.parquet").write_bytes(b"PAR1")
+    with pytest.raises(IntegrityError, match=r"rows\.parquet of mdl_\w+ was changed"):
+        _ = mlife.load(tmp_path).usual_rows
     assert mlife.load(tmp_path).scorer.model_version == model.model_version
 
 

@@ -326,8 +326,10 @@ def with_learned_thresholds(reference: MonitoringReference, policy: MonitoringPo
     )
 
 
-def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -> tuple[Threshold, ...]:
-    """Return the limits of all drift and latent statistics.
+def learn_thresholds(
+    reference: MonitoringReference, policy: MonitoringPolicy, *, is_joint: bool = True
+) -> tuple[Threshold, ...]:
+    """Return the limits of all drift statistics and, unless it is not `is_joint`, of latent ones.
 
     The day's false alarm rate is spent once per report, divided by the number of alarming columns (data drift) or of
     detectors (latent drift).
@@ -338,12 +340,12 @@ def learn_thresholds(reference: MonitoringReference, policy: MonitoringPolicy) -
     for analysed, compared in limits.halves(len(days)):
         part = pa.concat_tables([reference.day(days[index]) for index in compared])
         columns = fit_univariate(engine, reference, part)
-        rows = fit_joint(engine, reference, part, policy)
+        rows = fit_joint(engine, reference, part, policy) if is_joint else {}
         for index in analysed:
             day = reference.day(days[index])
             statistics = [
                 *univariate(columns, reference, day),
-                *joint(rows, reference, day, policy),
+                *(joint(rows, reference, day, policy) if is_joint else ()),
             ]
             for statistic in statistics:
                 values.setdefault((statistic.method, statistic.column), []).append(statistic.value)
