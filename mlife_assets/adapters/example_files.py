@@ -203,6 +203,14 @@ def _require_own_rows(
     )
 
 
+def read_sample(table: Path | pa.Table, rows: int, policy: ExampleFilePolicy | None = None) -> pa.Table:
+    """Return at most so many rows of a file or a table, always the same ones. Raises as of `read_as_written`."""
+    policy = policy or ExampleFilePolicy()
+    with _source(table, policy) as source, _connected(source, policy) as connection:
+        query = f"select * from {source.reader} using sample reservoir({rows} rows) repeatable (1)"
+        return _fetched(connection, query, source, policy)
+
+
 def read_as_written(path: Path, policy: ExampleFilePolicy | None = None) -> pa.Table:
     """Return all columns of a file, those of a CSV file as the text that they hold.
 

@@ -13,7 +13,7 @@ import typer
 
 from mlife_assets import __version__
 from mlife_assets.cli.backup import backup_app
-from mlife_assets.cli.check import check
+from mlife_assets.cli.check import check, spec
 from mlife_assets.cli.day import day, demo
 from mlife_assets.cli.home import doctor, init, keys_app
 from mlife_assets.cli.infra import infra_app
@@ -40,7 +40,7 @@ app = typer.Typer(
     help="The production life of one conversion model, from raw event to text message to revenue.",
     epilog=EXIT_CODES,
 )
-for command in (demo, init, day, status, doctor, trace, sql, dev, serve, check, train, score, backtest):
+for command in (demo, init, day, status, doctor, trace, sql, dev, serve, spec, check, train, score, backtest):
     app.command()(command)
 app.command("open")(open_pages)
 landing_app.command()(replay)

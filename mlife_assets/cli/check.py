@@ -1,4 +1,4 @@
-"""`mlife check`: the faults of a table and its spec, and the power of its gate, before a training.
+"""`mlife spec`: the draft of a spec for a table. `mlife check`: the faults of both, and the power of the gate.
 
 Concept: everything is said at once, each with its remedy; `mlife train` says the same first.
 """
@@ -11,10 +11,31 @@ from typing import Annotated
 import typer
 
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import print_answer
+from mlife_assets.cli.output import one_line, print_answer, print_json, side_console
 
 Examples = Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")]
 Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles of the columns; see examples/.")]
+
+
+def spec(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")],
+    as_json: AsJson = False,
+) -> None:
+    """Draft a spec for a file of examples: JSON on stdout, and on stderr what was guessed, why, and what is unsure.
+
+    Exit codes: 0 drafted, however unsure; 1 the file cannot be read.
+    """
+    import orjson
+
+    from mlife_assets.studies.drafting import draft_spec
+
+    answer = draft_spec(file)
+    if as_json:
+        print_json(answer.as_dict())
+        return
+    for line in answer.lines:
+        side_console().print(one_line(line), markup=False, soft_wrap=True)
+    typer.echo(orjson.dumps(answer.record["spec"], option=orjson.OPT_INDENT_2).decode())
 
 
 def check(examples: Examples, spec: Spec, as_json: AsJson = False) -> None:
