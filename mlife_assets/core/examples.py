@@ -9,7 +9,7 @@ then. The item is optional: without one examples are judged by average precision
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -69,12 +69,7 @@ class ExampleSpec:
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        """Take lists as tuples; refuse a column with two roles, an empty name, no features, a rate of unknown features,
-        missing times.
-        """
-        for part in fields(self):
-            if isinstance(values := getattr(self, part.name), list):
-                object.__setattr__(self, part.name, tuple(values))
+        """Refuse a column with two roles, an empty name, no features, a rate of unknown features, missing times."""
         seen: dict[str, str] = {}
         for role, name in (*self._roles(), *(("rates", rate.name) for rate in self.rates)):
             if not name:
@@ -154,13 +149,8 @@ class ExampleSpec:
                 raise InvalidInputError(f"the spec lacks {name}; name the column that is its {name}")
         values: dict[str, Any] = {}
         for name, value in record.items():
-            if name in ("features", "categoricals", "funnel", "funnel_times"):
-                values[name] = _strings(name, value)
-            elif name == "rates":
-                values[name] = tuple(_rate(entry) for entry in _items(name, value, list))
-            elif name == "vocabularies":
-                known_values = _items(name, value, dict)
-                values[name] = tuple((key, _strings(f"{name}.{key}", known_values[key])) for key in known_values)
+            if name in LISTS:
+                values[name] = LISTS[name](name, value)
             elif value is not None and not isinstance(value, str):
                 raise InvalidInputError(f"the spec's {name} is {quoted(value)}; write the name of a column")
             else:
@@ -239,7 +229,13 @@ class ExampleSpec:
 
 
 class Roles(ExampleSpec):
-    """The same under the name that `mlife` promises; lists do for tuples."""
+    """The same under the name that `mlife` promises: values may have the form that they have in a spec file."""
+
+    def __post_init__(self) -> None:
+        for name, read in LISTS.items():
+            if not isinstance(value := getattr(self, name), tuple):
+                object.__setattr__(self, name, read(name, value))
+        super().__post_init__()
 
 
 def _type_fault(role: str, name: str, found: pa.DataType) -> str | None:
@@ -273,6 +269,23 @@ def _strings(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
         raise InvalidInputError(f"the spec's {name} is no list of strings; write the names of columns")
     return tuple(value)
+
+
+def _rates(name: str, value: Any) -> tuple[RateRole, ...]:
+    return tuple(_rate(entry) for entry in _items(name, value, list))
+
+
+def _vocabularies(name: str, value: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    known = _items(name, value, dict)
+    return tuple((key, _strings(f"{name}.{key}", known[key])) for key in known)
+
+
+LISTS: Mapping[str, Callable[[str, Any], tuple[Any, ...]]] = {
+    **dict.fromkeys(("features", "categoricals", "funnel", "funnel_times"), _strings),
+    "rates": _rates,
+    "vocabularies": _vocabularies,
+}
+"""Roles of several columns: what reads the value of a spec file."""
 
 
 def _rate(entry: Any) -> RateRole:

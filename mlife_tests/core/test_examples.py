@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.examples import ExampleSpec, RateRole
+from mlife_assets.core.examples import ExampleSpec, RateRole, Roles
 from mlife_assets.core.stated_policies import stated_policy
 from mlife_assets.core.study import KEYS, Study
 from mlife_assets.core.training.ready_estimators import READY
@@ -44,6 +44,18 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 def changed(name: str, values: list[object], kind: pa.DataType | None = None) -> pa.Table:
     return TABLE.set_column(TABLE.column_names.index(name), name, pa.array(values, kind))
+
+
+def test_roles_in_python_are_those_of_a_file_in_whatever_form() -> None:
+    record = json.loads(FULL.to_json())
+    roles = Roles(**record)
+    assert asdict(roles) == asdict(FULL)
+    assert Roles(**asdict(FULL) | {"rates": FULL.rates}).to_json() == FULL.to_json()
+    assert repr(roles).startswith("Roles(entity='user_id', ")
+    with pytest.raises(InvalidInputError, match="the spec's features is no list of strings; write the names of col"):
+        Roles("who", "day", "won", "known", "size")
+    with pytest.raises(InvalidInputError, match="the role time names who, which is its entity already"):
+        Roles("who", "who", "won", "known", ["size"])
 
 
 def test_a_table_that_fits_has_no_fault() -> None:
