@@ -260,6 +260,7 @@ def suite(tmp_path: Path) -> Path:
     ],
 )
 def test_seconds_are_those_of_file_world_and_children(suite: Path, workers: tuple[str, ...]) -> None:
+    (suite / "permitted.toml").write_text("")
     code, told = run(suite, "--record-cpu", *workers)
     assert code == 0, told
     assert "TOO HEAVY: test_child.py takes" in told
@@ -273,15 +274,17 @@ def test_seconds_are_those_of_file_world_and_children(suite: Path, workers: tupl
     assert record["commit"] == "c0"
 
 
-def test_a_file_beyond_its_bound_fails_once_there_is_a_record(suite: Path) -> None:
+def test_once_there_is_a_record_what_is_too_heavy_or_in_ci_left_out_fails_unless_it_is_permitted(suite: Path) -> None:
+    permitted = (suite / "permitted.toml").read_text()
+    (suite / "permitted.toml").write_text("")
     (suite / "tests.json").write_text('{"test": {"cpu_seconds": {"test_busy.py": 0.1, "conftest.py": 9.0}}}')
-    code, told = run(suite)
+    code, told = run(suite, CI="true")
     assert code == 1, told
     assert "TOO HEAVY: test_child.py takes" in told
-    (suite / "permitted.toml").write_text(
-        (suite / "permitted.toml").read_text() + '[[heavy]]\nfile = "test_child.py"\nseconds = 60\nreason = "r"\n'
-    )
-    assert run(suite, "--record-cpu")[0] == 0
+    assert "FAILED: test_child.py::test_left_out was left out (Skipped: the moon is full)" in told
+    heavy = '[[heavy]]\nfile = "test_child.py"\nseconds = 60\nreason = "r"\n'
+    (suite / "permitted.toml").write_text(permitted + heavy)
+    assert run(suite, "--record-cpu", CI="true")[0] == 0
     kept = json.loads((suite / "tests.json").read_text())["test"]["cpu_seconds"]
     assert "conftest.py" not in kept, "a whole run measured all that there is"
 
@@ -293,16 +296,6 @@ def test_a_proof_has_no_bound_though_its_file_has_one_of_its_own(suite: Path) ->
     code, told = run(suite, "-m", "proof")
     assert code == 0, told
     assert "TOO HEAVY" not in told
-
-
-def test_what_is_left_out_fails_in_ci_unless_it_is_permitted(suite: Path) -> None:
-    (suite / "test_child.py").write_text(CHILD.replace("< 0.5:", "< 0:"))
-    assert run(suite, CI="true")[0] == 0
-    (suite / "permitted.toml").write_text("")
-    assert run(suite)[0] == 0
-    code, told = run(suite, CI="true")
-    assert code == 1
-    assert "FAILED: test_child.py::test_left_out was left out (Skipped: the moon is full)" in told
 
 
 def test_a_file_that_grew_is_named(run_record: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +68,7 @@ def tiny_artifact(
     )  # fmt: skip
 
 
+@cache
 def tiny_stage(step: str, seed: int, isotonic: bool, trees: int) -> ModelStage:
     """Return the model of one step."""
     import lightgbm

@@ -91,6 +91,15 @@ class Deployment:
 
 
 @pytest.fixture
+def ledger(request, open_at) -> SqlLedger:
+    """Return a ledger in a file unless a test names both databases: `send_ledger` tests what is asked of either."""
+    return open_at(getattr(request, "param", "ledger.sqlite"))
+
+
+ON_BOTH = pytest.mark.parametrize("ledger", ["ledger.sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
 def deployment(ledger, tmp_path) -> Deployment:
     """Return one that sent three texts: delivered, throttled and to be tried again, still in the call."""
     found = Deployment(ledger, tmp_path)
@@ -104,6 +113,7 @@ def deployment(ledger, tmp_path) -> Deployment:
     return found
 
 
+@ON_BOTH
 def test_what_is_not_published_yet_is_no_disagreement(deployment):
     deployment.check()
     deployment.outbox.publish()
@@ -212,6 +222,7 @@ def test_approvals_of_release_0_1_0_carry_no_digest_and_are_not_missed(ledger, t
     found.check()
 
 
+@ON_BOTH
 def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
     ledger = deployment.ledger
     deployment.outbox.publish()
@@ -234,6 +245,7 @@ def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
     assert not any(vars(deployment.catch_up(**reached)).values())
 
 
+@ON_BOTH
 def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_path):
     found = Deployment(ledger, tmp_path)
     found.check()  # an empty ledger and an empty log agree

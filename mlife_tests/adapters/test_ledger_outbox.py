@@ -27,6 +27,12 @@ TYPES = (
 
 
 @pytest.fixture
+def ledger(open_at) -> SqlLedger:
+    """Return a ledger in a file; what is asked of it is tested on both databases in `send_ledger`."""
+    return open_at("ledger.sqlite")
+
+
+@pytest.fixture
 def store(tmp_path: Path) -> ObstoreObjectStore:
     return ObstoreObjectStore.local(tmp_path / "lake")
 
@@ -58,7 +64,8 @@ def logged(log: ParquetEventLog) -> dict[str, int]:
     return {name: log.read(name).num_rows for name in TYPES if log.read(name).num_rows}
 
 
-def test_a_send_becomes_its_events_with_the_times_of_the_ledger_once_and_new_rows_follow(ledger, log, store):
+def test_a_send_becomes_its_events_with_the_times_of_the_ledger_once_and_new_rows_follow(open_ledger, log, store):
+    ledger = open_ledger()
     key = send(ledger, "a")
     published = outbox(ledger, log, store).publish()
     assert {name: count for name, count in published.items() if count} == {"message_submitted": 1, "message_status": 2}
@@ -77,7 +84,8 @@ def test_a_send_becomes_its_events_with_the_times_of_the_ledger_once_and_new_row
     assert logged(log) == {"message_submitted": 2, "message_status": 4}
 
 
-def test_texts_from_people_and_the_kill_switch_are_published(ledger, log, store):
+def test_texts_from_people_and_the_kill_switch_are_published(open_ledger, log, store):
+    ledger = open_ledger()
     ledger.replies.record("in-1", "a", "STOP", received_at=NOW, now=NOW)
     ledger.replies.record("in-2", "b", "HELP", received_at=NOW, now=NOW)
     ledger.replies.record("in-3", "a", "START", received_at=NOW + timedelta(hours=1), now=NOW + timedelta(hours=2))

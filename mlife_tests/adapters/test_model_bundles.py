@@ -58,11 +58,9 @@ def bundle(signer: Ed25519Signer = STAGING, **changed: Any) -> Bundle:
     )
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Any) -> ObstoreObjectStore:
-    if request.param == "folder":
-        return ObstoreObjectStore.local(tmp_path)
-    return ObstoreObjectStore.in_bucket(request.getfixturevalue("s3_place"))
+@pytest.fixture
+def store(tmp_path: Path) -> ObstoreObjectStore:
+    return ObstoreObjectStore.local(tmp_path)
 
 
 def test_what_was_written_is_read_and_again_writes_nothing(store) -> None:
@@ -237,11 +235,11 @@ def test_what_another_process_does_counts_at_the_next_call(watched_store, tiny_m
 def test_a_call_asks_one_question_however_many_promotions_there_were(watched_store, tiny_models) -> None:
     questions = []
     versions = registered(watched_store, tiny_models, range(2))
-    for number in range(24):
+    for number in range(6):
         another_process(watched_store).promote(
             versions[number % 2], actor="gate", reason="r", now=NOW + timedelta(hours=number)
         )
-        if number in (0, 23):
+        if number in (0, 5):
             counting = Counting(watched_store)
             watch = watch_of(counting)
             watch.champion()
@@ -263,11 +261,11 @@ def test_a_changed_end_of_the_log_is_no_answer(watched_store, tiny_models) -> No
         watch.champion()
 
 
-ACTS = st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["promote", "rollback"]), st.integers(0, 3)))
+ACT = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["promote", "rollback"]), st.integers(0, 3))
 
 
-@given(acts=ACTS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=st.lists(ACT, max_size=6))
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_acts_on_one_model_change_nothing_of_another(acts, tmp_path_factory, tiny_models) -> None:
     """Each model's history is that of its own acts alone, and the watch says what the fold says."""
     shared = ObstoreObjectStore.local(tmp_path_factory.mktemp("shared"))
@@ -351,7 +349,6 @@ def rows(count: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
     return frame
 
 
-@pytest.mark.parametrize("moved", [0.0, 0.6])
 @pytest.mark.parametrize(
     ("usual_rows", "rows_today"),
     [
@@ -361,11 +358,11 @@ def rows(count: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
         (900, KOLMOGOROV_STEPS_UP_TO + 1),
     ],
 )
-def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, rows_today: int, moved: float) -> None:
-    usual, today = rows(usual_rows, seed=1), rows(rows_today, seed=2, moved=moved)
+def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, rows_today: int) -> None:
+    usual, today = rows(usual_rows, seed=1), rows(rows_today, seed=2, moved=0.6)
     expected = nannyml.columns(usual.copy())(today.copy())
     assert dict(OWN.columns(usual)(today)) == dict(expected)
-    assert (expected["wind"] > 0.2) is bool(moved)
+    assert expected["wind"] > 0.2
 
 
 def test_a_column_without_a_value_has_no_distance(nannyml) -> None:
@@ -374,17 +371,15 @@ def test_a_column_without_a_value_has_no_distance(nannyml) -> None:
     assert np.isnan(nannyml.columns(rows(300, seed=1))(today)["wind"])
 
 
-@pytest.mark.parametrize("moved", [0.0, 0.6])
-def test_the_domain_classifier_is_that_of_nannyml(nannyml, moved: float) -> None:
-    usual, today = rows(900, seed=1), rows(600, seed=2, moved=moved)
+def test_the_domain_classifier_is_that_of_nannyml(nannyml) -> None:
+    usual, today = rows(900, seed=1), rows(600, seed=2, moved=0.6)
     expected = nannyml.classifier(usual.copy(), folds=3, settings=SETTINGS)(today.copy())
     assert OWN.classifier(usual, folds=3, settings=SETTINGS)(today) == expected
-    assert (expected > 0.6) is bool(moved)
+    assert expected > 0.6
 
 
-@pytest.mark.parametrize("moved", [0.0, 0.6])
-def test_the_reconstruction_error_is_that_of_nannyml(nannyml, moved: float) -> None:
-    usual, today = rows(900, seed=1), rows(600, seed=2, moved=moved)
+def test_the_reconstruction_error_is_that_of_nannyml(nannyml) -> None:
+    usual, today = rows(900, seed=1), rows(600, seed=2, moved=0.6)
     expected, own = (one.reconstruction(usual.copy(), variance_share=0.65) for one in (nannyml, OWN))
     assert own.sampling_error == expected.sampling_error
     assert own.error(today) == expected.error(today.copy())
@@ -398,8 +393,7 @@ def examples(count: int, *, seed: int, too_sure: float) -> pd.DataFrame:
     return pd.DataFrame({"probability": 1 / (1 + np.exp(-too_sure * logits)), "is_positive": happened.astype(np.int64)})
 
 
-@pytest.mark.parametrize("too_sure", [1.0, 3.0])
-@pytest.mark.parametrize("count", [15, 2_000])
+@pytest.mark.parametrize(("count", "too_sure"), [(15, 1.0), (2_000, 3.0)])
 def test_performance_is_that_of_nannyml(nannyml, count: int, too_sure: float) -> None:
     known, asked = (examples(count, seed=seed, too_sure=too_sure) for seed in (1, 2))
     expected = nannyml.performance(known.copy())(asked.copy())

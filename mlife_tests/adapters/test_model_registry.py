@@ -126,19 +126,16 @@ def test_the_registration_event_says_what_the_model_learned_from(registry, model
     assert (row["model_version"], row["examples"], row["as_of_date"]) == (version, 600, DAY)
 
 
-@pytest.mark.parametrize("is_funnel", [False, True])
-def test_any_file_that_is_changed_longer_empty_foreign_or_missing_is_refused(
-    registry, store, models, tmp_path, is_funnel
-):
-    artifact = models.tiny_artifact(1, trees=3, is_funnel=is_funnel)
+def test_any_file_that_is_changed_longer_empty_foreign_or_missing_is_refused(registry, store, models, tmp_path):
+    artifact = models.tiny_artifact(1, trees=3, is_funnel=True)
     version = registry.register(artifact, as_of=DAY, now=NOW)
-    of_another = models.tiny_artifact(1, trees=4, is_funnel=is_funnel).files()
+    of_another = models.tiny_artifact(1, trees=4, is_funnel=True).files()
     rng = np.random.default_rng(5)
-    assert len(artifact.files()) == (6 if is_funnel else 4)
+    assert len(artifact.files()) == 6
     for name in artifact.files():
         key = f"models/{version}/{name}"
         data = store.get(key)
-        places = [0, len(data) - 1, *rng.integers(0, len(data), 12).tolist()]
+        places = [0, len(data) - 1, *rng.integers(0, len(data), 4).tolist()]
         flipped = {data[:at] + (b"8" if data[at] == ord("7") else b"7") + data[at + 1 :] for at in places}
         for changed in flipped | {data + b"\n", b"", b"[]", b"null", of_another[name]} - {data}:
             store.replace(key, changed)

@@ -16,6 +16,7 @@ from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.owners_table import OwnersContacts
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.private_files import write_private
+from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
@@ -97,12 +98,22 @@ class World:
 
 
 @pytest.fixture
+def ledger(request, open_at) -> SqlLedger:
+    """Return a ledger in a file unless a test names both databases: `send_ledger` tests what is asked of either."""
+    return open_at(getattr(request, "param", "ledger.sqlite"))
+
+
+ON_BOTH = pytest.mark.parametrize("ledger", ["ledger.sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
 def world(ledger, tmp_path):
     found = World(ledger, tmp_path)
     yield found
     found.gateway.close()
 
 
+@ON_BOTH
 def test_approved_texts_are_sent_once_however_often_dispatched(world):
     plan(world.ledger, ["a", "b", "c"])
     assert world.dispatch().accepted == 3
@@ -238,6 +249,7 @@ class Interfering:
         return getattr(self.inner, name)
 
 
+@ON_BOTH
 def test_a_pause_stops_rows_in_flight(world):
     plan(world.ledger, [f"u{i}" for i in range(6)])
     world.gateway = Interfering(
@@ -283,6 +295,7 @@ def test_the_window_may_close_while_the_switch_is_asked(world):
     assert (report.accepted, report.suppressed) == (0, (("quiet_hours", 1),))
 
 
+@ON_BOTH
 def test_caps_hold_between_campaigns_and_the_daily_budget_holds(world):
     plan(world.ledger, ["a"], campaign="other")
     world.dispatcher("other").dispatch(DAY, worker="w")
@@ -297,6 +310,7 @@ def test_caps_hold_between_campaigns_and_the_daily_budget_holds(world):
     assert counts["user_id"].to_pylist().count("a") == 1
 
 
+@ON_BOTH
 def test_all_applications_together_send_no_more_texts_than_the_deployment_allows(world):
     plan(world.ledger, ["a", "b"], campaign="other")
     world.texts_per_day = 3
@@ -311,6 +325,7 @@ def test_all_applications_together_send_no_more_texts_than_the_deployment_allows
     assert world.dispatch().accepted == 1
 
 
+@ON_BOTH
 def test_two_applications_that_look_at_the_same_time_do_not_share_what_is_left(world):
     """The other one leases after this one has looked, while it reads replies."""
     plan(world.ledger, ["a", "b"], campaign="other")
@@ -332,6 +347,7 @@ def test_two_applications_that_look_at_the_same_time_do_not_share_what_is_left(w
     assert (len(others), report.accepted, report.stopped_by) == (2, 1, "daily_budget")
 
 
+@ON_BOTH
 def test_what_was_leased_before_a_stop_does_not_use_up_the_day(world):
     plan(world.ledger, ["a", "b", "c", "d"])
     world.texts_per_day = 3
@@ -342,6 +358,7 @@ def test_what_was_leased_before_a_stop_does_not_use_up_the_day(world):
     assert (report.accepted, report.stopped_by, world.requests()) == (2, "daily_budget", 3)
 
 
+@ON_BOTH
 def test_yesterdays_rows_are_not_sent_and_expire_a_day_later(world):
     plan(world.ledger, ["a"])
     world.clock.time = NOW + timedelta(days=1)

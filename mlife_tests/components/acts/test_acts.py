@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +34,7 @@ from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph import keys
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import calls as module
+from mlife_assets.components.messages import planning
 from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_assets, build_call_checks, call_day
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
@@ -57,13 +61,30 @@ NAME = "calls"
 FEW = CallPolicy(recruiters=("Ann", "Bob"), calls_per_recruiter=7, minimum_days_between_calls=1)
 
 
+@pytest.fixture(scope="module")
+def prepared(sending_home, tmp_path_factory) -> dict[str, Path]:
+    """Return the folders of a home whose plan waits for a person, and of one where a list can be made; to be copied."""
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "log_predictions", lambda *_, **__: 0)
+        options = {
+            "waiting": {"policy": replace(sending_home.POLICY, auto_approve_within_limits=False)},
+            "listing": {"declared": (job_of_the_day, calls)},
+        }
+        for name, given in options.items():
+            home = sending_home.SendingHome(folder / name, **given)
+            home.prepare(sending_home.DAY)
+            if name == "waiting":
+                home.plan()
+            home.platform.ledger.close()
+    return {name: folder / name for name in options}
+
+
 @pytest.fixture
-def waiting(open_home, sending_home) -> Any:
+def waiting(open_home, sending_home, prepared, tmp_path) -> Any:
     """Return a home whose plan waits for a person."""
-    home = open_home("waiting", policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
-    home.prepare(sending_home.DAY)
-    home.plan()
-    return home
+    shutil.copytree(prepared["waiting"], tmp_path / "waiting")
+    return open_home("waiting", policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
 
 
 def digest(home: Any) -> str:
@@ -102,12 +123,17 @@ def test_approving_again_changes_nothing_and_by_another_says_who_did(waiting) ->
         approve_plan(waiting.platform, digest(waiting), actor="bob", reason="me too")
 
 
-def test_only_the_plan_that_was_looked_at_is_decided_about(waiting) -> None:
+def test_only_the_plan_that_was_looked_at_is_decided_about_by_somebody_who_says_why(waiting) -> None:
     for act in (approve_plan, reject_plan):
         with pytest.raises(GateClosedError, match="look at it again"):
             act(waiting.platform, "0" * 64, **WHO)
         with pytest.raises(InvalidInputError, match="is too short; give 12 characters or more"):
             act(waiting.platform, digest(waiting)[:11], **WHO)
+        for words in ({"actor": " ", "reason": "r"}, {"actor": "ann", "reason": ""}):
+            with pytest.raises(InvalidInputError, match="is empty"):
+                act(waiting.platform, digest(waiting), **words)
+    with pytest.raises(InvalidInputError, match="only the policy is called so"):
+        approve_plan(waiting.platform, digest(waiting), actor=APPROVED_BY_POLICY, reason="r")
     assert plan_standing(waiting.platform).state == "waits"
 
 
@@ -149,16 +175,6 @@ def test_no_person_approves_what_breaks_a_limit(waiting, sending_home) -> None:
     platform.of_model().reports.write(QUALITY_REPORT, sending_home.DAY, replace(report, status="not_enough_evidence"))
     assert "data quality failed" in waiting.send().metadata["why_not"], "limits hold after the approval, too"
     assert not waiting.requests()
-
-
-def test_nobody_approves_under_the_policy_s_name_or_without_saying_why(waiting) -> None:
-    with pytest.raises(InvalidInputError, match="only the policy is called so"):
-        approve_plan(waiting.platform, digest(waiting), actor=APPROVED_BY_POLICY, reason="r")
-    for words in ({"actor": " ", "reason": "r"}, {"actor": "ann", "reason": ""}):
-        with pytest.raises(InvalidInputError, match="is empty"):
-            approve_plan(waiting.platform, digest(waiting), **words)
-        with pytest.raises(InvalidInputError, match="is empty"):
-            reject_plan(waiting.platform, digest(waiting), **words)
 
 
 def test_a_plan_of_a_day_that_is_over_is_not_approved(waiting, sending_home) -> None:
@@ -265,9 +281,8 @@ def run(instance: dg.DagsterInstance, platform: Any, job: str, op: str, **config
     )
 
 
-@pytest.mark.parametrize("job", ACT_JOBS, ids=lambda job: job.name)
-def test_no_job_runs_without_somebody_s_name_and_reason(job) -> None:
-    for missing in ("actor", "reason"):
+def test_no_job_runs_without_somebody_s_name_and_reason() -> None:
+    for job, missing in product(ACT_JOBS, ("actor", "reason")):
         config = {"plan_digest": "d" * 64} if "plan" in job.name else {}
         config |= {"serving": "mdl_1234"} if job.name == "rollback_job" else {}
         config |= {name: value for name, value in WHO.items() if name != missing}
@@ -323,10 +338,9 @@ def calls(policies: Policies) -> Application:
 
 
 @pytest.fixture
-def list_home(open_home, sending_home) -> Any:
-    found = open_home(declared=(job_of_the_day, calls), contact=replace(sending_home.CONTACT, holdout_share=0.2))
-    found.prepare(sending_home.DAY)
-    return found
+def list_home(open_home, sending_home, prepared, tmp_path) -> Any:
+    shutil.copytree(prepared["listing"], tmp_path / "home")
+    return open_home(declared=(job_of_the_day, calls), contact=replace(sending_home.CONTACT, holdout_share=0.2))
 
 
 def listed(home: Any, day: Any) -> list[dict[str, str]]:

@@ -72,27 +72,17 @@ class World:
         self.platform = board_ports(Settings(home=home), policies=Policies())
         vars(self.platform.home.intake).update(cage=CAGE, source=None)
         self.instance = instance
-        self.definitions = dg.Definitions(
-            assets=[landing.market_events, landing.rejected_events],
-            jobs=[
-                dg.define_asset_job(key.path[-1], dg.AssetSelection.assets(key))
-                for key in (keys.MARKET_EVENTS, keys.REJECTED_EVENTS)
-            ],
-            resources={"platform": self.platform},
-        )
 
     def land(self, event_type: str, number: int, *rows: dict[str, Any], name: str = "a.parquet") -> None:
         """Deliver a file for a day."""
         table = pa.Table.from_pylist(list(rows), schema=EVENT_TYPES[event_type].schema)
         self.platform.home.intake.folder.put_if_absent(f"{event_type}/dt={day(number)}/{name}", encode_table(table))
 
-    def run(self, number: int, asset: dg.AssetKey = keys.MARKET_EVENTS) -> dict[str, Any]:
+    def run(self, number: int, asset: dg.AssetsDefinition = landing.market_events) -> dict[str, Any]:
         """Run the partition that takes in the files of a day; return its metadata."""
-        result = self.definitions.resolve_job_def(asset.path[-1]).execute_in_process(
-            instance=self.instance, partition_key=add_days(day(number), 1).isoformat()
-        )
-        (materialization,) = result.asset_materializations_for_node("__".join(asset.path))
-        return dict(materialization.metadata)
+        partition = add_days(day(number), 1).isoformat()
+        with dg.build_asset_context(partition_key=partition, instance=self.instance) as context:
+            return dict(asset(context, platform=self.platform).metadata)
 
     def run_until(self, number: int) -> None:
         """Run every partition until that of a day, in order, each for the first time."""
@@ -292,7 +282,7 @@ def test_a_report_of_before_late_rows_were_reported_is_still_read(world: World) 
     stored = world.platform.tables.read_report(INGEST_REPORT, day(1))
     del stored["late"], stored["ignored"]
     world.platform.tables.write_report(INGEST_REPORT, day(1), stored)
-    assert world.run(0, keys.REJECTED_EVENTS)["dagster/row_count"].value == 1
+    assert world.run(0, landing.rejected_events)["dagster/row_count"] == 1
     world.land("apply", 1, outcome("b", "i0", at(1)))
     world.run(1)
     assert world.report(1) == []
@@ -306,7 +296,7 @@ def test_a_damaged_file_of_before_keeps_no_late_row_out(world: World) -> None:
     (world.platform.lake.root / file.key).write_bytes(b"PAR1 was")
     world.land("click", 0, outcome("c1", "s1", at(0, 13)))
     metadata = world.run(0)
-    assert metadata["dagster/row_count"].value == 2
+    assert metadata["dagster/row_count"] == 2
     assert "late_rows" not in metadata
     assert world.report(0) is None, "nobody knows"
     assert world.platform.event_log.read("click")["event_id"].to_pylist() == ["c1"]

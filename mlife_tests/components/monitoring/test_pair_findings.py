@@ -301,18 +301,19 @@ def test_what_is_read_derives_the_rows_of_the_whole_log(tmp_path, monkeypatch, s
 
 
 @pytest.mark.parametrize("age", [8, 28, 29, 100])
-@pytest.mark.parametrize(
-    "event_type", ["impression", "click", "apply", "hire", "job_closed", "job_posted", "user_snapshot"]
-)
-def test_a_redelivery_of_any_age_is_the_event_of_its_first_delivery(tmp_path, event_type: str, age: int) -> None:
-    """Ingest looks seven days back, the marts at everything; what lies between once blocked sound days."""
+def test_a_redelivery_of_any_age_is_the_event_of_its_first_delivery(tmp_path, age: int) -> None:
+    """Ingest looks seven days back, the marts at everything; what lies between once blocked sound days.
+
+    An event of each type is delivered again, each of another person and another job.
+    """
     lake = quiet(Lake(tmp_path))
-    about = {"user_id": SAMPLED[0], "job_id": JOBS[0]}
     values = {"job_posted": {"openings": 1, "seniority": 3, **JOB}, "user_snapshot": {"seniority": 3, **USER}}
-    row = lake.add(event_type, at(age), **about, **values.get(event_type, {}))
-    if event_type == "job_closed":
-        lake.add("job_posted", at(age - 2), job_id=JOBS[0], seniority=2, openings=3, **JOB)
-    lake.again(event_type, row, at(0.05))
+    types = ("impression", "click", "apply", "hire", "job_closed", "job_posted", "user_snapshot")
+    for event_type, user, job in zip(types, SAMPLED, JOBS, strict=False):
+        row = lake.add(event_type, at(age), user_id=user, job_id=job, **values.get(event_type, {}))
+        lake.again(event_type, row, at(0.05))
+        if event_type == "job_closed":
+            lake.add("job_posted", at(age - 2), job_id=job, seniority=2, openings=3, **JOB)
     source, whole = read_source(lake.write().platform, [EVE, TODAY], SAMPLED, JOBS), lake.whole()
     assert lake.derived(source, TODAY) == lake.derived(whole, TODAY)
     assert lake.derived(source, EVE) == lake.derived(whole, EVE)
@@ -380,7 +381,7 @@ def test_a_mart_that_counts_a_redelivery_is_found(tmp_path) -> None:
     assert alarm.sentence.endswith("first usr_00 and job_00: 1 was used, 0 was derived.")
 
 
-@pytest.mark.parametrize("hours", [0, 72, 480])
+@pytest.mark.parametrize("hours", [0, 480])
 def test_a_text_is_found_however_long_it_may_stay_open(tmp_path, hours: int) -> None:
     """Planned before the 28 days and delivered within them, on the last day on which it may be settled."""
     lake = quiet(Lake(tmp_path, replace(Policies(), messaging=MessagingPolicy(ambiguous_close_hours=hours))))

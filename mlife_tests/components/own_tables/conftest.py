@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from textwrap import dedent
@@ -20,7 +21,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from mlife_assets.components.conversion_model import SKIP_TAG
+from mlife_assets.components.conversion_model import SKIP_TAG, delivered_table, take_in
 from mlife_assets.core.windows import add_days
 from mlife_assets.deployments.ports import ModelPorts
 
@@ -130,6 +131,13 @@ class ForeignProject:
         found = definitions.resolve_job_def(job)
         return found.execute_in_process(partition_key=day.isoformat(), instance=self.instance, **options)
 
+    def take_in(self, definitions: dg.Definitions, day: date) -> None:
+        """Take in what the project's assets would deliver for a day, without running them."""
+        flights, view = import_module(f"{self.package}.defs.flights"), self.view(definitions)
+        frame, is_late = flights.schedule(add_days(day, -2))
+        for name, table in (("rows", flights.schedule(day)[0]), ("examples", frame.assign(is_late=is_late))):
+            take_in(view, view.home.own(view.model_name).rows, name, day, delivered_table(table, name), name)
+
     @staticmethod
     def view(definitions: dg.Definitions, model: str = "late_flights") -> ModelPorts:
         return definitions.resources["platform"].of_model(model)
@@ -200,8 +208,9 @@ def served(make_project: Callable[[], ForeignProject]) -> Served:
         project.declare()
         definitions = project.load()
     retrained = add_days(FIRST, 30)
-    for day in (add_days(FIRST, number) for number in range(31)):
-        project.deliver(definitions, day)
+    for number in range(30):
+        project.take_in(definitions, add_days(FIRST, number))
+    project.deliver(definitions, retrained)
     skips = {SKIP_TAG: "true"}
     decision = project.run(definitions, "late_flights_daily_job", retrained, tags=skips)
     retraining = project.run(definitions, "late_flights_retraining_job", retrained)

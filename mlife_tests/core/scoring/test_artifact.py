@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -207,6 +208,7 @@ def boosting() -> Any:
     return HistGradientBoostingClassifier(random_state=1, max_iter=15)
 
 
+@cache
 def rows() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     matrix = rng.normal(size=(1_500, 4))
@@ -214,6 +216,7 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return matrix, rng.random(1_500) < 1 / (1 + np.exp(-np.nan_to_num(matrix[:, 0])))
 
 
+@cache
 def stored(make: Callable[[], Any]) -> StoredEstimator:
     matrix, outcome = rows()
     return StoredEstimator.fitted_on(make().fit(matrix, outcome), matrix)
@@ -239,7 +242,7 @@ def test_a_file_has_the_same_bytes_in_another_process_and_scores_the_same_bits(f
 
 @BOTH
 def test_a_row_alone_scores_as_in_a_batch_whatever_it_holds(make: Callable[[], Any]) -> None:
-    one, matrix = stored(make), np.concatenate([rows()[0][:200], ODD])
+    one, matrix = stored(make), np.concatenate([rows()[0][:40], ODD])
     for found in (one.raw, one.contributions):
         batch = found(matrix)
         assert np.all(np.isfinite(batch))

@@ -93,10 +93,9 @@ def test_same_data_and_code_give_the_same_version_in_a_process_that_hashes_other
     assert run.stdout == artifact.model_version
 
 
-@pytest.mark.parametrize("cores", [2, 5])
-def test_any_number_of_cores_gives_the_same_version(training_set, artifact, cores: int) -> None:
+def test_any_number_of_cores_gives_the_same_version(training_set, artifact) -> None:
     seen: list[int] = []
-    again = fit_model(training_set, POLICY, lambda done, most: seen.append(threading.get_ident()), cores=cores)
+    again = fit_model(training_set, POLICY, lambda done, most: seen.append(threading.get_ident()), cores=5)
     assert again.files() == artifact.files()
     assert len(set(seen) - {threading.get_ident()}) > 1, "formulations are tuned beside each other"
 
@@ -162,7 +161,7 @@ def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(training_
     assert manifest["rows_by_step"]["is_clicked"] == clicked - (-negatives // run)
 
 
-@pytest.mark.parametrize("recipe", ["recent", "linear", "recent_linear"])
+@pytest.mark.parametrize("recipe", ["recent", "recent_linear"])
 def test_each_recipe_serves_what_it_learned_on_any_cores(job_pairs, training_set, recipe: str) -> None:
     policy = replace(POLICY, formulations=("funnel",), recipes=(recipe,), trees_maximum=30)
     made, again = (fit_model(training_set, policy, cores=cores) for cores in (1, 3))

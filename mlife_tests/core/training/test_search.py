@@ -83,8 +83,7 @@ def test_a_policy_out_of_bounds_starts_at_the_nearest(training_set: TrainingSet)
     assert found == {"leaves": 63, "minimum_child_examples": 20, "feature_fraction": 0.3, "l2_penalty": 100.0}
 
 
-@pytest.mark.parametrize("kind", ["memory", "journal"])
-@pytest.mark.parametrize("after", [1, 2, STARTUP_TRIALS + 1])
+@pytest.mark.parametrize(("kind", "after"), [("memory", 1), ("journal", STARTUP_TRIALS + 1)])
 def test_a_search_that_was_interrupted_and_resumed_is_the_search_in_one_go(
     training_set: TrainingSet, longer: Search, tmp_path: Path, kind: str, after: int
 ) -> None:
@@ -101,8 +100,7 @@ def test_a_search_that_was_interrupted_and_resumed_is_the_search_in_one_go(
     assert search(training_set, LONGER, reopened(kind, tmp_path, storage), stop_after(most)) == longer
 
 
-@pytest.mark.parametrize("kind", ["memory", "journal"])
-@pytest.mark.parametrize("during", [0, 2, STARTUP_TRIALS + 1])
+@pytest.mark.parametrize(("kind", "during"), [("memory", STARTUP_TRIALS + 1), ("journal", 0), ("journal", 2)])
 def test_a_crash_within_a_trial_loses_that_trial_only(
     training_set: TrainingSet, longer: Search, tmp_path: Path, kind: str, during: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_refit_serves_every_week_and_each_is_fitted_on_all_that_is_mature(calm
 
 
 def test_a_drift_is_answered_before_the_calendar(replayed, rows):
-    decided = replayed(rows(shift_on=77)).contestants["governed"]
+    decided = replayed(rows(shift_on=77, days=98)).contestants["governed"]
     answered = next(one for one in decided.decisions if "drift_breached" in one.codes and one.action != "wait")
     assert answered.action == "installed"
     before = max(day for day in decided.training_days if day < answered.day)
@@ -174,8 +174,8 @@ def test_each_label_week_holds_refits_against_the_first_champion_once(calm):
     assert not decided.insured.standing.is_rolled_back
 
 
-def test_in_a_new_world_refits_are_better_and_become_what_is_held_against(replayed, rows):
-    decided = replayed(rows(change_on=77)).contestants["governed"]
+def test_in_a_new_world_refits_are_better_and_become_what_is_held_against(changed):
+    decided = changed.contestants["governed"]
     first = next(iter(decided.champions.values())).artifact.model_version
     assert decided.insured.anchor != first
     assert decided.anchor.artifact.model_version == decided.insured.anchor

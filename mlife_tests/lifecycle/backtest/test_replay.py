@@ -63,7 +63,7 @@ def test_the_first_champion_is_ungated_and_named_so(calm):
 @pytest.mark.parametrize("poisoned_after", [75, pytest.param(100, marks=pytest.mark.proof)])
 def test_no_immature_label_trains_judges_or_alarms(replayed, rows, poisoned_after):
     """Labels that mature later are turned around: until then nobody may decide or score otherwise."""
-    table = rows(change_on=60, window_days=7)
+    table = rows(change_on=60, window_days=7, days=poisoned_after + 25)
     known = table["known"].to_numpy().astype("datetime64[D]")
     clean = replayed(table)
     day = FIRST_DAY + timedelta(days=poisoned_after)
@@ -110,7 +110,7 @@ def test_a_stopped_replay_of_rows_in_another_order_goes_on_and_ends_with_the_sam
 
 
 def test_an_estimator_of_ones_own_is_replayed_and_named_among_the_settings(replayed, rows, model):
-    found = replayed(rows(), model=replace(model(), estimator=logistic_regression)).result
+    found = replayed(rows(days=96), model=replace(model(), estimator=logistic_regression)).result
     assert [one.name for one in found.policies] == list(NAMES)
     assert all(one.score.average_precision.estimate > 0.5 for one in found.policies if one.name != CONSTANT)
     assert found.settings["estimator"]["LogisticRegression.C"] == 1.0
@@ -207,7 +207,7 @@ def test_what_some_thousand_rows_do_not_settle_is_said(calm):
 
 
 def test_label_times_that_depend_on_outcomes_are_named_before_anything_else(replayed, rows):
-    table = rows()
+    table = rows(days=96)
     day, won = table["day"].to_numpy().astype("datetime64[D]"), table["won"].to_numpy(zero_copy_only=False)
     known = day + np.where(won, 2, 12)
     found = replayed(table.set_column(table.column_names.index("known"), "known", pa.array(known))).result
@@ -226,7 +226,7 @@ def test_a_calm_replay_was_watched_most_of_the_time(calm):
 def test_a_replay_with_too_few_outcomes_to_watch_says_what_it_would_take(replayed, rows, model):
     plain = model()
     asking = replace(plain, monitoring=replace(plain.monitoring, minimum_mature_positives=1_000))
-    found = replayed(rows(), asking)
+    found = replayed(rows(days=96), asking)
     governed = found.contestants["governed"]
     assert governed.windows == governed.windows_without_outcomes == found.result.windows
     (told,) = [sentence for sentence in found.result.limits if "to see a concept drift" in sentence]
