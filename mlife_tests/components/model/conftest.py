@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,6 +58,7 @@ MODEL = Model(
 )  # fmt: skip
 
 
+@cache
 def examples(seed: int = 5, *, noise_decides_from: date | None = None) -> pa.Table:
     """Return rows of which strength decides; from a day on noise does, which nothing before could teach."""
     rng = np.random.default_rng(seed)
@@ -102,6 +106,7 @@ class Deployment:
         self.warehouse, self.model, self.settings = Marts(rows), model, Clock()
         self.scorers = Scorers(self.registry, 1, "train one")
 
+    version = ""
     days = SimpleNamespace(start=START, retrained_on=lambda day: day)
     rest = staticmethod(lambda: None)
 
@@ -143,6 +148,22 @@ class Deployment:
 def returns(tmp_path) -> Deployment:
     """Return a deployment whose history says the same all the time."""
     return Deployment(tmp_path, examples())
+
+
+@pytest.fixture(scope="session")
+def once_trained(tmp_path_factory: pytest.TempPathFactory, last_day: date) -> tuple[Path, str]:
+    """Return the folder of such a deployment that has trained on its last day, to be copied, and the challenger."""
+    folder = tmp_path_factory.mktemp("returns")
+    return folder, Deployment(folder, examples()).train(last_day)
+
+
+@pytest.fixture
+def trained(once_trained: tuple[Path, str], tmp_path: Path) -> Deployment:
+    """Return a copy of it, whose challenger is `version`."""
+    folder, version = once_trained
+    deployment = Deployment(shutil.copytree(folder, tmp_path / "trained"), examples())
+    deployment.version = version
+    return deployment
 
 
 @pytest.fixture(scope="session")

@@ -61,34 +61,34 @@ def test_a_change_that_was_known_in_time_is_known_to_every_fold(changed, last_da
     assert min(found) > 0.5
 
 
-def test_each_fold_learned_all_that_was_complete_and_nothing_later(returns, last_day) -> None:
-    folds = stored_folds(returns, last_day, returns.train(last_day))
+def test_each_fold_learned_all_that_was_complete_and_nothing_later(trained, last_day) -> None:
+    folds = stored_folds(trained, last_day, trained.version)
     for fold in folds:
-        training = training_set_of(returns, fold.first_day)
-        artifact = returns.registry.load(fold.model_version)
+        training = training_set_of(trained, fold.first_day)
+        artifact = trained.registry.load(fold.model_version)
         assert artifact.training_data_hash == training.data_hash
         assert fold.trained_to == training.last_day == last_mature_exposure_day(fold.first_day, WINDOW)
         assert max(training.examples["known"].to_pylist()) == fold.first_day
-    assert day_training_set(returns, last_day).last_day == last_mature_exposure_day(last_day, WINDOW)
+    assert day_training_set(trained, last_day).last_day == last_mature_exposure_day(last_day, WINDOW)
 
 
-def test_the_fold_of_a_day_is_what_would_have_been_the_challenger_of_that_day(returns, last_day) -> None:
+def test_the_fold_of_a_day_is_what_would_have_been_the_challenger_of_that_day(trained, last_day) -> None:
     """So what is judged later is what a retraining of that day would have promoted."""
-    folds = stored_folds(returns, last_day, returns.train(last_day))
-    assert returns.train(folds[-1].first_day) == folds[-1].model_version
+    folds = stored_folds(trained, last_day, trained.version)
+    assert trained.train(folds[-1].first_day) == folds[-1].model_version
 
 
-def test_the_same_day_again_gives_the_same_versions_and_bytes(returns, last_day) -> None:
-    version = returns.train(last_day)
+def test_the_same_day_again_gives_the_same_versions_and_bytes(trained, last_day) -> None:
+    version = trained.version
 
     def contents() -> dict[str, str]:
-        return {key: hashlib.sha256(returns.store.get(key)).hexdigest() for key in returns.store.list("")}
+        return {key: hashlib.sha256(trained.store.get(key)).hexdigest() for key in trained.store.list("")}
 
     before = contents()
-    assert returns.train(last_day) == version
+    assert trained.train(last_day) == version
     assert contents() == before
     assert sum(key.startswith("fold_models/") and key.endswith("manifest.json") for key in before) == 5
-    assert len(returns.registry.versions()) == 1, "a fold is no version that anybody could promote"
+    assert len(trained.registry.versions()) == 1, "a fold is no version that anybody could promote"
 
 
 def fits_counted(monkeypatch: pytest.MonkeyPatch) -> list[date]:
@@ -203,16 +203,16 @@ def test_a_fold_follows_what_was_decided_of_a_drift_when_its_week_began(returns,
     assert manifests[3]["recipe"] == "recent", "days before the drift choose no recipe"
 
 
-def test_folds_of_other_settings_judge_nobody(returns, last_day) -> None:
+def test_folds_of_other_settings_judge_nobody(trained, last_day) -> None:
     """A search came between the challenger and its folds: they would be another recipe's."""
-    version = returns.train(last_day)
-    require_same_settings(returns, last_day, version)
+    version = trained.version
+    require_same_settings(trained, last_day, version)
     knew = fold_starts(last_day, WINDOW, 4)[0]
     parameters = {"leaves": 5, "minimum_child_examples": 40, "feature_fraction": 0.5, "l2_penalty": 10.0}
     found = {"parameters": parameters, "log_loss": 0.5, "known_by": knew.isoformat()}
-    returns.model_tables.write_report(SEARCH_REPORT, last_day, found)
+    trained.model_tables.write_report(SEARCH_REPORT, last_day, found)
     with pytest.raises(GateClosedError, match=f"{version} was fitted under pol_.*; materialize candidate_model of"):
-        require_same_settings(returns, last_day, version)
+        require_same_settings(trained, last_day, version)
 
 
 def test_a_manifest_names_model_and_hash_and_people_are_spared_the_record(returns) -> None:

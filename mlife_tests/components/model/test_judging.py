@@ -29,9 +29,9 @@ from mlife_assets.lifecycle.day import served
 WINDOW = 7
 
 
-def test_a_first_champion_is_judged_against_nobody_who_served(returns, last_day) -> None:
-    version = returns.train(last_day)
-    window, judged = returns.judge(last_day)
+def test_a_first_champion_is_judged_against_nobody_who_served(trained, last_day) -> None:
+    version = trained.version
+    window, judged = trained.judge(last_day)
     assert window.served == ()
     assert (window.first_day, window.last_day) == (fold_starts(last_day, WINDOW, 4)[0], add_days(last_day, -8))
     assert "before anything was served" in window.sentence
@@ -42,23 +42,23 @@ def test_a_first_champion_is_judged_against_nobody_who_served(returns, last_day)
     assert judged.decision.sentences[-1] == window.sentence
 
 
-def test_the_challenger_is_its_folds_pooled(returns, last_day) -> None:
+def test_the_challenger_is_its_folds_pooled(trained, last_day) -> None:
     """Average precision of all weeks at once, each row scored by its week's model, computed here row by row."""
-    version = returns.train(last_day)
-    window, judged = returns.judge(last_day)
-    rows = returns.rows(window.first_day, window.last_day)
-    folds = stored_folds(returns, last_day, version)
+    version = trained.version
+    window, judged = trained.judge(last_day)
+    rows = trained.rows(window.first_day, window.last_day)
+    folds = stored_folds(trained, last_day, version)
     probability = np.empty(rows.num_rows)
     for place, day in enumerate(rows["day"].to_pylist()):
         fold = [one for one in folds if one.first_day <= day][-1]
-        scorer = returns.scorers.of(fold.model_version)
+        scorer = trained.scorers.of(fold.model_version)
         probability[place] = scorer.score(examples_matrix(rows.slice(place, 1), scorer.feature_spec)).probability[0]
     expected = average_precision(probability, np.asarray(rows["won"]))
     for one in judged.decision.comparisons:
         assert one.challenger_map == pytest.approx(expected, abs=1e-12)
     rule = np.empty(rows.num_rows)
     for place, day in enumerate(rows["day"].to_pylist()):
-        artifact = returns.registry.load([one for one in folds if one.first_day <= day][-1].model_version)
+        artifact = trained.registry.load([one for one in folds if one.first_day <= day][-1].model_version)
         rule[place] = simple_scores(artifact, examples_matrix(rows.slice(place, 1), artifact.feature_spec))[0]
     simple = judged.decision.against("simple")
     assert simple is not None
@@ -143,19 +143,18 @@ def test_a_fit_that_is_not_the_recipe_that_was_judged_is_refused(returns, last_d
     assert "rank correlation -0." in unmet.sentence
 
 
-def test_conditions_of_folds_and_of_the_fit_have_names_of_their_own(returns, last_day) -> None:
-    returns.train(last_day)
-    names = [one.name for one in returns.judge(last_day)[1].decision.conditions]
+def test_conditions_of_folds_and_of_the_fit_have_names_of_their_own(trained, last_day) -> None:
+    names = [one.name for one in trained.judge(last_day)[1].decision.conditions]
     assert len(names) == len(set(names))
     assert {"scoring_parity", "serving_scoring_parity", "fold_trained_before_its_rows"} <= set(names)
 
 
-def test_folds_of_another_challenger_judge_nobody(returns, last_day) -> None:
-    version = returns.train(last_day)
-    report = returns.model_tables.read_report(FOLD_REPORT, last_day)
-    returns.model_tables.write_report(FOLD_REPORT, last_day, report | {"model_version": "mdl_other"})
+def test_folds_of_another_challenger_judge_nobody(trained, last_day) -> None:
+    version = trained.version
+    report = trained.model_tables.read_report(FOLD_REPORT, last_day)
+    trained.model_tables.write_report(FOLD_REPORT, last_day, report | {"model_version": "mdl_other"})
     with pytest.raises(GateClosedError, match=f"no folds of {version} were fitted for {last_day}; materialize"):
-        gate_window(returns, last_day)
+        gate_window(trained, last_day)
 
 
 def test_the_champion_alone_is_asked_through_its_folds_and_not_before_them(returns, last_day) -> None:

@@ -284,7 +284,9 @@ def test_invariants(statuses, alarms, verdicts, positives, age, fitted, in_fligh
         assert not in_flight
         assert positives >= policy.minimum_new_mature_positives
         is_drift = any(code.endswith(codes.CONFIRMED_SUFFIX) for code in decision.codes)
-        assert is_drift or all(days >= policy.days_between_fits for days in fitted)
+        is_drift |= codes.DRIFT_BREACHED in decision.codes
+        needed = policy.days_between_fits_in_drift if is_drift else policy.days_between_fits
+        assert all(days >= needed for days in fitted)
         assert (decision.codes[0] == codes.NEW_LABELS) == (not is_drift)
 
 
