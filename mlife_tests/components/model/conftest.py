@@ -48,11 +48,11 @@ MODEL = Model(
     row_id="row",
     rows=RowSource(("rows",), find_entities, EntityColumn("who")),
     training=TrainingPolicy(
-        formulations=("binary",), trees_maximum=30, learning_rate=0.2, minimum_child_examples=40,
+        formulations=("binary",), recipes=("plain",), trees_maximum=30, learning_rate=0.2, minimum_child_examples=40,
         minimum_examples=500, validation_minimum_per_class=30,
     ),
     promotion=PromotionPolicy(
-        minimum_users_with_positives=100, bootstrap_resamples=400, calibration_slope_minimum=0.3,
+        minimum_users_with_positives=100, bootstrap_resamples=200, calibration_slope_minimum=0.3,
         calibration_slope_maximum=3.0, calibration_level_minimum=0.3, calibration_level_maximum=3.0,
     ),
 )  # fmt: skip

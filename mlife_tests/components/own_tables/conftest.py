@@ -73,7 +73,9 @@ ATTRIBUTES: Mapping[str, Any] = {
         "entity": "flight", "time": "day", "label": "is_late", "features": ["wind", "hour"],
         "categoricals": ["carrier"], "rule": "hour",
     },
-    "training": {"trees_maximum": 40, "minimum_examples": 500, "validation_minimum_per_class": 50},
+    "training": {
+        "recipes": ["plain"], "trees_maximum": 40, "minimum_examples": 500, "validation_minimum_per_class": 50,
+    },
     "promotion": {"gate_weeks": 2, "minimum_users_with_positives": 30, "bootstrap_resamples": 200},
     "monitoring": {"sample_rows_per_day": 200, "explained_rows_per_day": 100, "minimum_mature_positives": 50},
 }  # fmt: skip

@@ -131,7 +131,7 @@ def test_what_serves_knows_the_categories_and_rates_of_all_rows(training_set, ar
 
 def test_progress_is_reported(training_set: TrainingSet) -> None:
     seen: list[tuple[int, int]] = []
-    fit_model(training_set, TrainingPolicy(trees_maximum=5, threads=1), lambda done, most: seen.append((done, most)))
+    fit_model(training_set, replace(QUICK, trees_maximum=5), lambda done, most: seen.append((done, most)))
     assert seen[0] == (1, 5)
     assert all(1 <= done <= most <= 5 for done, most in seen)
 
