@@ -168,7 +168,7 @@ def trained(once_trained: tuple[Path, str], tmp_path: Path) -> Deployment:
 
 @pytest.fixture(scope="session")
 def changed() -> Any:
-    """Return what makes a deployment in a folder whose outcomes follow noise from a day on."""
+    """Return what makes a deployment in a folder whose outcomes follow noise from a day on, if one is named."""
     return lambda folder, day: Deployment(folder, examples(noise_decides_from=day))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,16 +26,24 @@ from mlife_assets.lifecycle.rollback import NAME, REPORT, Insured
 LOSS = Week(-0.2, 0.02)
 
 
-@pytest.fixture
-def refitted(returns: Any, last_day: date) -> Any:
-    """A model that won five weeks ago, and a refit of it that serves for a week."""
-    versions = []
+@pytest.fixture(scope="module")
+def once_refitted(changed: Any, last_day: date, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Return the folder, to be copied, of a model that won five weeks ago and a refit that serves for a week."""
+    folder, versions = tmp_path_factory.mktemp("refitted"), []
+    returns = changed(folder, None)
     for back in (35, 7):
         versions.append(returns.train(add_days(last_day, -back)))
         returns.promote(versions[-1], add_days(last_day, -back))
     returns.train(last_day)
+    return folder, versions
+
+
+@pytest.fixture
+def refitted(once_refitted: tuple[Path, list[str]], changed: Any, tmp_path: Path) -> Any:
+    folder, versions = once_refitted
+    returns = changed(shutil.copytree(folder, tmp_path / "refitted"), None)
     returns.retraining_time = lambda day: run_time(day) + timedelta(hours=1)
-    return returns, versions
+    return returns, list(versions)
 
 
 def left_behind(returns: Any, versions: list[str], day: date, weeks: list[Week]) -> None:

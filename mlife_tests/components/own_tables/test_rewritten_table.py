@@ -25,8 +25,9 @@ def test_a_refit_on_a_rewritten_table_is_refused_with_the_row_and_the_remedy(pro
     """One model serves for four days; then the outcomes of a day are delivered again, and wind knows them."""
     project.declare()
     definitions, trained = project.load(), add_days(FIRST, TRAINED)
-    for number in range(TRAINED + 1):
-        project.deliver(definitions, add_days(FIRST, number))
+    for number in range(TRAINED):
+        project.take_in(definitions, add_days(FIRST, number))
+    project.deliver(definitions, trained)
     project.run(definitions, "late_flights_daily_job", trained, tags={SKIP_TAG: "true"})
     project.run(definitions, "late_flights_retraining_job", trained)
     for number in range(1, SCORED + 1):
