@@ -126,13 +126,17 @@ def makes(worlds: Any, checkout: Path) -> Callable[[], int]:
     return ask
 
 
-def test_a_world_is_kept_while_nothing_changed(worlds: Any, checkout: Path) -> None:
+def test_a_world_is_kept_while_neither_sources_nor_environment_change(
+    worlds: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask = makes(worlds, checkout)
     assert ask() == 1
     (checkout / "mlife_tests" / "test_a.py").write_text("2")
     (checkout / "dbt_project" / "target").mkdir()
     (checkout / "dbt_project" / "target" / "manifest.json").write_text("{}")
     assert ask() == 0
+    monkeypatch.setenv("MLIFE_MARKET_USERS", "10")
+    assert ask() == 1
 
 
 @pytest.mark.parametrize(
@@ -149,15 +153,6 @@ def test_a_world_is_made_again_when_a_source_changed(worlds: Any, checkout: Path
     (checkout / changed).write_text(before)
     if before:
         assert ask() == 0, "the version before is kept, too"
-
-
-def test_a_world_is_made_again_in_another_environment(
-    worlds: Any, checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ask = makes(worlds, checkout)
-    assert ask() == 1
-    monkeypatch.setenv("MLIFE_MARKET_USERS", "10")
-    assert ask() == 1
 
 
 def test_old_versions_are_removed(worlds: Any, checkout: Path) -> None:

@@ -52,6 +52,12 @@ def ledger(open_ledger: Callable[[], SqlLedger]) -> SqlLedger:
 
 
 @pytest.fixture
+def file_ledger(request: pytest.FixtureRequest, open_at: Callable[[str], SqlLedger]) -> SqlLedger:
+    """Return a ledger in a file, or where `stores.ON_BOTH` says: `send_ledger` tests what is asked of either."""
+    return open_at(getattr(request, "param", "ledger.sqlite"))
+
+
+@pytest.fixture
 def fill() -> Callable[[SqlLedger], None]:
     """Return what puts rows into every table; the switches were numbered up to one that is not there any more."""
 

@@ -43,6 +43,7 @@ LATER = NOW + timedelta(hours=3)
 POLICY = MessagingPolicy()
 CAMPAIGN = "c"
 APPROVAL = Approval("pln_1", CAMPAIGN, DAY, 3, "me", "pol", "d" * 64, "looked at it")
+ON_BOTH = pytest.mark.parametrize("file_ledger", ["ledger.sqlite", "postgresql"], indirect=True)
 
 
 class Deployment:
@@ -91,18 +92,9 @@ class Deployment:
 
 
 @pytest.fixture
-def ledger(request, open_at) -> SqlLedger:
-    """Return a ledger in a file unless a test names both databases: `send_ledger` tests what is asked of either."""
-    return open_at(getattr(request, "param", "ledger.sqlite"))
-
-
-ON_BOTH = pytest.mark.parametrize("ledger", ["ledger.sqlite", "postgresql"], indirect=True)
-
-
-@pytest.fixture
-def deployment(ledger, tmp_path) -> Deployment:
+def deployment(file_ledger, tmp_path) -> Deployment:
     """Return one that sent three texts: delivered, throttled and to be tried again, still in the call."""
-    found = Deployment(ledger, tmp_path)
+    ledger, found = file_ledger, Deployment(file_ledger, tmp_path)
     done, throttled, hanging = found.plan("a", "b", "d")
     found.submit(done, Transition(done, "accepted", "p-a"), Transition(done, "delivered", occurred_at=NOW))
     found.submit(throttled, Transition(throttled, "throttled"), Transition(throttled, "approved"))
@@ -213,10 +205,10 @@ def test_a_start_lifts_what_a_stop_asked_for_and_a_ledger_behind_its_newest_head
         deployment.check(transitions=99)
 
 
-def test_approvals_of_release_0_1_0_carry_no_digest_and_are_not_missed(ledger, tmp_path):
+def test_approvals_of_release_0_1_0_carry_no_digest_and_are_not_missed(file_ledger, tmp_path):
     from dataclasses import replace
 
-    found = Deployment(ledger, tmp_path)
+    found = Deployment(file_ledger, tmp_path)
     old = approval_events(replace(APPROVAL, plan_digest=None), now=NOW)  # type: ignore[arg-type]
     found.log.append("plan_approved", old, writer="planner")
     found.check()
@@ -246,15 +238,15 @@ def test_a_lost_ledger_is_rebuilt_from_the_log_as_it_was(deployment):
 
 
 @ON_BOTH
-def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(ledger, tmp_path):
-    found = Deployment(ledger, tmp_path)
+def test_a_lost_plan_that_left_no_events_still_counts_as_caught_up(file_ledger, tmp_path):
+    found = Deployment(file_ledger, tmp_path)
     found.check()  # an empty ledger and an empty log agree
     found.plan("a")
     found.lose()
     found.catch_up(transitions=40, switches=9)
     found.check(transitions=40)
-    ledger.switches.pause(actor="me", reason="again", now=LATER)
-    assert ledger.positions() == {"inbound": 0, "switches": 10, "transitions": 40}, "no number is given twice"
+    file_ledger.switches.pause(actor="me", reason="again", now=LATER)
+    assert file_ledger.positions() == {"inbound": 0, "switches": 10, "transitions": 40}, "no number is given twice"
 
 
 def test_a_ledger_of_another_deployment_or_without_a_plan_is_not_brought_forward(deployment, tmp_path):

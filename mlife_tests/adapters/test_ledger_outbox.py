@@ -27,9 +27,8 @@ TYPES = (
 
 
 @pytest.fixture
-def ledger(open_at) -> SqlLedger:
-    """Return a ledger in a file; what is asked of it is tested on both databases in `send_ledger`."""
-    return open_at("ledger.sqlite")
+def ledger(file_ledger) -> SqlLedger:
+    return file_ledger
 
 
 @pytest.fixture

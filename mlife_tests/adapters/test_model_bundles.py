@@ -197,11 +197,6 @@ def test_a_model_that_was_only_registered_is_one_and_days_bound_what_is_read(tmp
     assert events_of(log, "young", "model_registered", start=date(2026, 6, 3)) == []
 
 
-@pytest.fixture
-def watched_store(tmp_path: Path) -> ObstoreObjectStore:
-    return ObstoreObjectStore.local(tmp_path)
-
-
 def another_process(store: ObstoreObjectStore, name: str = NAME) -> ModelRegistry:
     return ModelRegistry(store, ParquetEventLog(store), name)
 
@@ -216,31 +211,31 @@ def registered(store: ObstoreObjectStore, models: ModuleType, seeds: range) -> l
     return [registry.register(models.tiny_artifact(seed, trees=2), as_of=date(2026, 6, 2), now=NOW) for seed in seeds]
 
 
-def test_what_another_process_does_counts_at_the_next_call(watched_store, tiny_models) -> None:
-    watch = watch_of(watched_store)
+def test_what_another_process_does_counts_at_the_next_call(store, tiny_models) -> None:
+    watch = watch_of(store)
     assert watch.champion() is None
-    first, second = registered(watched_store, tiny_models, range(2))
+    first, second = registered(store, tiny_models, range(2))
     assert watch.champion() is None
-    another_process(watched_store).promote(first, actor="gate", reason="r", now=NOW)
+    another_process(store).promote(first, actor="gate", reason="r", now=NOW)
     assert watch.champion() == first
-    another_process(watched_store).promote(second, actor="gate", reason="r", now=NOW + timedelta(hours=1))
+    another_process(store).promote(second, actor="gate", reason="r", now=NOW + timedelta(hours=1))
     assert watch.champion() == second
-    another_process(watched_store).rollback(actor="me", reason="r", now=NOW + timedelta(hours=2))
+    another_process(store).rollback(actor="me", reason="r", now=NOW + timedelta(hours=2))
     assert watch.champion() == first
-    registered(watched_store, tiny_models, range(2, 4))
+    registered(store, tiny_models, range(2, 4))
     watch._registry.champion = lambda: pytest.fail("nobody was promoted")
     assert watch.champion() == first
 
 
-def test_a_call_asks_one_question_however_many_promotions_there_were(watched_store, tiny_models) -> None:
+def test_a_call_asks_one_question_however_many_promotions_there_were(store, tiny_models) -> None:
     questions = []
-    versions = registered(watched_store, tiny_models, range(2))
+    versions = registered(store, tiny_models, range(2))
     for number in range(6):
-        another_process(watched_store).promote(
+        another_process(store).promote(
             versions[number % 2], actor="gate", reason="r", now=NOW + timedelta(hours=number)
         )
         if number in (0, 5):
-            counting = Counting(watched_store)
+            counting = Counting(store)
             watch = watch_of(counting)
             watch.champion()
             counting.asked.clear()
@@ -249,14 +244,14 @@ def test_a_call_asks_one_question_however_many_promotions_there_were(watched_sto
     assert questions == [{"exists manifests": 1}] * 2
 
 
-def test_a_changed_end_of_the_log_is_no_answer(watched_store, tiny_models) -> None:
-    (first,) = registered(watched_store, tiny_models, range(1))
-    another_process(watched_store).promote(first, actor="gate", reason="r", now=NOW)
-    watch = watch_of(watched_store)
+def test_a_changed_end_of_the_log_is_no_answer(store, tiny_models) -> None:
+    (first,) = registered(store, tiny_models, range(1))
+    another_process(store).promote(first, actor="gate", reason="r", now=NOW)
+    watch = watch_of(store)
     assert watch.champion() == first
-    newest = max(watched_store.list("manifests/chain"))
+    newest = max(store.list("manifests/chain"))
     number = int(Path(newest).stem)
-    watched_store.put_if_absent(newest.replace(f"{number}.", f"{number + 1}."), b"{}")
+    store.put_if_absent(newest.replace(f"{number}.", f"{number + 1}."), b"{}")
     with pytest.raises(IntegrityError):
         watch.champion()
 
@@ -295,23 +290,23 @@ def test_acts_on_one_model_change_nothing_of_another(acts, tmp_path_factory, tin
 SEEDS = {"a": (11, 12), "b": (21, 22)}
 
 
-def test_where_the_end_cannot_be_read_every_call_is_a_fold(watched_store, tiny_models) -> None:
-    versions = registered(watched_store, tiny_models, range(2))
-    another_process(watched_store).promote(versions[0], actor="gate", reason="r", now=NOW)
-    newest = max(watched_store.list("manifests/chain"))
-    whole = watched_store.get(newest)
-    watched_store.replace(newest, b"")
-    watch = watch_of(watched_store)
+def test_where_the_end_cannot_be_read_every_call_is_a_fold(store, tiny_models) -> None:
+    versions = registered(store, tiny_models, range(2))
+    another_process(store).promote(versions[0], actor="gate", reason="r", now=NOW)
+    newest = max(store.list("manifests/chain"))
+    whole = store.get(newest)
+    store.replace(newest, b"")
+    watch = watch_of(store)
     assert watch.champion() == versions[0]
-    watched_store.replace(newest, whole)
-    another_process(watched_store).promote(versions[1], actor="gate", reason="r", now=NOW + timedelta(hours=1))
+    store.replace(newest, whole)
+    another_process(store).promote(versions[1], actor="gate", reason="r", now=NOW + timedelta(hours=1))
     assert watch.champion() == versions[1]
 
 
-def test_threads_that_ask_at_once_cause_one_fold(watched_store, tiny_models) -> None:
-    (first,) = registered(watched_store, tiny_models, range(1))
-    another_process(watched_store).promote(first, actor="gate", reason="r", now=NOW)
-    watch, folds, both = watch_of(watched_store), [], Barrier(2)
+def test_threads_that_ask_at_once_cause_one_fold(store, tiny_models) -> None:
+    (first,) = registered(store, tiny_models, range(1))
+    another_process(store).promote(first, actor="gate", reason="r", now=NOW)
+    watch, folds, both = watch_of(store), [], Barrier(2)
     fold = watch._registry.champion
 
     def slow() -> str | None:

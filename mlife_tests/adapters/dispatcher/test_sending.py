@@ -16,7 +16,6 @@ from mlife_assets.adapters.dispatcher.sending import Dispatcher
 from mlife_assets.adapters.owners_table import OwnersContacts
 from mlife_assets.adapters.people_register import PeopleRegister
 from mlife_assets.adapters.private_files import write_private
-from mlife_assets.adapters.send_ledger import SqlLedger
 from mlife_assets.core.errors import GateClosedError, ProviderThrottledError
 from mlife_assets.recruiting.instances import job_of_the_day
 from mlife_assets.recruiting.messaging.eligibility import is_holdout
@@ -31,6 +30,7 @@ POLICY = MessagingPolicy()
 CALM = GatewayFaults(throttled_share=0, rejected_share=0, timeout_share=0)
 TEXAN = Recipient(is_consented=True, state_code="TX", time_zone="America/Chicago")
 PHONE = "+12125550142"
+ON_BOTH = pytest.mark.parametrize("file_ledger", ["ledger.sqlite", "postgresql"], indirect=True)
 
 
 class SimulatedClock:
@@ -98,17 +98,8 @@ class World:
 
 
 @pytest.fixture
-def ledger(request, open_at) -> SqlLedger:
-    """Return a ledger in a file unless a test names both databases: `send_ledger` tests what is asked of either."""
-    return open_at(getattr(request, "param", "ledger.sqlite"))
-
-
-ON_BOTH = pytest.mark.parametrize("ledger", ["ledger.sqlite", "postgresql"], indirect=True)
-
-
-@pytest.fixture
-def world(ledger, tmp_path):
-    found = World(ledger, tmp_path)
+def world(file_ledger, tmp_path):
+    found = World(file_ledger, tmp_path)
     yield found
     found.gateway.close()
 

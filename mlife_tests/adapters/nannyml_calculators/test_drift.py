@@ -86,7 +86,7 @@ def test_the_same_day_gives_the_same_numbers_and_no_value_is_far(reference, worl
     assert values["openings"] == 1.0
 
 
-def test_no_job_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
+def test_no_job_and_where_nothing_is_ranked_no_entity_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
     for table, rows in ((reference.sample, 1_800), (world.day(25).slice(0, 1_000), 900), (world.day(25), 1_800)):
         few = table.take(calculators.by_item(reference, table, policy))
         folds = np.array_split(np.array(few["job_id"].to_pylist()), calculators.CLASSIFIER_FOLDS)
@@ -95,9 +95,6 @@ def test_no_job_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
         assert not set(folds[1]) & set(folds[2])
     usual = reference.sample.take(calculators.by_item(reference, reference.sample, policy))["job_id"].to_pylist()
     assert not set(np.array_split(np.array(usual), 3)[0]) & set(folds[1])
-
-
-def test_where_nothing_is_ranked_no_entity_is_on_both_sides_of_a_fold(reference, world, policy) -> None:
     few = world.day(25).take(calculators.by_item(replace(reference, ids=("user_id",)), world.day(25), policy))
     folds = np.array_split(np.array(few["user_id"].to_pylist()), calculators.CLASSIFIER_FOLDS)
     assert not set(folds[0]) & set(folds[1])

@@ -62,28 +62,21 @@ FEW = CallPolicy(recruiters=("Ann", "Bob"), calls_per_recruiter=7, minimum_days_
 
 
 @pytest.fixture(scope="module")
-def prepared(sending_home, tmp_path_factory) -> dict[str, Path]:
-    """Return the folders of a home whose plan waits for a person, and of one where a list can be made; to be copied."""
-    folder = tmp_path_factory.mktemp("prepared")
+def planned(sending_home, tmp_path_factory) -> Path:
+    """Return the folder, to be copied, of a home whose plan waits for a person."""
+    folder = tmp_path_factory.mktemp("planned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(planning, "log_predictions", lambda *_, **__: 0)
-        options = {
-            "waiting": {"policy": replace(sending_home.POLICY, auto_approve_within_limits=False)},
-            "listing": {"declared": (job_of_the_day, calls)},
-        }
-        for name, given in options.items():
-            home = sending_home.SendingHome(folder / name, **given)
-            home.prepare(sending_home.DAY)
-            if name == "waiting":
-                home.plan()
-            home.platform.ledger.close()
-    return {name: folder / name for name in options}
+        home = sending_home.SendingHome(folder, policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
+        home.prepare(sending_home.DAY)
+        home.plan()
+        home.platform.ledger.close()
+    return folder
 
 
 @pytest.fixture
-def waiting(open_home, sending_home, prepared, tmp_path) -> Any:
-    """Return a home whose plan waits for a person."""
-    shutil.copytree(prepared["waiting"], tmp_path / "waiting")
+def waiting(open_home, sending_home, planned, tmp_path) -> Any:
+    shutil.copytree(planned, tmp_path / "waiting")
     return open_home("waiting", policy=replace(sending_home.POLICY, auto_approve_within_limits=False))
 
 
@@ -338,9 +331,10 @@ def calls(policies: Policies) -> Application:
 
 
 @pytest.fixture
-def list_home(open_home, sending_home, prepared, tmp_path) -> Any:
-    shutil.copytree(prepared["listing"], tmp_path / "home")
-    return open_home(declared=(job_of_the_day, calls), contact=replace(sending_home.CONTACT, holdout_share=0.2))
+def list_home(open_home, sending_home) -> Any:
+    found = open_home(declared=(job_of_the_day, calls), contact=replace(sending_home.CONTACT, holdout_share=0.2))
+    found.prepare(sending_home.DAY)
+    return found
 
 
 def listed(home: Any, day: Any) -> list[dict[str, str]]:

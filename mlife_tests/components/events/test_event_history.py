@@ -374,17 +374,18 @@ def execute(home: Path, selection: dg.AssetSelection, newest: date, **arguments:
         return chosen.resolve_job_def("chosen").execute_in_process(instance=instance, raise_on_error=False, **arguments)
 
 
-def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, Any]]]:
+    """Return what dbt is asked for, which builds nothing."""
+    found: list[tuple[list[str], dict[str, Any]]] = []
+    monkeypatch.setattr(dbt, "build", lambda _, selection, given, __: found.append((sorted(selection), given)) or [])
+    return found
+
+
+def test_dbt_is_not_asked_for_more_than_was_selected(tmp_path, monkeypatch, asked) -> None:
     """A person who materializes one model in the UI builds that model, from events that are all staged."""
-    asked = []
-
-    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
-        asked.append((sorted(selection), variables))
-        return []
-
     staged_from = []
     monkeypatch.setattr(dbt, "to_stage", lambda *_, again_from: staged_from.append(again_from) or {})
-    monkeypatch.setattr(dbt, "build", build)
     chosen = dg.AssetSelection.assets(keys.USER_FEATURES, keys.APPLIES)
     execute(tmp_path, chosen, date(2026, 5, 1), partition_key="2026-05-01")
     ((selection, variables),) = asked
@@ -464,15 +465,8 @@ def test_a_change_of_what_is_staged_and_no_other_stages_everything(project) -> N
         before = staging_digest(project)
 
 
-def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, monkeypatch) -> None:
+def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, asked) -> None:
     """A person who executes one check in the UI: the newest partition, and no model is built."""
-    asked = []
-
-    def build(project: Path, selection: list[str], variables: dict, work_folder: Path) -> list:
-        asked.append((sorted(selection), variables.get("start_date"), variables.get("end_date")))
-        return []
-
-    monkeypatch.setattr(dbt, "build", build)
     definitions = build_definitions(Settings(home=tmp_path))
     (check,) = [
         key
@@ -485,4 +479,6 @@ def test_tests_that_are_selected_alone_are_all_that_dbt_is_asked_for(tmp_path, m
         for day in ("2026-05-01", "2026-05-03", "2026-05-02"):
             instance.report_runless_asset_event(dg.AssetMaterialization(keys.USER_FEATURES, partition=day))
         chosen.resolve_job_def("one_check").execute_in_process(instance=instance, raise_on_error=False)
-    assert asked == [([check.name], "2026-05-03", "2026-05-03")]
+    assert [(selection, given["start_date"], given["end_date"]) for selection, given in asked] == [
+        ([check.name], "2026-05-03", "2026-05-03")
+    ]

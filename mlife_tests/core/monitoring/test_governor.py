@@ -200,31 +200,24 @@ def test_a_quality_fault_blocks_and_unknown_quality_too() -> None:
     assert decided("data", quality="not_enough_evidence", history=history).verdict == "block"
 
 
-def test_no_champion_asks_for_the_first() -> None:
-    nobody = ChampionFacts(None, None, 0)
-    decision = decide(
-        as_of=DAY, quality=report("quality", model=None), data=None, latent=None, concept=None,
-        history=(), champion=nobody, policy=RetrainPolicy(),
-    )  # fmt: skip
-    assert (decision.verdict, decision.codes) == ("retrain", (codes.NO_CHAMPION,))
-
-
 @pytest.mark.parametrize(
-    ("champion", "objection"),
+    ("champion", "objections"),
     [
-        (ChampionFacts(None, None, 0, lacking="40 mature examples, 2,000 needed"), codes.LABELS_IMMATURE),
-        (ChampionFacts(None, None, 0, fit_dates=(DAY - timedelta(days=1),)), codes.FIT_TOO_SOON),
-        (ChampionFacts(None, None, 0, is_retraining_in_flight=True), codes.IN_FLIGHT),
+        (ChampionFacts(None, None, 0), ()),
+        (ChampionFacts(None, None, 0, lacking="40 mature examples, 2,000 needed"), (codes.LABELS_IMMATURE,)),
+        (ChampionFacts(None, None, 0, fit_dates=(DAY - timedelta(days=1),)), (codes.FIT_TOO_SOON,)),
+        (ChampionFacts(None, None, 0, is_retraining_in_flight=True), (codes.IN_FLIGHT,)),
     ],
 )
-def test_a_first_champion_waits_as_any_other_and_for_enough_to_learn_from(
-    champion: ChampionFacts, objection: str
+def test_a_first_champion_is_asked_for_and_waits_as_any_other_and_for_enough_to_learn_from(
+    champion: ChampionFacts, objections: tuple[str, ...]
 ) -> None:
     decision = decide(
         as_of=DAY, quality=report("quality", model=None), data=None, latent=None, concept=None,
         history=(), champion=champion, policy=RetrainPolicy(),
     )  # fmt: skip
-    assert (decision.verdict, decision.codes) == ("wait", (objection, codes.NO_CHAMPION))
+    assert decision.verdict == ("wait" if objections else "retrain")
+    assert decision.codes == (*objections, codes.NO_CHAMPION)
 
 
 def test_undecided_reports_are_reported() -> None:

@@ -65,13 +65,10 @@ def test_storage_gives_back_the_same_reference(reference) -> None:
     assert again.content_hash == reference.content_hash
 
 
-def test_content_hash_sees_which_columns_are_watched(reference) -> None:
+def test_content_hash_sees_every_value_and_which_columns_are_watched(reference) -> None:
     """Calculators are fitted on them: another choice on the same sample must not find those of this one."""
     silent = replace(reference.columns, unalarmed=(*reference.columns.unalarmed, "distance_km"))
     assert replace(reference, columns=silent).content_hash != reference.content_hash
-
-
-def test_content_hash_sees_every_value(reference) -> None:
     pay = reference.sample["pay_usd_per_hour"].to_numpy().copy()
     pay[17] += 1e-9
     index = reference.sample.schema.get_field_index("pay_usd_per_hour")

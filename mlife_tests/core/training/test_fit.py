@@ -121,6 +121,9 @@ def test_the_manifest_says_what_it_was_trained_on(training_set: TrainingSet, art
     assert manifest["calibrator"] == ", ".join(stage.calibrator.method for stage in artifact.stages)
     assert set(manifest["importance"]) == set(artifact.feature_spec.model_names)
     assert max(manifest["importance"], key=manifest["importance"].get) == "taste_match"
+    assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
+    assert manifest["policy"] == json.loads(json.dumps(asdict(POLICY)))
+    assert manifest["policy_version"] == policy_version(POLICY)
 
 
 def test_what_serves_knows_the_categories_and_rates_of_all_rows(training_set, artifact) -> None:
@@ -134,14 +137,6 @@ def test_progress_is_reported(training_set: TrainingSet) -> None:
     fit_model(training_set, replace(QUICK, trees_maximum=5), lambda done, most: seen.append((done, most)))
     assert seen[0] == (1, 5)
     assert all(1 <= done <= most <= 5 for done, most in seen)
-
-
-def test_the_manifest_survives_files_as_it_is(artifact: ModelArtifact) -> None:
-    manifest = artifact.manifest
-    assert json.loads(json.dumps(manifest, allow_nan=False)) == manifest
-    assert ModelArtifact.from_files(artifact.model_version, artifact.files()) == artifact
-    assert manifest["policy"] == json.loads(json.dumps(asdict(POLICY)))
-    assert manifest["policy_version"] == policy_version(POLICY)
 
 
 def test_the_manifest_tells_which_recipe_won_and_what_was_learned_from(training_set, artifact) -> None:
@@ -356,7 +351,7 @@ def test_the_newest_rows_are_not_tried_where_they_are_most(training_set: Trainin
     assert [list(recipes.too_short_for(DEFAULT_RECIPES, days)) for days in (136, 137)] == [["newest"], []]
 
 
-def test_an_estimator_of_ones_own_follows_recent_rows_and_no_base(training_set: TrainingSet) -> None:
+def test_an_estimator_of_ones_own_follows_recent_rows_and_no_base_or_else_all_rows(training_set: TrainingSet) -> None:
     policy = replace(COMPETING, recipes=RECIPES)
     found = compete(training_set, policy, estimator=lambda: HistGradientBoostingClassifier(max_iter=10))
     assert [one.recipe.name for one in found.recipes] == ["plain", "recent"]
@@ -364,9 +359,6 @@ def test_an_estimator_of_ones_own_follows_recent_rows_and_no_base(training_set: 
     assert "no trees, and no base" in found.recipes_refused["linear"]
     plain, recent = found.recipes
     assert plain.steps[0].raw.tobytes() != recent.steps[0].raw.tobytes()
-
-
-def test_where_no_recipe_can_be_followed_the_plain_one_is(training_set: TrainingSet) -> None:
     policy = replace(COMPETING, formulations=("binary",), recipes=("linear",))
     found = compete(training_set, policy, estimator=lambda: HistGradientBoostingClassifier(max_iter=5))
     assert found.chosen.recipe.name == "plain"
