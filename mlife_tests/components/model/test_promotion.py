@@ -88,7 +88,7 @@ def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived
     platform, day = lived.home.platform, lived.home.day(lived_world.RETRAIN_DAY)
     platform = platform.of_model()
     kept = platform.in_run("a run")
-    for back in (3, 0, 7, 21):
+    for back in (3, 0, 21):
         one = add_days(day, -back)
         assert training_marts(kept).known_rows(one).equals(training_marts(platform).known_rows(one))
         found = training_set_of(kept, one)
@@ -96,20 +96,15 @@ def test_what_is_read_once_for_several_days_is_what_each_would_read(lived, lived
         assert training_set_of(kept, one) is found
 
 
-def test_judged_by_folds_everything_mature_teaches(lived, lived_world) -> None:
-    platform = lived.home.platform
-    day = lived.home.day(lived_world.RETRAIN_DAY)
-    assert is_by_folds(platform.of_model().model)
-    assert day_training_set(platform.of_model(), day).trained_to == windows_before(day, lived_world)
-
-
-def test_with_a_holdout_each_step_ends_its_own_window_before_it(lived, lived_world) -> None:
-    platform = lived.home.platform
-    day = lived.home.day(lived_world.RETRAIN_DAY)
-    promotion = replace(platform.of_model().model.promotion, judged_by="holdout")
-    start = known_by(replace(platform.of_model().model, promotion=promotion), day)
-    assert start == first_gate_day(day, platform.of_model().model) < day
-    assert training_set_of(platform.of_model(), start).trained_to == windows_before(start, lived_world)
+def test_by_folds_everything_mature_teaches_and_with_a_holdout_each_step_ends_its_window_before_it(
+    lived, lived_world
+) -> None:
+    view, day = lived.home.platform.of_model(), lived.home.day(lived_world.RETRAIN_DAY)
+    assert is_by_folds(view.model)
+    assert day_training_set(view, day).trained_to == windows_before(day, lived_world)
+    start = known_by(replace(view.model, promotion=replace(view.model.promotion, judged_by="holdout")), day)
+    assert start == first_gate_day(day, view.model) < day
+    assert training_set_of(view, start).trained_to == windows_before(start, lived_world)
 
 
 def windows_before(day: date, lived_world) -> dict[str, date]:

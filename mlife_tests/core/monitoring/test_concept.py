@@ -266,15 +266,15 @@ def test_the_window_of_clicks_begins_after_the_clicks_of_the_reference(pairs_wor
 
 
 def test_what_an_estimate_usually_promises_too_much_is_no_shortfall(reference, week, judged, report) -> None:
+    key, gaps, window = (outcome_statistics.SHORTFALL, "roc_auc"), (0.0, 0.05, -0.05), week(2, per_day=800)
+    known = {gap: reference.with_thresholds(learn_concept_thresholds(reference, POLICY, {key: gap})) for gap in gaps}
+
     def alarms(usual: float, gap: float) -> set[str]:
-        key = (outcome_statistics.SHORTFALL, "roc_auc")
-        limited = reference.with_thresholds(learn_concept_thresholds(reference, POLICY, {key: usual}))
         estimated = [Statistic("estimated", "roc_auc", 0.7 + gap), Statistic("estimated", "average_precision", 0.7)]
         realised = [one for one in AGREED if one.method == "realised"]
-        return {finding.method for finding in judged(week(2, per_day=800), [*estimated, *realised], limited).alarms}
+        return {finding.method for finding in judged(window, [*estimated, *realised], known[usual]).alarms}
 
-    limits = {(one.method, one.column): one.threshold for one in report().findings}
-    limit = limits[outcome_statistics.SHORTFALL, "roc_auc"]
+    limit = {(one.method, one.column): one.threshold for one in report().findings}[key]
     assert alarms(0.0, limit + 0.01) == {outcome_statistics.SHORTFALL}
     assert alarms(0.05, limit + 0.01) == set()
     assert alarms(0.05, limit + 0.06) == {outcome_statistics.SHORTFALL}
@@ -417,8 +417,8 @@ def test_a_missing_feature_and_a_missing_step_are_named(pairs_world, reference) 
     assert not outcome_statistics.has_enough_positives(None, POLICY)
 
 
-def test_the_family_counts_every_statistic_of_every_outcome_with_enough_positives(reference) -> None:
-    alone = learn_concept_thresholds(reference, POLICY)
+def test_the_family_counts_every_statistic_of_every_outcome_with_enough_positives(reference, limited) -> None:
+    alone = limited.thresholds
     both = learn_concept_thresholds(replace(reference, steps={"click": reference.examples}), POLICY)
     assert len(both) == 2 * len(alone)
     assert sum(threshold.error_rate for threshold in alone) == pytest.approx(POLICY.false_alarm_rate_per_day)
