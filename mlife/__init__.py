@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlife_assets.cli.opened import open  # noqa: A004 - the name is promised
     from mlife_assets.components import ConversionModel
     from mlife_assets.core.examples import Roles
     from mlife_assets.studies.drifting import drift
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from mlife_assets.studies.scoring import judge, score
     from mlife_assets.studies.training import check, train
 
-__all__ = ["ConversionModel", "Roles", "backtest", "check", "drift", "judge", "load", "score", "train"]
+__all__ = ["ConversionModel", "Roles", "backtest", "check", "drift", "judge", "load", "open", "score", "train"]
 
 _MODULES = {
     "ConversionModel": "mlife_assets.components",
@@ -34,6 +35,7 @@ _MODULES = {
     "drift": "mlife_assets.studies.drifting",
     "judge": "mlife_assets.studies.scoring",
     "load": "mlife_assets.studies.model",
+    "open": "mlife_assets.cli.opened",
     "score": "mlife_assets.studies.scoring",
     "train": "mlife_assets.studies.training",
 }
