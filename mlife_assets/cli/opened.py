@@ -1,7 +1,7 @@
 """A home opened in Python, to look at: what `mlife status` says, champions, scores.
 
 Concept: everything is read as the commands read it, from the home alone: no code of a project is loaded, and nothing
-that is there changes. As `mlife status` does, `status` opens the databases of sends, which it makes where there is none.
+that is there changes. As `mlife status` does, `status` opens the databases of sends, and makes missing ones.
 """
 
 from __future__ import annotations

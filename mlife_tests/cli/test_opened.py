@@ -33,7 +33,7 @@ def test_a_home_says_what_the_commands_say_and_stays_as_it_is(run, home):
     assert opened.scores(date(2026, 5, 1))["probability"].to_pylist() == [0.1]
     assert opened.status() == orjson.loads(run("status", "--json", "--home", home.path).stdout)
     assert before.items() <= written(home.path).items()
-    with pytest.raises(NotFoundError, match="there is no model other here; use one of job_applications"):
+    with pytest.raises(NotFoundError, match="there is no model 'other' here; use one of job_app"):
         opened.champion("other")
 
 
