@@ -521,11 +521,3 @@ def served(app: Any, limits: ConnectionLimits | None = None) -> Iterator[str]:
 def serve() -> Callable[[Any], Any]:
     """Return the context manager that serves an application."""
     return served
-
-
-@pytest.fixture(scope="session")
-def attacked_folder(made_once: Callable[..., tuple[Path, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the home whose day is attacked, after a quiet day; each process has its own."""
-    campaign = _loaded("mlife_attacks_campaign", "attacks/campaign.py")
-    made, _ = made_once("attacked", lambda folder: campaign.Campaign(folder).close())
-    return Path(shutil.copytree(made, tmp_path_factory.mktemp("attacked") / "prepared"))

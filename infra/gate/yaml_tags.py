@@ -17,7 +17,7 @@ MAXIMUM_BYTES = 51_200
 """What CloudFormation takes in a request; more would need a bucket before the first stack."""
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml ships no types
+class _Loader(yaml.CSafeLoader):  # type: ignore[misc]  # yaml ships no types
     """A safe loader without dates, since a version of a policy is text, which refuses a key that stands twice."""
 
 

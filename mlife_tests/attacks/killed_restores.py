@@ -1,7 +1,8 @@
 """Restores that are killed at each write, one after the other: `python killed_restores.py BACKUP FOLDER KEY`.
 
-Each restore is a process of its own, which kills itself with signal 9 before one of its writes; another then restores
-again. Processes are forked from this one, which has imported everything and opened nothing. Prints what each left.
+With a lake in a bucket only writes into it count: those on disks are the same as without. Each restore is a process of
+its own, which kills itself with signal 9 before one of its writes; another then restores again. Processes are forked
+from this one, which has imported everything and opened nothing. Prints what each left.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +25,26 @@ from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.deployments.sealing import audit_log
 from mlife_assets.settings import Settings
 
-WRITES = (
-    (private_files, "_write_whole"), (Path, "rename"), (Path, "replace"), (Path, "unlink"),
-    (ObstoreObjectStore, "put_if_absent"), (ObstoreObjectStore, "replace"),
-)  # fmt: skip
+OF_DISKS = ((private_files, "_write_whole"), (Path, "rename"), (Path, "replace"), (Path, "unlink"))
+OF_STORES = ((ObstoreObjectStore, "put_if_absent"), (ObstoreObjectStore, "replace"))
 BUILT = "features_are_built"
 
 
-def die_at(number: int, die: Callable[[], Any], patch: Callable[[Any, str, Any], Any] = setattr) -> None:
-    """Let the process die before its write of a number, 0 being the first."""
+def die_at(number: int, writes: Iterable[tuple[Any, str]]) -> None:
+    """Let the process kill itself before its write of a number, 0 being the first."""
     left = [number]
 
     def counted(real: Any) -> Any:
         def call(*given: Any, **named: Any) -> Any:
             left[0] -= 1
             if left[0] < 0:
-                die()
+                os.kill(os.getpid(), signal.SIGKILL)
             return real(*given, **named)
 
         return call
 
-    for owner, name in WRITES:
-        patch(owner, name, counted(getattr(owner, name)))
+    for owner, name in writes:
+        setattr(owner, name, counted(getattr(owner, name)))
 
 
 def restore(backup: str, home: Path, key: str) -> int:
@@ -99,7 +98,7 @@ def main(backup: str, folder: Path, key: str) -> list[dict[str, Any]]:
             os.environ["MLIFE_LAKE"] = f"{lake}/{number}"
 
         def killed(number: int = number, home: Path = home) -> int:
-            die_at(number, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            die_at(number, OF_STORES if lake else OF_DISKS + OF_STORES)
             return restore(backup, home, key)
 
         code, _ = in_child(killed)

@@ -7,11 +7,12 @@ same many times over and keeps a record.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,15 @@ import pytest
 from mlife_tests.attacks import campaign as campaigns
 
 SEED = 20_261_126
-KILLS = {"landing": 2, "dbt": 2, "sending": 4, "training": 2, "promotion": 2}
+KILLS = {"landing": 1, "dbt": 1, "sending": 4, "training": 1, "promotion": 1}
 
 
 @pytest.fixture(scope="module")
-def both(attacked_folder: Path) -> Iterator[list[Any]]:
-    prepared = [campaigns.Campaign(attacked_folder, worker=number) for number in range(2)]
+def both(made_once: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Any]]:
+    """Return two campaigns on copies of one home, after a quiet day."""
+    made, _ = made_once("attacked", lambda folder: campaigns.Campaign(folder).close())
+    folder = Path(shutil.copytree(made, tmp_path_factory.mktemp("attacked") / "prepared"))
+    prepared = [campaigns.Campaign(folder, worker=number) for number in range(2)]
     yield prepared
     for one in prepared:
         one.close()
@@ -50,9 +54,9 @@ def test_the_quiet_day_has_every_stage(both) -> None:
 
 
 @pytest.mark.proof
-def test_a_day_killed_at_twelve_places_is_done_by_running_it_again(both) -> None:
+def test_a_day_killed_at_eight_places_is_done_by_running_it_again(both) -> None:
     attacks = campaigns.kills(both[0].effects, KILLS, seed=SEED)
-    assert len(attacks) == 12
+    assert len(attacks) == 8
     assert wrongs(both, attacks) == {}
 
 

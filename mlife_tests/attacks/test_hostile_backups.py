@@ -34,7 +34,7 @@ from mlife_assets.deployments.backup import back_up
 from mlife_assets.deployments.sealing import audit_log, rotate_key, seal
 
 OLD = Path(__file__).parents[1] / "golden" / "backup_before_signatures.tar.xz"
-EACH, LARGE = 40, 1 << 30
+EACH, LARGE = 24, 1 << 30
 KEYS = "keys/numbers.key"
 
 

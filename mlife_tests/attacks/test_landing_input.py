@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mlife_assets.adapters.cage import DecodingCage
+from mlife_assets.adapters.ingest_report import RejectedRows
 from mlife_assets.adapters.landing import IngestReport
 from mlife_assets.components.running.demo_summary import Demo
 from mlife_assets.core.policies import LandingPolicy
@@ -156,7 +157,6 @@ def test_a_hostile_file_is_refused_in_little_time_and_the_rest_is_taken(
     assert time.process_time() - start < 20
     stored = sum(len(deployment.platform.lake.get(key)) for key in deployment.platform.lake.list("rejected"))
     assert stored < 2_000_000, "refusing does not copy what was refused a thousand times over"
-    assert deployment.ingest() == report
 
 
 BOMB_IN_A_PROCESS = """
@@ -187,35 +187,36 @@ def test_no_bomb_takes_two_gigabytes(deployment: Deployment, tmp_path: Path) -> 
     assert int(kilobytes) * 1024 < MAXIMUM_BYTES_OF_A_PROCESS / 2, "half for the worker, half for its parent"
 
 
-@pytest.mark.parametrize("hopeless", ["noon", "2026-02-30T10:00:00Z", "2027-02-29 10:00Z", "2026-06-01T10:00:00"])
-def test_times_that_cannot_be_read_cost_no_more_than_others(deployment: Deployment, hopeless: str) -> None:
+def test_times_that_cannot_be_read_cost_no_more_than_others(deployment: Deployment) -> None:
     """Looked for by halving, 1 million took over 190 seconds."""
-    count = 100_000
-    times = pa.array([f"{hopeless}{'' if n % 2 else ' '}{n}" if n % 3 else hopeless for n in range(count)])
+    count, hopeless = 100_000, ("noon", "2026-02-30T10:00:00Z", "2027-02-29 10:00Z", "2026-06-01T10:00:00")
+    said = [hopeless[n % 4] + ("", f" {n}", f"{n}")[n % 3] for n in range(count)]
+    times = pa.array(said)
     deployment.land("hostile.parquet", parquet(clicks(count, occurred_at=times, observed_at=times)))
     start = time.process_time()
     assert deployment.ingest().rejected_by_reason == {"wrong_type": count}
     assert time.process_time() - start < 4
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "reason"),
-    [
-        ("event_id", "", "null_value"), ("user_id", "", "null_value"), ("exposure_id", "", "null_value"),
-        ("user_id", "u\x00", "control_character"), ("user_id", "u\x1fv", "control_character"),
-        ("job_id", "j\nk", "control_character"), ("job_id", "j\x7f", "control_character"),
-        ("job_id", "j\x85", "control_character"), ("job_id", "j\u2028", "control_character"),
-        ("event_id", "e" * 201, "too_long"), ("event_id", "e" * 200_000, "too_long"),
-        ("exposure_id", "é" * 201, "too_long"),
-    ],
+IDS = (
+    ("event_id", "", "null_value"), ("user_id", "", "null_value"), ("exposure_id", "", "null_value"),
+    ("user_id", "u\x00", "control_character"), ("user_id", "u\x1fv", "control_character"),
+    ("job_id", "j\nk", "control_character"), ("job_id", "j\x7f", "control_character"),
+    ("job_id", "j\x85", "control_character"), ("job_id", "j\u2028", "control_character"),
+    ("event_id", "e" * 201, "too_long"), ("event_id", "e" * 200_000, "too_long"),
+    ("exposure_id", "é" * 201, "too_long"),
 )  # fmt: skip
-def test_an_id_is_short_and_plain(deployment: Deployment, column: str, value: str, reason: str) -> None:
-    values = clicks(3)[column].to_pylist()
-    values[1] = value
-    deployment.land("hostile.parquet", parquet(clicks(3, **{column: pa.array(values)})))
-    report = deployment.ingest()
-    assert (report.accepted, report.rejected_by_reason) == (2, {reason: 1})
-    assert [(e.row, e.field) for e in report.types[0].examples] == [(1, column)]
+
+
+def test_an_id_is_short_and_plain(deployment: Deployment) -> None:
+    hostile = clicks(len(IDS) + 1)
+    columns = {name: hostile[name].to_pylist() for name in ("event_id", "user_id", "job_id", "exposure_id")}
+    for row, (column, value, _) in enumerate(IDS):
+        columns[column][row] = value
+    deployment.land("hostile.parquet", parquet(clicks(len(IDS) + 1, **{n: pa.array(v) for n, v in columns.items()})))
+    assert deployment.ingest().accepted == 1
+    refused = RejectedRows(deployment.platform.lake).rows(EVE, "click").sort_by("row").to_pylist()
+    assert [(one["field"], one["reason"]) for one in refused] == [(column, reason) for column, _, reason in IDS]
 
 
 def test_an_id_of_the_longest_length_is_taken(deployment: Deployment) -> None:

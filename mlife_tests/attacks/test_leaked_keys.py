@@ -70,9 +70,16 @@ REPLY = (
 STOP = "INSERT INTO suppressions VALUES ('{0}', 'inbound_stop', {1})"
 
 
+@pytest.fixture(scope="module")
+def lived_once(backed_up_home: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lived") / "home"
+    backed_up_home.live(folder).ledger.close()
+    return folder
+
+
 @pytest.fixture
-def leaky_home(backed_up_home: ModuleType, tmp_path: Path) -> Iterator[Any]:
-    platform = backed_up_home.live(tmp_path / "home")
+def leaky_home(backed_up_home: ModuleType, lived_once: Path, tmp_path: Path) -> Iterator[Any]:
+    platform = backed_up_home.platform_of(shutil.copytree(lived_once, tmp_path / "home"))
     shutil.copytree(tmp_path / "home" / "private" / "keys", tmp_path / "leaked")
     yield platform
     platform.ledger.close()
@@ -358,9 +365,12 @@ def refused(home: Any) -> str:
 
 
 @pytest.fixture
+def home(planned_home) -> Any:
+    return planned_home
+
+
+@pytest.fixture
 def planned(home) -> MessagePlan:
-    home.prepare(PLANNED_FOR)
-    home.plan()
     return read_plan(home.platform, PLANNED_FOR)
 
 

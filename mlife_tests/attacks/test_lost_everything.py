@@ -45,14 +45,13 @@ def capped(open_home, sending_home) -> Any:
     )
 
 
-def test_the_same_day_is_sent_to_nobody_again(home):
-    home.live()
-    before = home.requests()
+def test_the_same_day_is_sent_to_nobody_again(sent_home):
+    before = sent_home.requests()
     assert len(before) == 30
-    lose_everything(home).live()
-    assert home.requests() == before
-    assert home.platform.home.messengers.texts.duplicate_sends() == 0
-    sent = {row.message_id for row in home.platform.ledger.sends.rows() if row.attempts}
+    lose_everything(sent_home).live()
+    assert sent_home.requests() == before
+    assert sent_home.platform.home.messengers.texts.duplicate_sends() == 0
+    sent = {row.message_id for row in sent_home.platform.ledger.sends.rows() if row.attempts}
     assert sent == set(before), "what the provider had taken counts"
 
 
@@ -66,27 +65,26 @@ def test_a_later_day_reaches_nobody_whom_the_caps_would_have_left_out(capped, la
     assert {row.state for row in capped.platform.ledger.sends.rows(as_of_date=day)} == {"suppressed"}
 
 
-def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(home, tmp_path):
+def test_a_day_that_the_lost_home_sent_is_sent_to_nobody_again(sent_home, tmp_path):
     """It is put back from the backup of the day before, so ledger and log of the day are gone."""
-    home.live()
-    backup = back_up(home.platform.home, tmp_path / "backup", now=home.platform.home.times.outcomes(DAY))
-    home.live(NEXT)
-    before = home.requests()
-    assert put_back(lose_everything(home).platform.home, backup).filled > 0
-    home.reopen()
-    require_intact_log(home.platform.home)
-    bring_forward(home.platform.home, now=home.platform.home.times.outcomes(DAY))
-    end_restore(home.private)
-    assert not home.platform.event_log.read("message_submitted", start=NEXT, end=NEXT).num_rows
-    home.live(NEXT)
-    assert home.requests() == before
+    backup = back_up(sent_home.platform.home, tmp_path / "backup", now=sent_home.platform.home.times.outcomes(DAY))
+    sent_home.live(NEXT)
+    before = sent_home.requests()
+    assert put_back(lose_everything(sent_home).platform.home, backup).filled > 0
+    sent_home.reopen()
+    require_intact_log(sent_home.platform.home)
+    bring_forward(sent_home.platform.home, now=sent_home.platform.home.times.outcomes(DAY))
+    end_restore(sent_home.private)
+    assert not sent_home.platform.event_log.read("message_submitted", start=NEXT, end=NEXT).num_rows
+    sent_home.live(NEXT)
+    assert sent_home.requests() == before
     assert max(before.values()) == 1
-    sent = {row.message_id for row in home.platform.ledger.sends.rows(as_of_date=NEXT) if row.attempts}
+    sent = {row.message_id for row in sent_home.platform.ledger.sends.rows(as_of_date=NEXT) if row.attempts}
     assert sent <= set(before)
     assert len(sent) > 20, "what the provider had taken counts"
-    home.live(add_days(NEXT, 1))
-    assert len(home.requests()) > len(before)
-    assert home.platform.home.messengers.texts.duplicate_sends() == 0
+    sent_home.live(add_days(NEXT, 1))
+    assert len(sent_home.requests()) > len(before)
+    assert sent_home.platform.home.messengers.texts.duplicate_sends() == 0
 
 
 def test_one_new_person_does_not_make_the_ledger_believed_on_the_next_day(capped):
@@ -105,30 +103,28 @@ def test_one_new_person_does_not_make_the_ledger_believed_on_the_next_day(capped
     assert len(capped.requests()) > 50, "all but the new person are free again"
 
 
-def test_a_provider_that_cannot_be_reached_closes_the_gate(home, monkeypatch):
-    home.live()
-    before = home.requests()
-    lose_everything(home).prepare(DAY)
-    home.plan()
+def test_a_provider_that_cannot_be_reached_closes_the_gate(sent_home, monkeypatch):
+    before = sent_home.requests()
+    lose_everything(sent_home).prepare(DAY)
+    sent_home.plan()
 
     def unreachable(message_id: str) -> None:
         raise TimeoutError(message_id)
 
-    monkeypatch.setattr(home.platform.home.messengers.texts, "find", unreachable)
+    monkeypatch.setattr(sent_home.platform.home.messengers.texts, "find", unreachable)
     with pytest.raises(GateClosedError, match="TimeoutError"):
-        home.send()
-    assert home.requests() == before
+        sent_home.send()
+    assert sent_home.requests() == before
 
 
-def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_about(home, monkeypatch):
-    home.live()
+def test_a_ledger_that_has_sent_for_as_long_as_the_caps_look_back_is_not_asked_about(sent_home, monkeypatch):
     later = add_days(DAY, 7)
-    home.live(later)
+    sent_home.live(later)
     asked: list[str] = []
-    monkeypatch.setattr(home.platform.home.messengers.texts, "find", asked.append)
-    home.live(add_days(later, 1))
+    monkeypatch.setattr(sent_home.platform.home.messengers.texts, "find", asked.append)
+    sent_home.live(add_days(later, 1))
     assert not asked
-    assert len(home.requests()) > 80
+    assert len(sent_home.requests()) > 80
 
 
 @pytest.fixture

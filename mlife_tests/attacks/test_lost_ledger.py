@@ -56,50 +56,46 @@ def check_nobody_twice(home: Any) -> None:
 
 
 @pytest.mark.parametrize("loses_position", [False, True])
-def test_a_ledger_that_was_removed_sends_nothing(home, loses_position):
-    home.live()
-    before = home.requests()
+def test_a_ledger_that_was_removed_sends_nothing(sent_home, loses_position):
+    before = sent_home.requests()
     assert len(before) > 20
-    home.lose_ledger()
+    sent_home.lose_ledger()
     if loses_position:
-        home.lose_position()
-    assert REMEDY in home.refusal()
-    assert home.requests() == before
+        sent_home.lose_position()
+    assert REMEDY in sent_home.refusal()
+    assert sent_home.requests() == before
 
 
 @pytest.mark.parametrize("loses_position", [False, True])
-def test_yesterdays_copy_sends_nothing(home, tmp_path, loses_position):
-    home.live()
-    home.platform.ledger.checkpoint()
-    shutil.copy(home.private / "ledger.sqlite", tmp_path / "yesterday.sqlite")
-    home.live(NEXT)
-    before = home.requests()
-    home.put_ledger(tmp_path / "yesterday.sqlite")
+def test_yesterdays_copy_sends_nothing(sent_home, tmp_path, loses_position):
+    sent_home.platform.ledger.checkpoint()
+    shutil.copy(sent_home.private / "ledger.sqlite", tmp_path / "yesterday.sqlite")
+    sent_home.live(NEXT)
+    before = sent_home.requests()
+    sent_home.put_ledger(tmp_path / "yesterday.sqlite")
     if loses_position:
-        home.lose_position()
-    assert REMEDY in home.refusal(NEXT)
-    assert home.requests() == before
+        sent_home.lose_position()
+    assert REMEDY in sent_home.refusal(NEXT)
+    assert sent_home.requests() == before
 
 
 @pytest.mark.parametrize("loses_position", [False, True])
-def test_the_ledger_of_another_home_sends_nothing(home, open_home, loses_position):
-    home.live()
+def test_the_ledger_of_another_home_sends_nothing(sent_home, open_home, loses_position):
     other = open_home("other", users=20)
     other.live()
     other.live(NEXT)
     other.platform.ledger.checkpoint()
-    before = home.requests()
-    home.put_ledger(other.private / "ledger.sqlite")
+    before = sent_home.requests()
+    sent_home.put_ledger(other.private / "ledger.sqlite")
     if loses_position:
-        home.lose_position()
-    assert REMEDY in home.refusal()
-    assert home.requests() == before
+        sent_home.lose_position()
+    assert REMEDY in sent_home.refusal()
+    assert sent_home.requests() == before
 
 
-def test_a_death_in_the_middle_of_sending_and_a_lost_ledger(home, sending_home):
+def test_a_death_in_the_middle_of_sending_and_a_lost_ledger(planned_home, sending_home):
     """Nothing of these sends was published: the approval shows the loss, the provider knows the texts."""
-    home.prepare(DAY)
-    home.plan()
+    home = planned_home
     home.die_after(sends=9)
     with pytest.raises(sending_home.Killed):
         home.send()
@@ -112,10 +108,9 @@ def test_a_death_in_the_middle_of_sending_and_a_lost_ledger(home, sending_home):
     check_nobody_twice(home)
 
 
-def test_a_copy_made_while_others_were_being_texted_texts_nobody_twice(home, sending_home, tmp_path):
+def test_a_copy_made_while_others_were_being_texted_texts_nobody_twice(planned_home, sending_home, tmp_path):
     """It holds the approval and the first texts, and nothing of the others was published: only the provider knows."""
-    home.prepare(DAY)
-    home.plan()
+    home = planned_home
     home.die_after(sends=9)
     ledger, gateway, send = (
         home.platform.ledger,
@@ -139,10 +134,9 @@ def test_a_copy_made_while_others_were_being_texted_texts_nobody_twice(home, sen
     check_nobody_twice(home)
 
 
-def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home, sending_home):
+def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(planned_home, sending_home):
     """The log knows the throttled attempt only; unless it counts, the caps would let the person be texted again."""
-    home.prepare(DAY)
-    home.plan()
+    home = planned_home
     home.platform.home.messengers.texts.send = raising(ProviderThrottledError("slow"), sending_home.Killed())
     with pytest.raises(sending_home.Killed):
         home.send()
@@ -164,20 +158,18 @@ def test_a_text_that_was_throttled_then_taken_unheard_counts_after_the_loss(home
 @pytest.mark.parametrize(
     "statements", [("DELETE FROM inbound_texts", "DELETE FROM suppressions"), ("DELETE FROM suppressions",)]
 )
-def test_a_stop_that_the_ledger_forgot_is_seen(home, statements):
-    home.live()
-    user = home.platform.ledger.sends.rows()[0].user_id
-    home.say(user, "STOP")
-    home.sql(*statements)
-    assert REMEDY in home.refusal()
+def test_a_stop_that_the_ledger_forgot_is_seen(sent_home, statements):
+    user = sent_home.platform.ledger.sends.rows()[0].user_id
+    sent_home.say(user, "STOP")
+    sent_home.sql(*statements)
+    assert REMEDY in sent_home.refusal()
     if len(statements) == 2:
-        assert caught_up(home).inbound > 0
-        assert home.platform.ledger.people.is_suppressed(user, at=home.platform.home.times.sending(NEXT))
+        assert caught_up(sent_home).inbound > 0
+        assert sent_home.platform.ledger.people.is_suppressed(user, at=sent_home.platform.home.times.sending(NEXT))
 
 
-def test_unpublished_moves_are_published_before_anything_is_sent(home, sending_home):
-    home.prepare(DAY)
-    home.plan()
+def test_unpublished_moves_are_published_before_anything_is_sent(planned_home, sending_home):
+    home = planned_home
     home.die_after(sends=5)
     with pytest.raises(sending_home.Killed):
         home.send()
@@ -258,21 +250,20 @@ def test_the_drill_lose_restore_catch_up_and_live_the_same_day_again(home, tmp_p
     check_nobody_twice(home)
 
 
-def test_a_head_that_only_the_ledger_has_is_given_back_and_an_altered_one_is_not_believed(home):
+def test_a_head_that_only_the_ledger_has_is_given_back_and_an_altered_one_is_not_believed(sent_home):
     """As when the disk of a home is gone and its database is not."""
-    home.live()
-    newest = home.platform.home.private.heads.store.sequences()[-1]
-    path = home.private / "heads" / f"{newest:08d}.json"
+    newest = sent_home.platform.home.private.heads.store.sequences()[-1]
+    path = sent_home.private / "heads" / f"{newest:08d}.json"
     before = path.read_bytes()
     path.unlink()
-    caught_up(home)
+    caught_up(sent_home)
     assert path.read_bytes() == before
     path.unlink()
-    home.sql(f"UPDATE log_heads SET body = replace(body, '2026', '2025') WHERE sequence = {newest}")
+    sent_home.sql(f"UPDATE log_heads SET body = replace(body, '2026', '2025') WHERE sequence = {newest}")
     with pytest.raises(IntegrityError, match=f"heads/{newest}"):
-        caught_up(home)
-    home.sql(f"DELETE FROM log_heads WHERE sequence = {newest}")
-    (home.private / "heads" / "00000000.json").unlink()
-    home.sql("DELETE FROM log_heads WHERE sequence = 0")
+        caught_up(sent_home)
+    sent_home.sql(f"DELETE FROM log_heads WHERE sequence = {newest}")
+    (sent_home.private / "heads" / "00000000.json").unlink()
+    sent_home.sql("DELETE FROM log_heads WHERE sequence = 0")
     with pytest.raises(IntegrityError, match="heads/0"):
-        caught_up(home)
+        caught_up(sent_home)

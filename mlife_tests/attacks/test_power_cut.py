@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -88,14 +89,22 @@ class Home:
         return CliRunner().invoke(app, ["log", "verify", "--home", str(self.path)]).exit_code == 0
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    made = Home(tmp_path / "home")
+@pytest.fixture(scope="module")
+def lived_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = Home(tmp_path_factory.mktemp("lived") / "home")
     made.deliver("first", "a", "b")
     made.deliver("second", "c", "d", "a")
     (made.path / "landing" / "click" / f"dt={EVE}" / "third.parquet").write_bytes(b"no parquet")
     made.live()
     assert made.is_intact()
+    for platform in made.opened:
+        platform.ledger.close()
+    return made.path
+
+
+@pytest.fixture
+def home(lived_once: Path, tmp_path: Path) -> Iterator[Home]:
+    made = Home(shutil.copytree(lived_once, tmp_path / "home"))
     yield made
     for platform in made.opened:
         platform.ledger.close()

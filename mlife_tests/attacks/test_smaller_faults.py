@@ -187,8 +187,9 @@ def too_wide(private: Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.usefixtures("umask")
-def test_whatever_a_home_keeps_to_itself_is_its_owners_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("umask", [0o000], indirect=True)
+def test_whatever_a_home_keeps_to_itself_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
+    """Others: `adapters/test_private_files.py`."""
     platform = platform_of(tmp_path / "home")
     private = platform.settings.private_folder
     assert (platform.tables.days("message_plan"), private.exists()) == ([], False), "who only looks makes none"
@@ -201,7 +202,6 @@ def test_whatever_a_home_keeps_to_itself_is_its_owners_alone(tmp_path: Path) -> 
     platform.home.messengers.texts.close()
 
 
-@pytest.mark.usefixtures("umask")
 def test_a_home_that_an_earlier_release_left_open_is_narrowed(tmp_path: Path) -> None:
     before = platform_of(tmp_path / "home")
     fill(before)

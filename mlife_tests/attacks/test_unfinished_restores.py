@@ -36,12 +36,20 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLIFE_ENVIRONMENT", "staging")
 
 
-@pytest.fixture
-def backup(backed_up_home: ModuleType, tmp_path: Path) -> tuple[Path, str]:
-    platform = backed_up_home.live(tmp_path / "lived")
-    made = back_up(platform.home, tmp_path / "backup", now=backed_up_home.NOW)
+@pytest.fixture(scope="module")
+def backed_up(backed_up_home: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("backed_up")
+    platform = backed_up_home.live(folder / "lived")
+    made = back_up(platform.home, folder / "backup", now=backed_up_home.NOW)
     platform.ledger.close()
-    return tmp_path / "backup", str(made.signed_by)
+    return folder, str(made.signed_by)
+
+
+@pytest.fixture
+def backup(backed_up: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
+    for name in ("lived", "backup"):
+        shutil.copytree(backed_up[0] / name, tmp_path / name)
+    return tmp_path / "backup", backed_up[1]
 
 
 def mlife(*arguments: object) -> Result:
@@ -187,5 +195,5 @@ def test_a_restore_killed_at_each_write_is_done_by_restoring_again(backup, s3_se
     names = {"s3_endpoint": "MLIFE_S3_ENDPOINT", "lake": "MLIFE_LAKE"}
     in_bucket = {names.get(name, f"MLIFE_{name.upper()}"): str(value) for name, value in s3_settings.items()}
     told = run_killed(backup, tmp_path / "killed", **(in_bucket if place == "bucket" else {}))
-    assert len(told) > 20
+    assert len(told) > (20 if place == "disk" else 10)
     require_whole(told)

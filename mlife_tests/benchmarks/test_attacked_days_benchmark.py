@@ -7,8 +7,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 EFFECTS = [
     *[("landing", "put manifests"), ("landing", "put landing")] * 4,
     *[("dbt", "statement of dbt")] * 9,
@@ -55,12 +53,23 @@ def test_what_ended_is_kept_and_a_cut_line_is_not(attacked_days_bench: ModuleTyp
     assert attacked_days_bench.recorded(kept) == [{"name": "a"}]
 
 
-@pytest.mark.proof
-def test_trials_are_carried_out_and_not_repeated(attacked_days_bench: ModuleType, attacked_folder: Path) -> None:
-    trials, effects = attacked_days_bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)
-    assert [one["wrong"] for one in trials] == [[]]
-    assert trials[0]["struck"] == "provider answered"
-    assert effects["sending"] > 100
-    assert attacked_days_bench.run(attacked_folder, {"sending": 1}, 0, 0, 1)[0] == trials, (
-        "kept, with its own CPU seconds"
-    )
+def test_trials_are_carried_out_and_not_repeated(attacked_days_bench: ModuleType, tmp_path: Path, monkeypatch) -> None:
+    """Here by nobody: `attacks/test_attacked_days.py` attacks real days."""
+    carried: list[str] = []
+
+    class Campaign:
+        effects = EFFECTS
+
+        def __init__(self, folder: Path, *, worker: int) -> None:
+            self.close = lambda: None
+
+        def carry_out(self, attack: Any) -> dict[str, Any]:
+            carried.append(attack.name)
+            return trial(attack.how, attack.stage, []) | {"name": attack.name}
+
+    monkeypatch.setattr(attacked_days_bench.campaign_module(), "Campaign", Campaign)
+    trials, effects = attacked_days_bench.run(tmp_path, {"sending": 2, "clock": 1}, 1, 1, 2)
+    assert sorted(carried) == sorted(one["name"] for one in trials)
+    assert (len(trials), effects["sending"]) == (2 + 1 + 5 + 1, 8)
+    assert attacked_days_bench.run(tmp_path, {"sending": 2, "clock": 1}, 1, 1, 2)[0] == trials
+    assert len(carried) == len(trials), "kept, with their own CPU seconds"

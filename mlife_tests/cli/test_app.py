@@ -143,64 +143,48 @@ def test_every_command_has_help_home_json_and_exit_codes_of_the_table(run):
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    ("words", "variables", "said"),
-    [
-        (("landing", "replay", "--home", "nowhere"), {}, "nothing has run in "),
-        (("train", "--examples", "none.csv", "--spec", "none.json", "--out", "out"), {}, "none.json"),
-        (("status",), {"MLIFE_CORES": "zero"}, "MLIFE_CORES: Input should be a valid integer"),
-        (("status",), {"MLIFE_DEMO_EVENT_DAYS": "[1,2"}, "MLIFE_DEMO_EVENT_DAYS: Input should be a valid tuple"),
-    ],
-)
-def test_an_error_is_a_line_of_json_where_lines_are(tmp_path, words, variables, said):
-    code = f"import sys; sys.argv = ['mlife', *{words!r}]; from mlife_assets.cli import main; main()"
-    environment = os.environ | {"MLIFE_LOG_FORMAT": "json"} | variables
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
-    (line,) = (json.loads(one) for one in done.stderr.splitlines())
-    assert (line["level"], line["logger"]) == ("error", "mlife_assets.cli.output")
-    assert said in line["event"]
-    assert (done.returncode, done.stdout) == (1, "")
-
-
-@pytest.mark.parametrize("log_format", ["text", "json"])
-def test_wrong_usage_and_exit_codes_are_no_defects(log_format):
-    code = """
-import sys, typer
+ENDINGS = """
+import os, sys, typer
 from mlife_assets.cli import app, main
 @app.command()
 def blocks(): raise typer.Exit(3)
 @app.command()
 def aborts(): raise typer.Abort
-for word in ("blocks", "aborts", "dance"):
-    sys.argv = ["mlife", word]
-    try: main()
-    except SystemExit as ended: print(word, ended.code)
-"""
-    environment = os.environ | {"MLIFE_LOG_FORMAT": log_format}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.split("\n") == ["blocks 3", "aborts 1", "dance 2", ""]
-    assert "defect" not in done.stderr
-
-
-def test_a_defect_is_a_line_of_json_where_lines_are():
-    code = """
-import sys
-from mlife_assets.cli import app, main
 @app.command()
 def breaks(): raise ZeroDivisionError("broken")
-sys.argv = ["mlife", "breaks"]
-main()
+def ends(*words, **variables):
+    os.environ |= variables
+    sys.argv = ["mlife", *words]
+    try: main()
+    except SystemExit as ended: print(words[0], ended.code)
+for word in ("blocks", "aborts", "dance"): ends(word)
+ends("landing", "replay", "--home", "nowhere")
+ends("train", "--examples", "none.csv", "--spec", "none.json", "--out", "out")
+ends("status", MLIFE_CORES="zero")
+ends("status", MLIFE_CORES="1", MLIFE_DEMO_EVENT_DAYS="[1,2")
+ends("breaks")
 """
-    environment = os.environ | {"MLIFE_LOG_FORMAT": "json"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    (line,) = (json.loads(one) for one in done.stderr.splitlines())
-    assert (line["event"], done.returncode) == ("a defect of mlife", 1)
-    assert "ZeroDivisionError: broken" in line["exception"]
-    text = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "ZeroDivisionError: broken" in text.stderr.splitlines()[-1]
+ERRORS = (
+    "nothing has run in ", "none.json", "MLIFE_CORES: Input should be a valid integer",
+    "MLIFE_DEMO_EVENT_DAYS: Input should be a valid tuple",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_wrong_usage_and_errors_are_no_defects_and_each_is_a_line_of_json_where_lines_are(tmp_path, log_format):
+    command, environment = [sys.executable, "-c", ENDINGS], os.environ | {"MLIFE_LOG_FORMAT": log_format}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    ended = ["blocks 3", "aborts 1", "dance 2", "landing 1", "train 1", "status 1", "status 1"]
+    if log_format == "text":
+        assert (done.returncode, done.stdout.splitlines()) == (1, ended)
+        assert "defect" not in done.stderr
+        assert "ZeroDivisionError: broken" in done.stderr.splitlines()[-1]
+        return
+    assert (done.returncode, done.stdout.splitlines()) == (0, [*ended, "breaks 1"])
+    *errors, defect = (json.loads(line) for line in done.stderr.splitlines() if line.startswith("{"))
+    assert {(one["level"], one["logger"]) for one in errors} == {("error", "mlife_assets.cli.output")}
+    assert [said in one["event"] for said, one in zip(ERRORS, errors, strict=True)] == [True] * len(ERRORS)
+    assert (defect["event"], "ZeroDivisionError: broken" in defect["exception"]) == ("a defect of mlife", True)
 
 
 def test_wrong_usage_is_exit_code_2(run):
@@ -439,11 +423,12 @@ def test_nothing_heavy_is_imported_before_it_is_used(
         assert not {*banned, "pandas", "sqlalchemy", "alembic", "jinja2", "phonenumbers"} & of_location
 
 
-def test_the_endpoint_scores_with_lightgbms_library_alone(home) -> None:
-    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0", "--json"]
+def test_people_read_who_answers_where_and_the_endpoint_scores_with_lightgbms_library_alone(home) -> None:
+    command = [sys.executable, "-c", COMMAND, "serve", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
-            url = json.loads("".join(iter(process.stdout.readline, "}\n")) + "}")["url"]
+            lines = [process.stderr.readline() for _ in range(3)]
+            url = lines[2].removeprefix("Serving at ").split(";")[0]
             with urllib.request.urlopen(f"{url}/v1/model", timeout=30) as answer:
                 features = json.loads(answer.read())["features"]
             row = {one["name"]: one["values"][0] if one["type"] == "category" else 1.0 for one in features}
@@ -454,6 +439,11 @@ def test_the_endpoint_scores_with_lightgbms_library_alone(home) -> None:
         finally:
             process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
+    assert lines == [
+        f"job_applications: {home.champions[1]} answers at {url}/v1/models/job_applications/score\n",
+        "churn_risk: no champion can be loaded\n",
+        f"Serving at {url}; stop with Ctrl-C\n",
+    ]
     assert {*LEARNS, *BUILDS, "pandas", "alembic", "dagster"} & imported(said) == set()
 
 

@@ -117,6 +117,7 @@ def test_the_real_detectors_see_what_moved_and_governed_learns_it(done):
     assert answered[0]["action"] == "installed"
 
 
+@pytest.mark.proof
 def test_a_killed_process_goes_on_and_ends_with_the_same_bytes(run, folder, done, tmp_path):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mlife_assets.cli", *arguments(folder, out)]

@@ -78,15 +78,11 @@ def lose_schema(database: str) -> None:
         connection.exec_driver_sql("DROP SCHEMA mlife CASCADE")
 
 
-@pytest.mark.parametrize("is_in_database", [False, True])
-def test_a_lost_ledger_comes_back_from_a_backup(run, run_json, request, home, tmp_path, is_in_database) -> None:
-    if is_in_database:
-        database = request.getfixturevalue("database")
-        run_json("backup", "catch-up")
+def test_a_lost_ledger_comes_back_from_a_backup(run, run_json, home, tmp_path) -> None:
     suppress(home, "u7")
     made = run_json("backup", "create", "--to", tmp_path / "backup")
     assert (made["rows"]["sends"], made["rows"]["suppressions"]) == (1, 1)
-    lose_schema(database) if is_in_database else lose_ledger(home)
+    lose_ledger(home)
     restored = run_json("backup", "restore", "--from", tmp_path / "backup")
     assert (restored["has_ledger"], restored["filled"], restored["moved_aside"]) == (True, 0, [])
     assert restored["sends"] == 0, "the log knows nothing that the backup does not"
@@ -200,8 +196,9 @@ OPENERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_in_database", [True, False])
-@pytest.mark.parametrize("opens", OPENERS.values(), ids=OPENERS)
+@pytest.mark.parametrize(
+    ("opens", "is_in_database"), [*((one, True) for one in OPENERS.values()), (run_day, False)], ids=[*OPENERS, "files"]
+)
 def test_whoever_opens_the_records_of_dagster_looks_where_they_are(
     run, request, monkeypatch, tmp_path, opens, is_in_database
 ) -> None:

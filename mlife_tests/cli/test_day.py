@@ -377,11 +377,11 @@ def test_json_follows_every_hop(run_json, lived_home):
     assert prediction["details"]["click_probability"] > prediction["details"]["probability"] > 0
 
 
-def test_the_tree_shows_ids_and_both_times_of_every_hop(run, run_json, lived_home):
+def test_the_tree_shows_ids_and_both_times_of_every_hop_says_why_and_what_else(run, run_json, lived_home):
     document = run_json("trace", lived_home.message_id, "--home", lived_home.path)
     result = run("trace", lived_home.message_id, "--home", lived_home.path)
     assert result.exit_code == 0
-    lines = result.stdout.splitlines()
+    text, lines = result.stdout, result.stdout.splitlines()
     assert lines[0] == lived_home.message_id
     for hop in document["hops"]:
         place = next(
@@ -391,17 +391,13 @@ def test_the_tree_shows_ids_and_both_times_of_every_hop(run, run_json, lived_hom
         assert f"occurred {occurred}Z, observed {observed}Z" in lines[place + 1]
     places = [next(i for i, line in enumerate(lines) if line.endswith(f"─ {stage}")) for stage in STAGES]
     assert places == sorted(places)
-
-
-def test_the_tree_says_why_and_what_else(run, lived_home):
-    text = run("trace", lived_home.message_id, "--home", lived_home.path).stdout
     assert "the same to the bit" in text
     assert "reasons computed again: the same words" in text
     assert text.count("the score by") == 3
     assert "click_probability: 0." in text
     assert "features, as logged" in text
     assert "best-ranked jobs for this person, 5 of 7" in text
-    assert ["2. j1" in line for line in text.splitlines() if "<- this text" in line] == [True]
+    assert ["2. j1" in line for line in lines if "<- this text" in line] == [True]
     assert "body: Northstar [Jobs]: Cook. Reply STOP to opt out" in text
     assert "6. j5" not in text
 

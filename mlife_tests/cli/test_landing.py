@@ -313,7 +313,7 @@ def test_folders_that_are_links_or_hidden_are_refused_as_in_landing(run_json, tm
 PLACES = st.tuples(st.sampled_from([*FILES, LINK, FOLDER]), st.sampled_from(NAMES), st.sampled_from([DAY, NEXT]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(places=st.lists(PLACES, min_size=1, max_size=7, unique_by=lambda place: place[1:]))
 def test_what_a_check_says_is_what_the_ingest_then_does(run, tmp_path, places):
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:

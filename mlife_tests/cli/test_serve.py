@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -48,7 +47,6 @@ from mlife_assets.settings import Settings
 from mlife_tests.sql import run_sql
 
 USER = "usr_0000001"
-PROGRAM = "from mlife_assets.cli import main; main()"
 STACKS = """
 stacks:
   - {stack: mlife-place, template: place, account: environment}
@@ -150,23 +148,6 @@ def test_what_another_model_lacks_keeps_nobody_from_serving(home):
     assert found == {"young": None, "hurt": None, "odd": None, "first": home.champions[1]}
     with pytest.raises(IntegrityError, match="restore it"):
         serving_versions({"hurt": damaged, "young": nobody})
-
-
-def test_people_read_who_answers_where(home):
-    command = [sys.executable, "-c", PROGRAM, "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            lines = [process.stderr.readline() for _ in range(3)]
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
-        finally:
-            process.kill()
-    url = lines[2].removeprefix("Serving at ").split(";")[0]
-    assert lines == [
-        f"job_applications: {home.champions[1]} answers at {url}/v1/models/job_applications/score\n",
-        "churn_risk: no champion can be loaded\n",
-        f"Serving at {url}; stop with Ctrl-C\n",
-    ]
 
 
 def test_a_click_is_in_the_ledger_when_the_page_says_so_and_ends_mails_alone(home, listening):
@@ -342,10 +323,14 @@ class Place:
 
     home: Path
     bucket: Bucket
-    database: str
     s3: Any
     patch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest
     variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def database(self) -> str:
+        return str(self.request.getfixturevalue("postgres_url"))
 
     def in_bucket(self, **changed: str) -> None:
         """Name the bucket as the lake, with some variables changed; an empty one is unset."""
@@ -481,10 +466,10 @@ CASES: Mapping[str, tuple[Callable[[Place], None], str, str]] = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, s3: Any, s3_place: Bucket, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(tmp_path: Path, s3: Any, s3_place: Bucket, monkeypatch: Any, request: pytest.FixtureRequest) -> Place:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "MLIFE_LAKE", "MLIFE_DATABASE"):
         monkeypatch.delenv(name, raising=False)
-    return Place(tmp_path / "home", s3_place, postgres_url, s3, monkeypatch)
+    return Place(tmp_path / "home", s3_place, s3, monkeypatch, request)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -134,19 +134,16 @@ def test_a_champion_is_loaded_from_its_folder_and_never_compared_with_itself(run
     assert "holds no trained model" in absent.stderr
 
 
-@pytest.mark.parametrize(
-    "damaged", [b"", b'{"model_version": "mdl_', b"\xff\xfe", b"[]", b"{}", b'{"model_version": 7}']
-)
-def test_a_damaged_result_of_a_champion_is_named_with_what_to_do(run, folder, trained, tmp_path, damaged):
-    champion = tmp_path / "champion"
-    shutil.copytree(trained, champion)
-    (champion / "result.json").write_bytes(damaged)
-    result = train(run, folder, tmp_path / "out", "--champion", str(champion))
-    assert result.exit_code == 1
-    told = " ".join(result.stderr.split())
-    assert f"{champion / 'result.json'} does not say which model it is of" in told
-    assert f"restore the file, or train the champion again with --out {champion}" in told
-    assert not (tmp_path / "out").exists(), "nothing is fitted before the champion is known"
+def test_a_damaged_result_of_a_champion_is_named_with_what_to_do(run, folder, trained, tmp_path):
+    champion = shutil.copytree(trained, tmp_path / "champion")
+    for damaged in (b"", b'{"model_version": "mdl_', b"\xff\xfe", b"[]", b"{}", b'{"model_version": 7}'):
+        (champion / "result.json").write_bytes(damaged)
+        result = train(run, folder, tmp_path / "out", "--champion", str(champion))
+        assert result.exit_code == 1
+        told = " ".join(result.stderr.split())
+        assert f"{champion / 'result.json'} does not say which model it is of" in told
+        assert f"restore the file, or train the champion again with --out {champion}" in told
+        assert not (tmp_path / "out").exists(), "nothing is fitted before the champion is known"
 
 
 def test_the_code_is_recorded_and_makes_no_other_model(run, folder, trained, tmp_path, monkeypatch) -> None:

@@ -230,7 +230,9 @@ def test_staging_in_steps_equals_staging_at_once(project, tmp_path, log, observe
     assert steps.staged() == at_once
 
 
-def test_a_table_of_other_sql_is_made_again_and_what_is_no_table_is_replaced(project, tmp_path, log, observe, day_of):
+def test_tables_of_other_sql_or_built_by_hand_are_made_again_and_what_is_no_table_is_replaced(
+    project, tmp_path, log, observe, day_of
+):
     warehouse = Warehouse(project, tmp_path / "warehouse", log)
     observe(day_of(0), day_of(1))
     warehouse.stage()
@@ -240,15 +242,8 @@ def test_a_table_of_other_sql_is_made_again_and_what_is_no_table_is_replaced(pro
     warehouse.query("create view staging.stg_events__hire as select 1 as released_with_0_1_0")
     assert warehouse.stage("other sql") == {}
     assert warehouse.staged() == expected
-
-
-def test_staging_by_hand_reads_everything_and_takes_the_mark_away(project, tmp_path, log, observe, day_of) -> None:
-    warehouse = Warehouse(project, tmp_path / "warehouse", log)
-    observe(day_of(0), day_of(1))
-    warehouse.stage()
-    expected = warehouse.staged()
     warehouse.stage(staged={}, staged_mark=None)
-    assert warehouse.staged() == expected
+    assert warehouse.staged() == expected, "by hand: all is read, and the mark taken away"
     assert warehouse.stage() == {}, "nobody knows up to where the tables of a call by hand are staged"
     assert {one["since"] for one in warehouse.stage().values()} == {None}
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import orjson
 import psutil
+import pytest
 import requests
 
 PROGRAM = "from mlife_assets.cli import main; main()"
@@ -37,6 +38,7 @@ def is_open(url: str) -> bool:
         return probe.connect_ex((place.hostname, place.port)) == 0
 
 
+@pytest.mark.proof
 def test_ui_and_pages_start_together_and_end_together(tmp_path: Path) -> None:
     home, log = tmp_path / "home", tmp_path / "dev.log"
     ports = ["--port", "0", "--pages-port", "0"]

@@ -33,6 +33,10 @@ FIRST, SECOND = "job_applications", "activity"
 MODEL_EVENTS = ("model_registered", "promotion_decided", "model_promoted", "model_rolled_back", "retrain_decided")
 PREDICTIONS = {FIRST: "events/event_type=prediction", SECOND: "events/event_type=entity_scored"}
 SCORED = "champion_scored_the_day"
+OF_A_DAY = (
+    "data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report", "retrain_decision",
+    "scores",
+)  # fmt: skip
 RETRAINING = {FIRST: "retraining_job", SECOND: f"{SECOND}_retraining_job"}
 
 
@@ -61,12 +65,12 @@ def copied(home: Any, folder: Path, world: ModuleType, models: ModuleType) -> An
 
 @pytest.fixture(scope="module")
 def trained(lived, lived_world, activity_model, tmp_path_factory) -> tuple[Any, dict[str, str], dict[str, str]]:
-    """A home in which the second model was trained on the newest day; what the first had before and after."""
+    """A home in which the second model was trained a day before the newest; what the first had before and after."""
     folder = tmp_path_factory.mktemp("two_models") / "home"
     home = activity_model.both_models(lived_world, lived.home.folder, folder)
     before = traces(home.platform, FIRST)
     with home.driver() as driver:
-        driver.run_day(RETRAINING[SECOND], home.day(lived_world.DAYS)).require_success()
+        driver.run_day(RETRAINING[SECOND], home.day(lived_world.DAYS - 1)).require_success()
     return home, before, traces(home.platform, FIRST)
 
 
@@ -78,10 +82,9 @@ def home(trained, lived_world, activity_model, tmp_path) -> Any:
 
 @pytest.fixture(scope="module")
 def served(trained, lived_world, activity_model, tmp_path_factory) -> Any:
-    """That home after a day on which both models served. Read only."""
+    """That home after the second model's part of the newest day. Read only."""
     home = copied(trained[0], tmp_path_factory.mktemp("served") / "home", lived_world, activity_model)
-    with home.driver() as driver:
-        driver.run_day("daily_lifecycle_job", home.day(lived_world.DAYS + 1)).require_success()
+    assert home.run_assets(home.day(lived_world.DAYS), *(dg.AssetKey([SECOND, name]) for name in OF_A_DAY)).success
     return home
 
 
@@ -93,7 +96,7 @@ def later(served, lived_world, activity_model, tmp_path) -> Any:
 
 def test_a_second_model_is_trained_judged_promoted_and_referred_to(trained, lived_world) -> None:
     home, *_ = trained
-    view, day = home.platform.of_model(SECOND), home.day(lived_world.DAYS)
+    view, day = home.platform.of_model(SECOND), home.day(lived_world.DAYS - 1)
     report = view.model_tables.read_report("promotion", day)
     assert report["outcome"] == "promoted"
     assert report["objective"] == "average precision"
@@ -115,14 +118,12 @@ def test_training_and_promoting_one_changes_nothing_of_the_other(trained) -> Non
 
 
 @pytest.mark.proof
-def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
-    served, lived, lived_world, tmp_path
-) -> None:
+def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(home, lived, lived_world, tmp_path) -> None:
     """Scores, reports, decisions and texts of the first are the same bytes whether or not there is another."""
-    home, day = served, served.day(lived_world.DAYS + 1)
-    alone = lived.home.copy_to(tmp_path / "alone", home.platform.policies)
-    with alone.driver() as driver:
-        driver.run_day("daily_lifecycle_job", day).require_success()
+    day, alone = home.day(lived_world.DAYS + 1), lived.home.copy_to(tmp_path / "alone", home.platform.policies)
+    for one in (home, alone):
+        with one.driver() as driver:
+            driver.run_day("daily_lifecycle_job", day).require_success()
     assert traces(home.platform, FIRST) == traces(alone.platform, FIRST)
     view = home.platform.of_model(SECOND)
     (decision,) = view.registry.events("retrain_decided")
@@ -132,14 +133,14 @@ def test_a_day_of_both_is_the_day_of_the_first_alone_and_one_of_the_second(
     assert scores.column_names[0] == "person_id"
     assert scores.num_rows == home.platform.warehouse.read("user_features", as_of=day).num_rows
     assert set(scores["model_version"].to_pylist()) == {view.registry.champion()}
-    for name in ("data_quality_report", "data_drift_report", "latent_drift_report", "concept_drift_report"):
+    for name in OF_A_DAY[:4]:
         assert view.reports.read(name, day).model_version == view.registry.champion()
 
 
 @pytest.mark.proof
 def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, lived_world) -> None:
     """Scored again by the same champion a day adds nothing; by another, its scores stand beside the first ones."""
-    home, day = later, later.day(lived_world.DAYS + 1)
+    home, day = later, later.day(lived_world.DAYS)
     view = home.platform.of_model(SECOND)
 
     def scored_again() -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, str]]:
@@ -178,14 +179,14 @@ def test_every_score_is_an_event_once_and_the_most_likely_come_first(later, live
 
 
 def test_pages_and_summary_speak_of_the_second_model_in_its_own_figures(served, lived_world) -> None:
-    view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS + 1)
+    view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS)
     champion = view.registry.champion()
-    report = view.model_tables.read_report("promotion", served.day(lived_world.DAYS))
+    report = view.model_tables.read_report("promotion", served.day(lived_world.DAYS - 1))
     (against,) = (one for one in report["comparisons"] if one["against"] == "human")
     (decision,) = view.registry.events("retrain_decided")
     (other,) = other_models(served.platform)
     assert (other.name, other.title, other.model_version) == (SECOND, "Who clicks within a week", champion)
-    assert (other.outcome, other.since) == ("promoted", served.day(lived_world.DAYS))
+    assert (other.outcome, other.since) == ("promoted", served.day(lived_world.DAYS - 1))
     assert (other.gain.objective, other.gain.rule) == ("average precision", "newest_first")
     delta, bounds = against["delta"], other.gain.delta
     assert (bounds.value, bounds.lower, bounds.upper) == (delta["estimate"], delta["lower"], delta["upper"])
@@ -203,7 +204,7 @@ def test_pages_and_summary_speak_of_the_second_model_in_its_own_figures(served, 
 
 
 def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, lived_world) -> None:
-    day = home.day(lived_world.DAYS)
+    day = home.day(lived_world.DAYS - 1)
     (report,) = (home.settings.places.lake / "of_models" / SECOND / "reports" / "promotion").rglob(f"*{day}*")
     file = report if report.is_file() else next(path for path in report.rglob("*") if path.is_file())
     file.write_text("{")
@@ -215,7 +216,7 @@ def test_a_damaged_report_of_one_model_is_said_on_the_page_of_the_other(home, li
 @pytest.mark.proof
 def test_a_day_scored_again_keeps_the_champion_of_its_day(later, lived_world) -> None:
     """Invariant 1: whoever was promoted since changes no score of the day."""
-    home, day = later, later.day(lived_world.DAYS + 1)
+    home, day = later, later.day(lived_world.DAYS)
     view, now = home.platform.of_model(SECOND), run_time(day)
     scored, logged = view.model_tables.read(SCORES_TABLE, day), view.registry.events("entity_scored")
     other = replace(view.registry.load(view.registry.champion()), training_data_hash="0" * 64)
@@ -228,7 +229,7 @@ def test_a_day_scored_again_keeps_the_champion_of_its_day(later, lived_world) ->
 
 def test_stored_scores_are_those_of_the_scorer_to_the_bit(served, lived_world) -> None:
     """Invariant 2."""
-    view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS + 1)
+    view, day = served.platform.of_model(SECOND), served.day(lived_world.DAYS)
     scored, scorer = view.model_tables.read(SCORES_TABLE, day), view.scorers.of(view.registry.champion())
     rows = view.model.derive(rows_to_score(view, day).rows())
     batch = scorer.score(examples_matrix(rows, scorer.feature_spec))
@@ -238,14 +239,14 @@ def test_stored_scores_are_those_of_the_scorer_to_the_bit(served, lived_world) -
 
 
 @pytest.mark.proof
-def test_both_retrain_on_the_same_day_in_any_order(home, lived, lived_world, activity_model, tmp_path) -> None:
-    """In `home` the second was trained first."""
-    other, found = activity_model.both_models(lived_world, lived.home.folder, tmp_path / "first"), []
-    for one, order in ((other, (FIRST, SECOND)), (home, (FIRST,))):
-        with one.driver() as driver:
+def test_both_retrain_on_the_same_day_in_any_order(lived, lived_world, activity_model, tmp_path) -> None:
+    found = []
+    for order in ((FIRST, SECOND), (SECOND, FIRST)):
+        home = activity_model.both_models(lived_world, lived.home.folder, tmp_path / order[0])
+        with home.driver() as driver:
             for name in order:
-                driver.run_day(RETRAINING[name], one.day(lived_world.DAYS)).require_success()
-        found.append({name: traces(one.platform, name) for name in (FIRST, SECOND)})
+                driver.run_day(RETRAINING[name], home.day(lived_world.DAYS)).require_success()
+        found.append({name: traces(home.platform, name) for name in (FIRST, SECOND)})
     assert found[0] == found[1]
 
 
@@ -278,7 +279,7 @@ def faulty(name: str, day: Any, version: str | None) -> MonitoringReport:
 
 @pytest.mark.proof
 def test_a_block_of_one_is_none_of_the_other(later, lived_world) -> None:
-    home, day = later, later.day(lived_world.DAYS + 1)
+    home, day = later, later.day(lived_world.DAYS)
     platform, view = home.platform, home.platform.of_model(SECOND)
     before = traces(platform, FIRST)
     view.reports.write(quality.REPORT, day, faulty(quality.REPORT, day, view.registry.champion()))

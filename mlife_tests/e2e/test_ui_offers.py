@@ -1,4 +1,7 @@
-"""What the UI offers works: every check alone, every asset by its click, a first day, and what people decide."""
+"""What the UI offers works: every check alone, every asset by its click, a first day.
+
+A next day that a person approves: `test_a_day_in_the_browser.py`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ from mlife_assets.components.graph.run_requests import DRIVER_TAG
 from mlife_assets.components.shown.present import operator_time
 from mlife_assets.core.windows import add_days
 from mlife_assets.deployments.board_ports import board_ports
-from mlife_assets.deployments.landed_days import INGEST_REPORT
 from mlife_assets.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Dagster, about its own schedules
@@ -26,7 +28,6 @@ CLICKED = {("features", "user_features"), ("metrics", "kpi_daily")}
 """What is clicked of the models of dbt: one function runs them all. The proof clicks the other marts, too."""
 PARTITION = "dagster/partition"
 FIRST, LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-IDENTITY = {"actor": "ann", "reason": "looked at all of it"}
 RUNS = """
 { runsOrError { ... on Runs { results {
   runId pipelineName status tags { key value } repositoryOrigin { repositoryName repositoryLocationName }
@@ -54,6 +55,11 @@ def home(lived: Any, lived_world: ModuleType, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="module")
+def newest(home: Any, lived_world: ModuleType) -> date:
+    return home.day(lived_world.DAYS)
+
+
+@pytest.fixture(scope="module")
 def ui(home: Any, lived_world: ModuleType, ui_client: ModuleType, environment: pytest.MonkeyPatch) -> Iterator[Any]:
     settings = home.settings
     environment.setenv("UI_WORLD", "lived_world.py")
@@ -69,7 +75,7 @@ def day_tags(offer: Any, day: object) -> dict[str, str]:
     return {PARTITION: str(day)} if offer.partitions else {}
 
 
-def test_the_runs_of_the_command_line_are_in_the_timeline_and_under_their_jobs(ui, home) -> None:
+def test_the_runs_of_the_command_line_are_in_the_timeline_and_under_their_jobs(ui) -> None:
     runs = [run for run in ui.ask(RUNS)["runsOrError"]["results"] if DRIVER_TAG in {t["key"] for t in run["tags"]}]
     assert len(runs) > 4
     origin = {"repositoryName": "__repository__", "repositoryLocationName": "mlife"}
@@ -92,12 +98,12 @@ def run_alone(ui: Any, checks: list[tuple[Any, dict[str, Any]]]) -> None:
 
 
 @pytest.fixture(scope="module")
-def second_model(ui: Any, home: Any) -> set[tuple[str, ...]]:
+def second_model(ui: Any, newest: date) -> set[tuple[str, ...]]:
     """Make what did not run in that world once, the second model and what uses it: a check looks at it; return it."""
     made, plans = set(), {("email_digest", "message_plan"), ("recruiter_call_list", "call_list")}
     for offer in ui.offers():
         if offer.key in plans or (offer.key[0] == "churn_risk" and offer.key[1] != "hyperparameters"):
-            clicked = ui.launch(assets=[offer.key], tags=day_tags(offer, newest_day(home)))
+            clicked = ui.launch(assets=[offer.key], tags=day_tags(offer, newest))
             assert clicked.is_success, (offer.key, clicked)
             made.add(offer.key)
     return made
@@ -118,13 +124,13 @@ def test_every_check_runs_alone_on_the_newest_partition(ui) -> None:
 
 
 @pytest.mark.proof
-def test_every_mart_is_made_alone_and_every_test_of_dbt_runs_alone(ui, home) -> None:
+def test_every_mart_is_made_alone_and_every_test_of_dbt_runs_alone(ui, newest) -> None:
     of_dbt = [offer for offer in ui.offers() if is_of_dbt(offer)]
     marts = [offer for offer in of_dbt if not offer.key[1].startswith("stg_")]
     assert len(marts) > 10
     for offer in marts:
         if offer.key not in CLICKED:
-            clicked = ui.launch(assets=[offer.key], tags=day_tags(offer, newest_day(home)))
+            clicked = ui.launch(assets=[offer.key], tags=day_tags(offer, newest))
             assert clicked.is_success, (offer.key, clicked)
     tests = [(offer, check) for offer in of_dbt for check in offer.checks]
     assert len(tests) > 20
@@ -139,15 +145,10 @@ def test_a_check_runs_alone_on_a_chosen_partition_and_says_why_it_stops_a_day(ui
     assert "reservation_pay_usd_per_hour" in clicked.failure.splitlines()[0]
 
 
-def newest_day(home: Any) -> date:
-    """Return the day that ran last: one more once the test of the next day has run."""
-    return home.platform.tables.report_days(INGEST_REPORT)[-1]
-
-
 @pytest.mark.proof
-def test_every_asset_is_made_alone_by_a_click(ui, home, second_model) -> None:
+def test_every_asset_is_made_alone_by_a_click(ui, newest, second_model) -> None:
     """Those of the second model were, when it was made."""
-    newest, offers = newest_day(home), ui.offers()
+    offers = ui.offers()
     assert {offer.latest for offer in offers if offer.partitions} == {str(add_days(newest, 1))}
     few = {"ops": {"model__hyperparameters": {"config": {"trials": 1}}}}
     assert len(second_model) > 10
@@ -160,34 +161,6 @@ def test_every_asset_is_made_alone_by_a_click(ui, home, second_model) -> None:
             assert "days" in clicked.failure.splitlines()[0], clicked
         else:
             assert clicked.is_success, (offer.key, clicked)
-
-
-def test_the_next_day_is_run_by_two_clicks_and_its_plan_approved(ui, home, lived_world) -> None:
-    latest = {offer.key: offer.latest for offer in ui.offers()}[("messages", "message_plan")]
-    day = add_days(home.day(lived_world.DAYS), 1)
-    assert latest == str(day)
-    assert ui.launch("daily_lifecycle_job", tags={PARTITION: latest}).is_success
-    ui.reload()
-    assert {offer.latest for offer in ui.offers() if offer.partitions} == {str(add_days(day, 1))}
-
-    platform = home.platform
-    assert platform.ledger.sends.rows(as_of_date=day) == [], "without approval nothing is sent"
-    digest = platform.ledger.approvals.noted_plan("job_of_the_day", day)[1]
-    wrong = ui.launch("approve_plan_job", config=ops("approve_plan_and_send", plan_digest="0" * 64))
-    assert "look at it again" in wrong.failure.splitlines()[0]
-    assert platform.ledger.sends.rows(as_of_date=day) == []
-    assert ui.launch("approve_plan_job", config=ops("approve_plan_and_send", plan_digest=digest)).is_success
-    planned = platform.tables.read("message_plan", day).num_rows
-    sent = [row for row in platform.ledger.sends.rows(as_of_date=day) if row.attempts]
-    assert planned > len(sent) * 0.5 > 10
-    (event,) = platform.event_log.read("plan_approved", start=day).to_pylist()
-    assert (event["approved_by"], event["reason"], event["plan_digest"]) == (*IDENTITY.values(), digest)
-    late = ui.launch("reject_plan_job", config=ops("reject_plan", plan_digest=digest))
-    assert "was approved by ann, so it cannot be rejected" in late.failure.splitlines()[0]
-
-
-def ops(name: str, **values: str) -> dict[str, Any]:
-    return {"ops": {name: {"config": IDENTITY | values}}}
 
 
 @pytest.mark.proof

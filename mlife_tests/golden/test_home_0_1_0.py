@@ -151,6 +151,7 @@ def test_its_market_goes_on_in_the_linear_world_that_0_1_0_began(story) -> None:
     assert set(LINEAR_TERMS).isdisjoint(recorded)
 
 
+@pytest.mark.proof
 def test_it_retrains_by_folds_against_what_its_champion_of_a_holdout_says(story, small_home, tmp_path) -> None:
     """It has no report of folds: the champion is asked from the first day of its own holdout on."""
     home = small_home.open_home(Path(shutil.copytree(story.folder, tmp_path / "home")))
