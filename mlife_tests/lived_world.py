@@ -1,6 +1,6 @@
 """A small world that is lived once: history, the first champion, four days with a drift and a fault.
 
-The same jobs, checks and sensors as the demo, with policies that fit two thousand people and a story that needs no
+The same jobs, checks and sensors as the demo, with policies that fit thirteen hundred people and a story that needs no
 three weeks: on day 1 a city opens and tastes are published that have turned, which day 2 sees and retrains on; the
 export that day 3 lands has pay in cents, which blocks; day 4 waits. Tests read it; who changes something takes a copy.
 """
@@ -132,7 +132,7 @@ class Lived:
 
 
 def open_home(
-    folder: Path, policies: Policies = POLICIES, *, users: int = 2_000, jobs: int = 250, **places: Any
+    folder: Path, policies: Policies = POLICIES, *, users: int = 1_300, jobs: int = 250, **places: Any
 ) -> Home:
     """Return the world in `folder`; `places` are settings that put parts of it elsewhere."""
     settings = Settings(
