@@ -303,11 +303,11 @@ def test_how_often_a_weekly_refit_was_right_is_what_is_recorded():
     assert upper <= record["thresholds"]["upper_regret"]
     assert f"{len(second)} recorded histories" in HELD
     assert f"on {pooled} in average precision, on {within} within periods, on {loss} in log loss" in HELD
-    readme = (ROOT / "README.md").read_text()
-    assert f"| always weekly | {pooled} | {within} | {loss} |" in readme
+    told = (ROOT / "docs" / "what_a_change_has_to_show.md").read_text()
+    assert f"| always weekly | {pooled} | {within} | {loss} |" in told
     least = [str(sum(one["is_right"][what] for one in record["halves"])) for what in record["halves"][0]["is_right"]]
     assert f"on the first half, on {least[0]}, {least[1]} and {least[2]}." in HELD
-    assert f"| {' | '.join(least)} |" in readme
+    assert f"| {' | '.join(least)} |" in told
 
 
 def test_nobody_is_told_to_rank_by_what_is_not_shown_to_rank():
