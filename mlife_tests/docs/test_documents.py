@@ -184,7 +184,6 @@ def test_it_begins_with_a_picture_that_is_there_and_small():
 
 
 def test_it_is_short():
-    """A newcomer reads what it is, does it, and sees what came out; the rest has headings, and pages of its own."""
     assert len(FIRST_SCREEN.splitlines()) <= 66
     assert len(README.split()) <= 900
 

@@ -76,7 +76,6 @@ def second(lived, lived_world, tmp_path_factory: pytest.TempPathFactory) -> Seco
     texts = platform.tables.read("message_plan", day).sort_by("user_id").to_pylist()
     ranked = {(row["user_id"], row["rank"]): row for row in candidates.to_pylist()}
     text = next(row for row in texts if row["job_id"] == ranked[row["user_id"], 1]["job_id"])
-    assert text["slice"] == "exploit"
     own, row = candidates.filter(pc.equal(candidates["user_id"], text["user_id"])), ranked[text["user_id"], 2]
     now = platform.home.times.sending(day)
     ids = pa.chunked_array([[row["prediction_id"]]])
