@@ -75,7 +75,7 @@ class OpenedHome:
         return tables.read(name, day or max(days[name]))
 
     def __repr__(self) -> str:
-        return f"{self.path}: {', '.join(f'{name} {self.champion(name) or None}' for name in self.models)}"
+        return f"{self.path}: {', '.join(f'{name} {self.champion(name)}' for name in self.models)}"
 
 
 def open(path: Path | str) -> OpenedHome:  # noqa: A001 - the name is promised

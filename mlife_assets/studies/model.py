@@ -127,16 +127,14 @@ class StudyModel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `mlife train --json` prints."""
-        found: dict[str, Any] = orjson.loads(self.files[RESULT_FILE])
-        return found
+        return dict(orjson.loads(self.files[RESULT_FILE]))
 
     def inputs(self, rows: Table, *, holds_history: bool = False) -> pa.Table:
         """Return the model's inputs for each row. Raises as of `read_inputs`."""
         from mlife_assets.adapters.example_files import read_inputs
 
-        reading = self.reading
-        spec, source = self.artifact.feature_spec, source_of(rows)
-        return read_inputs(source, reading.study, spec, reading.types, holds_history=holds_history)
+        reading, spec = self.reading, self.artifact.feature_spec
+        return read_inputs(source_of(rows), reading.study, spec, reading.types, holds_history=holds_history)
 
     def predict_proba(self, rows: Table, *, holds_history: bool = False) -> Array:
         """Return the probabilities of no and of the outcome for each of n rows, float64 (n, 2), as scikit-learn does.
@@ -160,6 +158,8 @@ class StudyModel:
             (out / name).mkdir(parents=True, exist_ok=True)
             for earlier in (out / name).iterdir() if is_ours else ():
                 earlier.unlink()
+        for name in (READING_FILE, ROWS_FILE) if is_ours else ():
+            (out / name).unlink(missing_ok=True)
         for name, data in self.files.items():
             (out / name).write_bytes(data)
 

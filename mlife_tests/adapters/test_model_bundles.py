@@ -344,6 +344,7 @@ def rows(count: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.parametrize("moved", [0.0, 0.6])
 @pytest.mark.parametrize(
     ("usual_rows", "rows_today"),
     [
@@ -353,11 +354,11 @@ def rows(count: int, *, seed: int, moved: float = 0.0) -> pd.DataFrame:
         (900, KOLMOGOROV_STEPS_UP_TO + 1),
     ],
 )
-def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, rows_today: int) -> None:
-    usual, today = rows(usual_rows, seed=1), rows(rows_today, seed=2, moved=0.6)
+def test_distances_of_columns_are_those_of_nannyml(nannyml, usual_rows: int, rows_today: int, moved: float) -> None:
+    usual, today = rows(usual_rows, seed=1), rows(rows_today, seed=2, moved=moved)
     expected = nannyml.columns(usual.copy())(today.copy())
     assert dict(OWN.columns(usual)(today)) == dict(expected)
-    assert expected["wind"] > 0.2
+    assert (expected["wind"] > 0.2) is bool(moved)
 
 
 def test_a_column_without_a_value_has_no_distance(nannyml) -> None:
@@ -366,15 +367,17 @@ def test_a_column_without_a_value_has_no_distance(nannyml) -> None:
     assert np.isnan(nannyml.columns(rows(300, seed=1))(today)["wind"])
 
 
-def test_the_domain_classifier_is_that_of_nannyml(nannyml) -> None:
-    usual, today = rows(900, seed=1), rows(600, seed=2, moved=0.6)
+@pytest.mark.parametrize("moved", [0.0, 0.6])
+def test_the_domain_classifier_is_that_of_nannyml(nannyml, moved: float) -> None:
+    usual, today = rows(900, seed=1), rows(600, seed=2, moved=moved)
     expected = nannyml.classifier(usual.copy(), folds=3, settings=SETTINGS)(today.copy())
     assert OWN.classifier(usual, folds=3, settings=SETTINGS)(today) == expected
-    assert expected > 0.6
+    assert (expected > 0.6) is bool(moved)
 
 
-def test_the_reconstruction_error_is_that_of_nannyml(nannyml) -> None:
-    usual, today = rows(900, seed=1), rows(600, seed=2, moved=0.6)
+@pytest.mark.parametrize("moved", [0.0, 0.6])
+def test_the_reconstruction_error_is_that_of_nannyml(nannyml, moved: float) -> None:
+    usual, today = rows(900, seed=1), rows(600, seed=2, moved=moved)
     expected, own = (one.reconstruction(usual.copy(), variance_share=0.65) for one in (nannyml, OWN))
     assert own.sampling_error == expected.sampling_error
     assert own.error(today) == expected.error(today.copy())
@@ -388,7 +391,8 @@ def examples(count: int, *, seed: int, too_sure: float) -> pd.DataFrame:
     return pd.DataFrame({"probability": 1 / (1 + np.exp(-too_sure * logits)), "is_positive": happened.astype(np.int64)})
 
 
-@pytest.mark.parametrize(("count", "too_sure"), [(15, 1.0), (2_000, 3.0)])
+@pytest.mark.parametrize("too_sure", [1.0, 3.0])
+@pytest.mark.parametrize("count", [15, 2_000])
 def test_performance_is_that_of_nannyml(nannyml, count: int, too_sure: float) -> None:
     known, asked = (examples(count, seed=seed, too_sure=too_sure) for seed in (1, 2))
     expected = nannyml.performance(known.copy())(asked.copy())

@@ -157,6 +157,7 @@ def test_a_hostile_file_is_refused_in_little_time_and_the_rest_is_taken(
     assert time.process_time() - start < 20
     stored = sum(len(deployment.platform.lake.get(key)) for key in deployment.platform.lake.list("rejected"))
     assert stored < 2_000_000, "refusing does not copy what was refused a thousand times over"
+    assert deployment.ingest() == report
 
 
 BOMB_IN_A_PROCESS = """

@@ -124,14 +124,7 @@ def test_what_several_logs_hold_is_added_up(killed_writers_bench: ModuleType) ->
 
 @pytest.mark.proof
 def test_killed_writers_lose_and_overwrite_nothing(log_bucket, repository, tmp_path) -> None:
-    command = [
-        sys.executable,
-        "benchmarks/killed_writers.py",
-        "--rounds",
-        str(ROUNDS),
-        "--json",
-        str(tmp_path / "kept"),
-    ]
+    command = [sys.executable, "benchmarks/killed_writers.py", f"--rounds={ROUNDS}", "--json", str(tmp_path / "kept")]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     kept = json.loads(done.stdout)

@@ -252,6 +252,9 @@ def test_a_folder_of_an_earlier_release_says_what_it_lacks_and_a_changed_one_is_
     with pytest.raises(IntegrityError, match=r"reading\.json of mdl_\w+ was changed"):
         mlife.score(tmp_path, frame)
     (tmp_path / "reading.json").unlink()
+    earlier = mlife.load(tmp_path)
+    for one in (model, earlier):  # no file of the later model stays
+        one.save(tmp_path)
     with pytest.raises(NotFoundError, match=r"has no reading\.json, .*; train it again"):
         mlife.score(tmp_path, frame)
     (tmp_path / "rows.parquet").write_bytes(b"PAR1")

@@ -19,7 +19,7 @@ from mlife_assets.components.metrics.dashboard import collect
 from mlife_assets.core.pages.charts.values import DailyValue, format_day, format_value
 from mlife_assets.core.pages.document import DASHBOARD, card_key
 from mlife_assets.core.windows import add_days, is_mature, mature_day
-from mlife_assets.recruiting.dashboard.data import DashboardData, Decision, OtherModel, RuleGain
+from mlife_assets.recruiting.dashboard.data import Decision, OtherModel, RuleGain
 from mlife_assets.recruiting.dashboard.page import render_dashboard
 
 DAY = date(2026, 6, 2)
@@ -47,11 +47,6 @@ def page(lived) -> str:
 def words(page) -> str:
     """The page as it reads, without its style."""
     return " ".join(html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", " ", page, flags=re.S)).split())
-
-
-@pytest.fixture(scope="module")
-def whole(lived) -> DashboardData:
-    return collect(lived.home.platform)
 
 
 @pytest.fixture(scope="module")
@@ -176,11 +171,12 @@ def test_cards_link_back(lived) -> None:
         assert urljoin(here.as_uri(), hrefs[0]) == (folder / DASHBOARD).as_uri()
 
 
-def test_the_page_is_that_of_the_marts_as_they_are(page, whole) -> None:
-    assert render_dashboard(whole) == page
+def test_the_page_is_that_of_the_marts_as_they_are(page, lived) -> None:
+    assert render_dashboard(collect(lived.home.platform)) == page
 
 
-def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, whole, lived, monkeypatch) -> None:
+def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, lived, monkeypatch) -> None:
+    whole = collect(lived.home.platform)
     monkeypatch.setattr(dashboard, "DAYS_SHOWN", 2)
     cut = collect(lived.home.platform)
     since = add_days(whole.as_of_date, -1)
@@ -205,13 +201,16 @@ def test_an_old_deployment_shows_its_newest_days_and_totals_of_all(page, whole, 
 
 
 @pytest.mark.browser
-def test_pages_of_the_lake_have_no_fault(whole, look, lived) -> None:
-    """The page with two models more, and a card; every width and scheme: tests of the page and of the card."""
-    registry = lived.home.platform.of_model().registry
-    others, card = render_dashboard(replace(whole, others=OTHERS)), registry.card(registry.champion())
-    for text, width, scheme in ((others, 1280, "dark"), (others, 390, "light"), (card, 390, "light")):
+def test_pages_of_the_lake_have_no_fault(page, look, lived) -> None:
+    """Every page in each width and scheme: tests of the page and of the card."""
+    registry, phone, desk = lived.home.platform.of_model().registry, (390, "light"), (1280, "dark")
+    others = render_dashboard(replace(collect(lived.home.platform), others=OTHERS))
+    cards = [(registry.card(row["model_version"]), *phone) for row in registry.versions()]
+    heights = []
+    for text, width, scheme in ((page, *desk), (others, *desk), (others, *phone), *cards):
         seen = look(text, width, scheme)
         assert (seen.problems, seen.requests, seen.faults) == ([], [], [])
         assert seen.width <= width
-        assert width < 1280 or seen.height <= 4_000
         assert len(text) < 1_000_000
+        heights.append(seen.height)
+    assert heights[0] <= heights[1] <= 4_000

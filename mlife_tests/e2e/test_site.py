@@ -129,11 +129,11 @@ def test_no_page_holds_a_phone_number(opened, lived) -> None:
     assert not any(found.values()), found
 
 
-def test_pages_that_are_only_served_have_no_fault_either(opened, look) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_pages_that_are_only_served_have_no_fault_either(opened, look, width, scheme) -> None:
     """Those of the lake are looked at where they are made."""
     trace = next(path for path in opened if path.startswith("/messages/msg_"))
-    narrow = [(path, 390, "dark") for path in ("/messages/", trace, "/runbooks/", "/runbooks/drift_alert")]
-    for path, width, scheme in (*narrow, (trace, 1280, "light")):
+    for path in ("/messages/", trace, "/runbooks/", "/runbooks/drift_alert", "/runbooks/data_quality_fault"):
         seen = look(opened[path]["html"], width, scheme)
         assert (seen.problems, seen.faults, seen.requests) == ([], [], []), path
         assert seen.width <= width, path

@@ -1,7 +1,4 @@
-"""What the UI offers works: every check alone, every asset by its click, a first day.
-
-A next day that a person approves: `test_a_day_in_the_browser.py`.
-"""
+"""The UI's offers work: each check and asset alone, a first day. Its next day: `test_a_day_in_the_browser.py`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def known(*reigns: Reign) -> Any:
     def trained(version: str) -> tuple[Fold, ...]:
         return tuple(Fold(one, f"{version}{place}", one - timedelta(days=8)) for place, one in enumerate(WEEKS))
 
-    model = SimpleNamespace(maturity_days=7, retrain=RetrainPolicy())
+    model = SimpleNamespace(label_step=SimpleNamespace(maturity_days=7), retrain=RetrainPolicy())
     return SimpleNamespace(
         day=DAY, models=SimpleNamespace(model=model, load=str, trained_folds=trained), challenger_folds=trained,
         champions=lambda: reigns,
