@@ -204,7 +204,7 @@ class People:
 
 @dataclass(frozen=True)
 class Jobs:
-    """What is posted, and for how long."""
+    """Jobs that are posted, and for how long."""
 
     text_noise: float = 0.15
     posting_life_shape: float = 2.0

@@ -3,5 +3,5 @@
 Concept: the package `mlife` hands these functions on and the command line calls them, so that both are one path.
 
 Belongs here: functions of a table or a trained folder, for people. Does not belong here: a home or its days
-(`deployments`), what is computed (`core`), reading of files (`adapters`).
+(`deployments`), computation (`core`), reading of files (`adapters`).
 """

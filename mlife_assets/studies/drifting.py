@@ -2,7 +2,7 @@
 
 Concept: the newest rows of the table, trained and judged ones, are kept with the model; they name nobody, an entity is
 a number. They are cut into parts of equal size in order of time, and how parts of one half differ from the other half
-says what is usual: monitoring's limits (`core.monitoring.thresholds`) for samples of the size of the new rows.
+gives the usual distance: monitoring's limits (`core.monitoring.thresholds`) for samples of the size of the new rows.
 """
 
 from __future__ import annotations

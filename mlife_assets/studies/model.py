@@ -1,6 +1,6 @@
 """The model of a table as a folder: artifact, verdict, card, plots, and how its rows are read.
 
-Concept: a model is the content of its folder, so what was trained, saved and opened again is one thing.
+Concept: a model is the content of its folder, so one that was saved and opened again is the same.
 """
 
 from __future__ import annotations
