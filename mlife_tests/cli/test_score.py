@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,7 +64,7 @@ def gate() -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path, gate: SimpleNamespace) -> Iterator[object]:
+def model(folder: Path, gate: SimpleNamespace) -> object:
     """The model of the file; `gate` holds the rows that judged it, and its probabilities of them."""
     trained = example_training.train_on_examples
 
@@ -76,7 +75,7 @@ def model(folder: Path, gate: SimpleNamespace) -> Iterator[object]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(example_training, "train_on_examples", kept)
-        yield mlife.train(folder / "rows.csv", folder / "spec.json")
+        return mlife.train(folder / "rows.csv", folder / "spec.json")
 
 
 class Capsule:
@@ -223,6 +222,7 @@ def test_judged_rows_have_the_numbers_of_the_gate(model, gate, frame):
     assert ours == {one["against"]: one["delta"] for one in model.as_dict()["gate"]["comparisons"]}
     assert found.as_dict()["calibration"] == model.as_dict()["calibration"]
     assert "learned from" not in repr(found)
+    assert "needed" in repr(mlife.judge(model, frame.tail(40)))
     assert "The model learned from days up to 2026-03-21" in repr(mlife.judge(model, frame))
     with pytest.raises(InvalidInputError, match="lack column won, the label"):
         mlife.judge(model, frame.drop(columns="won"))

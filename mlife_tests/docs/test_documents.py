@@ -201,7 +201,6 @@ def test_its_spec_is_one():
 
 
 def test_its_lines_of_python_run_on_its_spec(tmp_path, monkeypatch):
-    """Word for word, beside a table of the columns that it names."""
     monkeypatch.chdir(tmp_path)
     rng, rows = np.random.default_rng(1), 2_000
     days = np.datetime64("2026-01-01") + np.arange(rows) // 20
