@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from mlife_assets.cli.opened import open  # noqa: A004 - the name is promised
     from mlife_assets.components import ConversionModel
     from mlife_assets.core.examples import Roles
+    from mlife_assets.studies.adopting import load
     from mlife_assets.studies.drifting import drift
-    from mlife_assets.studies.model import load
     from mlife_assets.studies.replaying import backtest
     from mlife_assets.studies.scoring import judge, score
     from mlife_assets.studies.training import check, train
@@ -34,7 +34,7 @@ _MODULES = {
     "check": "mlife_assets.studies.training",
     "drift": "mlife_assets.studies.drifting",
     "judge": "mlife_assets.studies.scoring",
-    "load": "mlife_assets.studies.model",
+    "load": "mlife_assets.studies.adopting",
     "open": "mlife_assets.cli.opened",
     "score": "mlife_assets.studies.scoring",
     "train": "mlife_assets.studies.training",

@@ -33,7 +33,6 @@ from mlife_assets.core.errors import InvalidInputError, NotFoundError
 from mlife_assets.core.examples import HUMAN_COLUMN
 from mlife_assets.core.policies import ExampleFilePolicy
 from mlife_assets.core.quoting import quoted
-from mlife_assets.core.scoring.feature_spec import FeatureSpec
 from mlife_assets.core.study import Study
 from mlife_assets.core.table_check import ReadTable
 
@@ -78,7 +77,11 @@ def read_examples(examples: Path | pa.Table, study: Study, policy: ExampleFilePo
         NotFoundError: there is no such file.
         InvalidInputError: as of `examine_examples`, or the file has a fault; names the first.
     """
-    found = examine_examples(examples, study, policy)
+    return sound_rows(examine_examples(examples, study, policy), study)
+
+
+def sound_rows(found: ReadTable, study: Study) -> pa.Table:
+    """Return the rows of a table that was read. Raises InvalidInputError when it has a fault; names the first."""
     for fault in (*found.faults, *study.model.roles.faults(found.rows)):
         raise InvalidInputError(fault)
     return found.rows
@@ -105,7 +108,7 @@ def examine_examples(examples: Path | pa.Table, study: Study, policy: ExampleFil
 def read_inputs(
     rows: Path | pa.Table,
     study: Study,
-    spec: FeatureSpec,
+    kinds: Mapping[str, str],
     usual: Mapping[str, str],
     *,
     holds_history: bool = False,
@@ -118,7 +121,7 @@ def read_inputs(
     Args:
         rows: a file or a table.
         study: the study of the model's examples.
-        spec: the model's inputs.
+        kinds: input of the model -> its type in SQL.
         usual: `ReadTable.types` of these examples.
         holds_history: whether other rows that derived columns look at are among them.
         policy: limits of the file.
@@ -135,10 +138,9 @@ def read_inputs(
         types = _types(connection, f"select * from {source.reader}", source)
         bare = replace(study, where=None, human_score=None)
         _require_new_names(bare, list(types), source.name)
-        known = _derivable(connection, source, bare, spec.names)
+        known = _derivable(connection, source, bare, list(kinds))
         if not holds_history:
-            _require_own_rows(connection, source, known, spec.names)
-        kinds = {name: "varchar" if name in spec.categorical else "double" for name in spec.names}
+            _require_own_rows(connection, source, known, list(kinds))
         there = _types(connection, _query(source.reader, known, "*"), source)
         found = _read(connection, source, known, kinds, there, policy, usual)
     for fault in found.faults:
@@ -203,12 +205,15 @@ def _require_own_rows(
     )
 
 
-def read_sample(table: Path | pa.Table, rows: int, policy: ExampleFilePolicy | None = None) -> pa.Table:
-    """Return at most so many rows of a file or a table, always the same ones. Raises as of `read_as_written`."""
+def read_sample(table: Path | pa.Table, rows: int | None, policy: ExampleFilePolicy | None = None) -> pa.Table:
+    """Return at most so many rows of a file or a table, always the same ones; None for all, in order.
+
+    Raises as of `read_as_written`.
+    """
     policy = policy or ExampleFilePolicy()
     with _source(table, policy) as source, _connected(source, policy) as connection:
-        query = f"select * from {source.reader} using sample reservoir({rows} rows) repeatable (1)"
-        return _fetched(connection, query, source, policy)
+        sample = "" if rows is None else f" using sample reservoir({rows} rows) repeatable (1)"
+        return _fetched(connection, f"select * from {source.reader}{sample}", source, policy)
 
 
 def read_as_written(path: Path, policy: ExampleFilePolicy | None = None) -> pa.Table:
@@ -405,7 +410,8 @@ def _query(reader: str, study: Study, columns: str) -> str:
 def _kinds(study: Study) -> dict[str, str]:
     """Return the columns of the roles, each with its type."""
     roles = study.model.roles
-    kinds = dict.fromkeys(roles.columns, "varchar") | dict.fromkeys(roles.features, "double")
+    numbers = roles.features if roles.prediction is None else (*roles.features, roles.prediction)
+    kinds = dict.fromkeys(roles.columns, "varchar") | dict.fromkeys(numbers, "double")
     kinds |= dict.fromkeys((roles.time, roles.label_time, *roles.funnel_times), "date")
     early = () if roles.early_label is None else (roles.early_label,)
     return kinds | dict.fromkeys((*roles.steps, *early), "boolean")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from mlife_assets.core.monitoring.outcomes import METRICS
 from mlife_assets.core.threads import one_thread
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 KOLMOGOROV_BINS = KOLMOGOROV_EXACT_BELOW = KOLMOGOROV_STEPS_UP_TO = 10_000
 CALIBRATION_BINS = CALIBRATION_SPLITS = 10
 PCA_STATE, SPLIT_STATE = 16, 42
-PERFECT_AUC = 0.999
+PERFECT_AUC, PROBABILITY_FLOOR = 0.999, 1e-6
 
 
 class OwnEngine:
@@ -77,21 +78,45 @@ class OwnEngine:
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
         """Return a function to estimated and realised performance by (method, metric); CBPE is fitted on `examples`."""
-        from sklearn.metrics import average_precision_score, roc_auc_score
-
-        calibrated = _calibration(examples["probability"].to_numpy(), examples["is_positive"].to_numpy())
+        estimated = self.estimated(examples["probability"].to_numpy(), examples["is_positive"].to_numpy())
 
         def performance(asked: pd.DataFrame) -> dict[tuple[str, str], float]:
             scores, truth = asked["probability"].to_numpy(), asked["is_positive"].to_numpy()
-            auc, precision = _expected(calibrated(scores), scores)
-            return {
-                ("estimated", "roc_auc"): auc,
-                ("estimated", "average_precision"): precision,
-                ("realised", "roc_auc"): float(roc_auc_score(truth, scores)),
-                ("realised", "average_precision"): float(average_precision_score(truth, scores)),
-            }
+            found = {"estimated": estimated(scores), "realised": realised(scores, truth)}
+            return {(kind, metric): values[metric] for kind, values in found.items() for metric in METRICS}
 
         return performance
+
+    def estimated(self, scores: Floats, truth: npt.NDArray[Any]) -> Callable[[Floats], Mapping[str, float]]:
+        """Return a function from scores without an outcome to the values of `realised` to expect (CBPE).
+
+        Args:
+            scores: of n rows with their outcome, on which it is fitted.
+            truth: their outcome, (n,).
+        """
+        calibrated = _calibration(scores, truth)
+
+        def estimated(asked: Floats) -> dict[str, float]:
+            share = calibrated(asked)
+            auc, precision = _expected(share, asked)
+            return {"roc_auc": auc, "average_precision": precision, **_said(asked, share)}
+
+        return estimated
+
+
+def realised(scores: Floats, truth: npt.NDArray[Any]) -> dict[str, float]:
+    """Return ROC AUC, average precision, log loss and the share of positives of rows of both classes."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    auc, precision = roc_auc_score(truth, scores), average_precision_score(truth, scores)
+    return {"roc_auc": float(auc), "average_precision": float(precision), **_said(scores, truth)}
+
+
+def _said(scores: Floats, truth: npt.NDArray[Any]) -> dict[str, float]:
+    """Return log loss and share of positives of scores whose outcomes have these probabilities, or are known."""
+    inside = np.clip(scores, PROBABILITY_FLOOR, 1 - PROBABILITY_FLOOR)
+    loss = -np.mean(truth * np.log(inside) + (1 - truth) * np.log1p(-inside))
+    return {"log_loss": float(loss), "positive_share": float(np.mean(truth))}
 
 
 class OwnReconstruction:

@@ -33,10 +33,10 @@ def score(
     Exit codes: 0 every row is scored; 1 none is: a column or value is missing or cannot be read.
     """
     from mlife_assets.adapters.example_files import write_csv, write_table
-    from mlife_assets.studies.model import load
+    from mlife_assets.studies.model import load_folder
     from mlife_assets.studies.scoring import PROBABILITY, REASONS, score
 
-    known = load(model)
+    known = load_folder(model)
     scored = score(known, rows, reasons=reasons, holds_history=holds_history)
     said: dict[str, Any] = {"model_version": known.model_version, "rows": scored.num_rows}
     if out is not None:

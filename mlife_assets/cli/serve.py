@@ -101,17 +101,17 @@ def serve(
 def _of_folder(
     folder: Path, home: Path | None, *, makes_token: bool
 ) -> tuple[HomeSettings, dict[str, Callable[[], StagedScorer]]]:
-    """Return settings and the provider of a trained model. Raises as of `load`, and beside options of a home."""
+    """Return settings and the provider of a trained model. Raises as of `load_folder`, and beside options of a home."""
     from mlife_assets.core.study import STUDY
     from mlife_assets.home_settings import HomeSettings
-    from mlife_assets.studies.model import load
+    from mlife_assets.studies.model import load_folder
 
     if home is not None or makes_token:
         raise InvalidInputError(
             "--model serves a folder of `mlife train`, which is no home; leave out --home, and instead of --make-token "
             "set MLIFE_ENDPOINT_TOKEN to 32 characters or more"
         )
-    scorer = load(folder).scorer
+    scorer = load_folder(folder).scorer
     with faults_named():
         return HomeSettings(home=folder.absolute()), {STUDY: lambda: scorer}
 

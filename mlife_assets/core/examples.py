@@ -53,6 +53,7 @@ class ExampleSpec:
             that is not known). It is the target of rows too young for the label and judges no model. None without one.
         rates: ratios of two features, smoothed towards the prior, so that new users and items have one.
         vocabularies: all values of a categorical, where they are known beforehand; else those of the training rows.
+        prediction: probability of the label by a model that serves already; no input of a model. None without one.
     """
 
     entity: str
@@ -67,6 +68,7 @@ class ExampleSpec:
     early_label: str | None = None
     rates: tuple[RateRole, ...] = ()
     vocabularies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    prediction: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a column with two roles, an empty name, no features, a rate of unknown features, missing times."""
@@ -168,9 +170,13 @@ class ExampleSpec:
             raise InvalidInputError("the spec is not a JSON object; write one object of column roles")
         return cls.from_record(record)
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the attributes; no prediction is left out, so that hashes of roles are those of before it was one."""
+        return {name: value for name, value in asdict(self).items() if name != "prediction" or value is not None}
+
     def to_json(self) -> str:
         """Return canonical JSON for `from_json`: attributes sorted by name, all else in its own order."""
-        record = asdict(self) | {"vocabularies": dict(self.vocabularies)}
+        record = self.to_record() | {"vocabularies": dict(self.vocabularies)}
         return json.dumps({name: record[name] for name in sorted(record)}, indent=1)
 
     def faults(self, examples: pa.Table) -> Iterator[str]:
@@ -216,9 +222,9 @@ class ExampleSpec:
                 yield f"{after} is true in row {wrong} without {before}; {words}"
 
     def _roles(self) -> Iterator[tuple[str, str]]:
-        for role in ("entity", "item", "time", "label", "label_time", "early_label"):
+        for role in ("entity", "item", "time", "label", "label_time", "early_label", "prediction"):
             name = getattr(self, role)
-            if name is not None or role not in ("item", "early_label"):
+            if name is not None or role not in ("item", "early_label", "prediction"):
                 yield role, name
         for name in dict.fromkeys(self.funnel_times):
             if name != self.label_time:
@@ -252,6 +258,7 @@ def _type_fault(role: str, name: str, found: pa.DataType) -> str | None:
         "label_time": types.is_date(found),
         "funnel_times": types.is_date(found),
         "features": is_number or types.is_boolean(found),
+        "prediction": is_number,
         "categoricals": is_text,
     }
     if fits[role]:

@@ -6,7 +6,7 @@ Concept: a model is the content of its folder, so one that was saved and opened 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlife_assets.core.errors import IntegrityError, InvalidInputError, NotFoundError
 from mlife_assets.core.examples import ExampleSpec
@@ -134,7 +135,8 @@ class StudyModel:
         from mlife_assets.adapters.example_files import read_inputs
 
         reading, spec = self.reading, self.artifact.feature_spec
-        return read_inputs(source_of(rows), reading.study, spec, reading.types, holds_history=holds_history)
+        kinds = {name: "varchar" if name in spec.categorical else "double" for name in spec.names}
+        return read_inputs(source_of(rows), reading.study, kinds, reading.types, holds_history=holds_history)
 
     def predict_proba(self, rows: Table, *, holds_history: bool = False) -> Array:
         """Return the probabilities of no and of the outcome for each of n rows, float64 (n, 2), as scikit-learn does.
@@ -170,7 +172,90 @@ class StudyModel:
         return framed(self.files[CARD_FILE].decode())
 
 
-def load(folder: Path | str) -> StudyModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class AdoptedModel:
+    """A model that mlife did not train, known by what it said of rows (`adopting.load`).
+
+    Attributes:
+        model_version: its name: of the column of its predictions, or of the class of its estimator.
+        reading: how its rows are read; `roles.prediction` is a column of theirs.
+        source: from a table to what is read: the table with the predictions, or a file.
+        known: rows that it is known by, with their answers, in canonical order.
+        usual_rows: the newest of them (`drifting`).
+    """
+
+    model_version: str
+    reading: Reading
+    source: Callable[[Table], Path | pa.Table]
+    known: pa.Table = None
+    usual_rows: pa.Table = None
+
+    @property
+    def roles(self) -> ExampleSpec:
+        """Roles of its columns."""
+        return self.reading.study.model.roles
+
+    def inputs(self, rows: Table, *, holds_history: bool = False) -> pa.Table:
+        """Return its inputs and its prediction for each row. Raises as of `read_inputs`."""
+        from mlife_assets.adapters.example_files import read_inputs
+
+        numbers = (*self.roles.features, str(self.roles.prediction))
+        kinds = dict.fromkeys(numbers, "double") | dict.fromkeys(self.roles.categoricals, "varchar")
+        study, types = self.reading.study, self.reading.types
+        return read_inputs(self.source(rows), study, kinds, types, holds_history=holds_history)
+
+    def probabilities(self, inputs: pa.Table) -> npt.NDArray[np.float64]:
+        """Return what it said of n rows, float64 (n,). Raises InvalidInputError when that is no probability."""
+        name = str(self.roles.prediction)
+        found: npt.NDArray[np.float64] = inputs[name].to_numpy().astype(np.float64)
+        if len(wrong := np.flatnonzero(~((found >= 0) & (found <= 1)))):
+            value = f"{found[wrong[0]]:g} in row {wrong[0]}"
+            raise InvalidInputError(f"{name} is {value}; a prediction is a probability from 0 to 1")
+        return found
+
+    def simple_scores(self, rows: pa.Table) -> Array | None:
+        """Return the scores of rows by the simple rule of known rows that were answered before, (n,); None if few."""
+        from mlife_assets.core.scoring.feature_spec import examples_matrix, fit_feature_spec
+        from mlife_assets.core.training.simple_rule import fit_simple_rule
+
+        roles = self.roles
+        before = self.known.filter(pc.less_equal(self.known[roles.label_time], pc.min(rows[roles.time])))
+        if len(before[roles.label].unique()) < 2:
+            return None
+        spec, outcome = fit_feature_spec(before, roles), before[roles.label].to_numpy(zero_copy_only=False)
+        rule = fit_simple_rule(spec.expanded(examples_matrix(before, spec)), outcome, spec)
+        return rule.score(examples_matrix(rows, spec), spec)
+
+    def __repr__(self) -> str:
+        first, last = (end(self.known[self.roles.time]).as_py() for end in (pc.min, pc.max))
+        return f"{self.model_version}, known by {self.known.num_rows:,} rows of {first} to {last}"
+
+
+Known: TypeAlias = StudyModel | AdoptedModel | Path | str
+"""A model, or its folder."""
+
+
+def opened(model: Known) -> StudyModel | AdoptedModel:
+    """Return a model, that of a folder too. Raises as of `load_folder`."""
+    return load_folder(model) if isinstance(model, str | Path) else model
+
+
+def mature_rows(known: StudyModel | AdoptedModel, table: Table) -> tuple[pa.Table, Mapping[str, str]]:
+    """Return labelled rows in canonical order, and the types that they were read as. Raises as of `judge`."""
+    from mlife_assets.adapters.clock import SystemClock
+    from mlife_assets.adapters.example_files import examine_examples, sound_rows
+    from mlife_assets.core.training.example_training import canonical, require_complete
+
+    study = known.reading.study
+    read = examine_examples(known.source(table) if isinstance(known, AdoptedModel) else source_of(table), study)
+    rows = sound_rows(read, study)
+    require_complete(rows, study.model.roles, SystemClock().now().date())
+    if not rows.num_rows:
+        raise InvalidInputError("the table has no examples to judge by; pass rows whose label is known")
+    return canonical(rows, study.model.roles), read.types
+
+
+def load_folder(folder: Path | str) -> StudyModel:
     """Return the model that `mlife train --out` or `save` wrote into a folder.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ import pyarrow.compute as pc
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.studies.answers import Answer
 from mlife_assets.studies.frames import Table, source_of, with_columns
-from mlife_assets.studies.model import StudyModel, load
+from mlife_assets.studies.model import AdoptedModel, Known, mature_rows, opened
 
 PROBABILITY, REASONS = "probability", "reasons"
 
 
-def score(model: StudyModel | Path | str, rows: Table, *, reasons: bool = False, holds_history: bool = False) -> Any:
+def score(model: Known, rows: Table, *, reasons: bool = False, holds_history: bool = False) -> Any:
     """Return rows with the column `probability`, and with `reasons` if asked for, the strongest first.
 
     DataFrames of pandas and polars come back as they came; the rows of a file, and others, as an Arrow table. A
@@ -40,7 +39,9 @@ def score(model: StudyModel | Path | str, rows: Table, *, reasons: bool = False,
     from mlife_assets.core.scoring.reasons import strongest_reasons
     from mlife_assets.core.scoring.scorer import ROWS_AT_ONCE
 
-    known = model if isinstance(model, StudyModel) else load(model)
+    known = opened(model)
+    if reasons and isinstance(known, AdoptedModel):
+        raise InvalidInputError(f"{known.model_version} gives no reasons: its inside is not known; ask for none")
     source = source_of(rows)
     written = source if isinstance(source, pa.Table) else read_as_written(source)
     inputs = known.inputs(source, holds_history=holds_history)
@@ -49,7 +50,7 @@ def score(model: StudyModel | Path | str, rows: Table, *, reasons: bool = False,
             f"{source} has {written.num_rows:,} lines and {inputs.num_rows:,} rows; convert it to Parquet"
         )
     columns = {PROBABILITY: pa.array(known.probabilities(inputs))}
-    if reasons:
+    if not isinstance(known, AdoptedModel) and reasons:
         scorer, found = known.scorer, []
         for start in range(0, inputs.num_rows, ROWS_AT_ONCE):
             matrix = examples_matrix(inputs.slice(start, ROWS_AT_ONCE), scorer.feature_spec)
@@ -58,10 +59,11 @@ def score(model: StudyModel | Path | str, rows: Table, *, reasons: bool = False,
     return with_columns(rows, written, columns)
 
 
-def judge(model: StudyModel | Path | str, table: Table) -> Answer:
-    """Judge a model on labelled rows: its ranking beside the rivals that it had, and its probabilities.
+def judge(model: Known, table: Table) -> Answer:
+    """Judge a model on labelled rows: its ranking beside chance and the rivals that it had, and its probabilities.
 
-    Nothing is decided: rows that it was trained on may be among them, which is said.
+    A model holds, which `is_well` says, if it is shown to rank better than chance and than the rule of the spec, and
+    its probabilities are not shown to be off. Rows that it was trained on may be among them, which is said.
 
     Args:
         model: a model or its folder.
@@ -71,41 +73,49 @@ def judge(model: StudyModel | Path | str, table: Table) -> Answer:
         NotFoundError: there is no such file or model.
         InvalidInputError: the table has faults, or a label is not complete yet; names the first.
     """
-    from mlife_assets.adapters.clock import SystemClock
-    from mlife_assets.adapters.example_files import read_examples
-    from mlife_assets.core.training.example_training import canonical, human_of, require_complete
+    from mlife_assets.core.training.example_training import human_of
     from mlife_assets.core.training.gate.comparing import CHALLENGER, evaluate
-    from mlife_assets.core.training.gate.verdict import SIMPLE, compared, level_words, other_side, slope_words
+    from mlife_assets.core.training.gate.verdict import SIMPLE, compared, is_calibrated, other_side
     from mlife_assets.core.training.judgement import GateRows, measured_calibration
     from mlife_assets.core.training.manifest_facts import last_trained_day
     from mlife_assets.core.training.simple_rule import simple_scores
 
-    known = model if isinstance(model, StudyModel) else load(model)
+    known = opened(model)
     study = known.reading.study
     roles, policy = study.model.roles, study.model.promotion
-    found = read_examples(source_of(table), study)
-    require_complete(found, roles, SystemClock().now().date())
-    if not found.num_rows:
-        raise InvalidInputError("the table has no examples to judge; pass rows whose label is known")
-    rows = canonical(found, roles)
+    rows, _ = mature_rows(known, table)
     gate = GateRows.of_examples(rows, roles)
     probability = known.probabilities(rows)
     scores, names = {CHALLENGER: probability}, {CHALLENGER: known.model_version}
     if (human := human_of(study.model, rows)) is not None:
         scores["human"], names["human"] = human.scores, human.name
-    if (simple := simple_scores(known.artifact, gate.matrix(known.artifact.feature_spec))) is not None:
+    if isinstance(known, AdoptedModel):
+        trained, simple = None, known.simple_scores(rows)
+    else:
+        trained = last_trained_day(known.artifact.manifest)
+        simple = simple_scores(known.artifact, gate.matrix(known.artifact.feature_spec))
+    if simple is not None:
         scores[SIMPLE] = simple
     evaluation = evaluate(gate.examples, scores, names, policy)
     objective = "average precision" if roles.item is None else f"MAP@{policy.ranking_depth}"
     measured = measured_calibration(probability, rows, roles)
+    thin = [one.sentence for one in evaluation.evidence if not one.is_met]
+    unbeaten = [one for one in evaluation.comparisons if one.is_for_a_win and not one.delta.lower > 0]
+    calibrated = is_calibrated(measured, policy)
+    is_well = not (thin or unbeaten) and all(one.is_met for one in calibrated)
+    verdict = "it holds" if is_well else "not enough evidence" if thin else "it does not hold"
     first, last = (end(rows[roles.time]).as_py() for end in (pc.min, pc.max))
-    positives, trained = int(np.count_nonzero(gate.examples.is_relevant)), last_trained_day(known.artifact.manifest)
-    lines = [f"{rows.num_rows:,} examples of {first} to {last}, {positives:,} positive."]
-    if first <= trained:
+    positives = int(np.count_nonzero(gate.examples.is_relevant))
+    lines = [f"{rows.num_rows:,} examples of {first} to {last}, {positives:,} positive: {verdict}.", *thin]
+    if trained is not None and first <= trained:
         lines.append(f"The model learned from days up to {trained}: on rows of these it looks better than it is.")
-    lines += [one.sentence for one in evaluation.evidence if not one.is_met]
-    lines += [f"Against {other_side(one)}: {compared(one, objective)}." for one in evaluation.comparisons]
-    lines += [f"{words(measured)}." for words in (slope_words, level_words) if measured is not None]
+    for one in evaluation.comparisons:
+        is_of_known = one.against == SIMPLE and isinstance(known, AdoptedModel)
+        side = "a simple rule that was fitted on the known rows" if is_of_known else other_side(one)
+        lines.append(
+            f"Against {side}: {compared(one, objective)}{', not shown to be better' if one in unbeaten else ''}."
+        )
+    lines += [one.sentence for one in calibrated]
     record = {
         "model_version": known.model_version,
         "rows": rows.num_rows,
@@ -113,8 +123,9 @@ def judge(model: StudyModel | Path | str, table: Table) -> Answer:
         "first_day": first,
         "last_day": last,
         "trained_to": trained,
+        "verdict": verdict,
         "objective": objective,
         "comparisons": [asdict(one) for one in evaluation.comparisons],
         "calibration": None if measured is None else asdict(measured),
     }
-    return Answer(tuple(lines), record)
+    return Answer(tuple(lines), record, is_well=is_well)

@@ -33,7 +33,7 @@ from mlife_assets.studies.model import (
     Reading,
     Spec,
     StudyModel,
-    load,
+    load_folder,
     spec_text,
 )
 
@@ -105,7 +105,7 @@ def train(
     declared = study.model
     if trials is not None:
         declared = replace(declared, training=replace(declared.training, search_trials=trials))
-    earlier = champion if champion is None or isinstance(champion, StudyModel) else load(champion)
+    earlier = champion if champion is None or isinstance(champion, StudyModel) else load_folder(champion)
     read, report, today = _examined(table, study)
     if report.faults:
         raise InvalidInputError("\n".join(report.faults))
@@ -134,8 +134,8 @@ def train(
     files |= {f"{PLOTS_FOLDER}/{name}.png": data for name, data in plots.items()}
     files[CARD_FILE] = _card(model, declared, pictures).encode()
     files[READING_FILE] = orjson.dumps({"spec": text, "types": read.types}, option=JSON)
-    rows = canonical(read.rows, declared.roles)
-    files[ROWS_FILE] = encode_table(usual_rows(model.artifact, rows, declared.roles))
+    rows, said = canonical(read.rows, declared.roles), StudyModel(model.artifact, files, ()).probabilities
+    files[ROWS_FILE] = encode_table(usual_rows(rows, declared.roles, model.artifact.feature_spec.names, said))
     files[RESULT_FILE] = orjson.dumps(result, option=JSON)
     lines = (*_training_sentences(model, declared), *model.decision.sentences)
     return StudyModel(model.artifact, files, lines)

@@ -247,7 +247,8 @@ def test_a_text_that_is_no_spec_is_refused(text: str, words: str) -> None:
 
 
 def test_json_names_every_attribute_in_order() -> None:
-    assert list(json.loads(FULL.to_json())) == sorted(asdict(FULL))
+    is_hashed = "into names of searches and replays, which roles without a prediction keep"
+    assert list(json.loads(FULL.to_json())) == sorted(asdict(FULL).keys() - {"prediction"}), is_hashed
 
 
 def study(**parts: object) -> Study:

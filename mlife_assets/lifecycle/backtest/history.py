@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -193,8 +193,8 @@ class History:
         model, rule = self.model, self.model.baseline
         for part in (model.training, model.promotion, model.monitoring, model.retrain, model.backtest):
             digest.update(policy_version(part).encode())
-        named = (asdict(model.roles), None if rule is None else rule.name, self.validation_share, model.simple_columns)
-        digest.update(repr((*named, model.to_record()["estimator"])).encode())
+        named = (None if rule is None else rule.name, self.validation_share, model.simple_columns)
+        digest.update(repr((model.roles.to_record(), *named, model.to_record()["estimator"])).encode())
         return digest.hexdigest()
 
     def training_policy(self, last_day: date) -> TrainingPolicy:
