@@ -349,7 +349,8 @@ def _caged_connection(source: _Source, policy: ExampleFilePolicy) -> Iterator[du
         "allow_community_extensions": False,
     }
     with duckdb.connect(config=config) as connection:
-        connection.execute("set enable_progress_bar = false")
+        with suppress(duckdb.InvalidInputException):  # in Jupyter without ipywidgets it is off and may not be set
+            connection.execute("set enable_progress_bar = false")
         if source.table is not None:
             connection.register(FRAME, source.table)
         if source.place is not None:

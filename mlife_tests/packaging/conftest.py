@@ -106,6 +106,12 @@ class CleanPlace:
             done = run_uv(*common, *packages, **options)
             assert done.returncode == 0, done.stderr[-5_000:]
 
+    def install_locked(self, wheel: Path, versions: dict[str, str]) -> None:
+        """Install mlife with the versions of `make setup`."""
+        file = self.environment / "versions.txt"
+        file.write_text("".join(f"{name}=={version}\n" for name, version in versions.items()))
+        self.install(wheel, "--constraints", file)
+
     def settle(self) -> None:
         """Put the airport's table, assets and declaration into the project."""
         tables = self.project / "tables"

@@ -55,9 +55,7 @@ def test_it_asks_for_ranges_and_says_where_the_component_is(wheel: Path) -> None
 def test_a_project_that_cannot_see_our_sources_lives_two_days(wheel: Path, make_place, locked) -> None:
     """The library alone, in the versions of `make setup`: no extra, so none of NannyML, dbt, messages, market."""
     place = make_place(sys.executable)
-    versions = place.environment / "versions.txt"
-    versions.write_text("".join(f"{name}=={version}\n" for name, version in locked.items()))
-    place.install(wheel, "--constraints", versions)
+    place.install_locked(wheel, locked)
     (place.project / "src" / "airport" / "defs").mkdir(parents=True)
     (place.project / "pyproject.toml").write_text(
         '[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "airport"\n'
