@@ -21,11 +21,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # Pip installs uv alone, by its hash in constraints.txt; uv installs the rest. It reads no settings of pip, so the index that
 # pip is configured for is handed on, unless uv has one of its own.
-UV = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}"; \
-  env $${index:+UV_DEFAULT_INDEX="$$index"} $(BIN)/uv --quiet pip
+WITH_INDEX = index="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}"; \
+  env $${index:+UV_DEFAULT_INDEX="$$index"}
+UV = $(WITH_INDEX) $(BIN)/uv --quiet pip
 LOCK = $(UV) compile pyproject.toml --python-version 3.11 --universal --generate-hashes --custom-compile-command 'make lock'
 
-.PHONY: help setup demo demo-full demo-quick dev test check house proofs aws ci bench mutants same-bytes delivery-setup lock infra-setup infra-check
+.PHONY: dist help setup demo demo-full demo-quick dev test check house proofs aws ci bench mutants same-bytes delivery-setup lock infra-setup infra-check
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -121,6 +122,11 @@ $(EMULATOR)/.mlife-setup: infra/emulator.txt $(SETUP)
 
 infra-check: infra-setup ## lint, render and judge infra/, plant faults in it, try every role; writes docs/infra_tests.md
 	$(BIN)/python -m infra.gate --tools $(INFRA)/bin --write docs/infra_tests.md
+
+dist: $(SETUP) ## wheel and source archive into dist/, as a release has them; twine looks at both
+	rm --recursive --force dist
+	$(BIN)/uv --quiet build --no-build-isolation --python $(BIN)/python --out-dir dist
+	@$(WITH_INDEX) $(BIN)/uv --quiet tool run twine@7.0.0 check --strict dist/*
 
 same-bytes: $(SETUP) ## REV=<revision> and this checkout make the same homes, or where not; ONLY="demo standalone project"
 	$(BIN)/python -m tools.same_bytes $(REV) $(if $(ONLY),--only $(ONLY)) $(if $(WORK),--work $(WORK))

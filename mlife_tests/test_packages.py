@@ -164,6 +164,18 @@ def test_main_can_be_pushed_before_it_is_protected(repository: Path, tmp_path: P
         assert said.read_text(encoding="utf-8") == ("are_ours=true\n" if example is None else ""), example
 
 
+def test_a_release_is_the_tags_version_leads_here_and_is_green(repository: Path) -> None:
+    found = jobs(repository, "release.yml")
+    assert needed(found, "publish") == {"tests", "build"}
+    (look,) = [step["run"] for step in found["build"]["steps"] if "TAG" in step.get("env", {})]
+    version = re.search(r'"(.*)"', text_of("mlife_assets/__init__.py").splitlines()[-1])[1]
+    here = ("example/mlife", f"refs/tags/v{version}")
+    for name, tag in (here, ("stranger/mlife", here[1]), (here[0], "refs/tags/v0.0.1"), (here[0], "refs/heads/main")):
+        told = os.environ | {"TAG": tag, "GITHUB_REPOSITORY": name}
+        done = subprocess.run(["bash", "-c", look], cwd=repository, env=told, capture_output=True, check=False)
+        assert (done.returncode == 0) == ((name, tag) == here)
+
+
 @pytest.mark.parametrize("workflow", ["deploy.yml", "pull_request.yml"])
 def test_nothing_is_shown_or_deployed_before_it_is_green(repository: Path, workflow: str) -> None:
     found = jobs(repository, workflow)

@@ -41,7 +41,7 @@ def uv() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel from a copy, since setuptools takes what lies in `build` of an earlier one."""
+    """Build the source archive and from it the wheel, of a copy: setuptools takes what lies in an earlier `build`."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -49,7 +49,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     (source / "mlife_tests").mkdir()
     (source / "mlife_tests" / "__init__.py").touch()
-    built = run_uv("build", "--wheel", "--no-build-isolation", "--python", sys.executable, "-o", out, source)
+    built = run_uv("build", "--no-build-isolation", "--python", sys.executable, "-o", out, source)
     assert built.returncode == 0, built.stderr
     (found,) = out.glob("*.whl")
     return found

@@ -52,6 +52,12 @@ def test_it_asks_for_ranges_and_says_where_the_component_is(wheel: Path) -> None
 
 
 @pytest.mark.proof
+def test_twine_takes_wheel_and_source(wheel: Path, uv) -> None:
+    done = uv("tool", "run", "twine@7.0.0", "check", "--strict", *wheel.parent.glob("mlife-*"))
+    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout + done.stderr
+
+
+@pytest.mark.proof
 def test_a_project_that_cannot_see_our_sources_lives_two_days(wheel: Path, make_place, locked) -> None:
     """The library alone, in the versions of `make setup`: no extra, so none of NannyML, dbt, messages, market."""
     place = make_place(sys.executable)

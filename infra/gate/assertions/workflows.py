@@ -74,7 +74,7 @@ def who_says_who_he_is_names_an_environment(environment: Environment) -> Iterato
 
 @holds
 def a_job_takes_roles_of_its_own_environment(environment: Environment) -> Iterator[str]:
-    """A job takes roles of its environment's account alone; without a review it takes those that only show."""
+    """A job takes roles of its environment's account alone, those that only show without a review; `pypi` has none."""
     for where, job in _jobs(environment):
         named = job.get("environment")
         if named and _CALLED.fullmatch(named):
@@ -82,7 +82,7 @@ def a_job_takes_roles_of_its_own_environment(environment: Environment) -> Iterat
         if named == '"$ENVIRONMENT"' and job.get("env", {}).get("ENVIRONMENT") != job["environment"]:
             yield f"{where} calls something else ENVIRONMENT"
         taken = _TAKES.findall(_commands(job))
-        if bool(taken) != ("id-token" in job.get("permissions", {}) and "uses" not in job):
+        if bool(taken) != ("id-token" in job.get("permissions", {}) and "uses" not in job and named != "pypi"):
             yield f"{where} has an identity and takes no role, or the other way round"
         for account, role in taken:
             if named == "preview":
