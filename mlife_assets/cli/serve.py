@@ -112,6 +112,7 @@ def _of_folder(
             "set MLIFE_ENDPOINT_TOKEN to 32 characters or more"
         )
     scorer = load_folder(folder).scorer
+    scorer.warm()
     with faults_named():
         return HomeSettings(home=folder.absolute()), {STUDY: lambda: scorer}
 
@@ -149,7 +150,9 @@ def champion_providers(home: HomePorts) -> dict[str, Callable[[], StagedScorer]]
             version = watch.champion()
             if version is None:
                 raise NotFoundError(f"no model was promoted yet as {name}; run its retraining, or promote a version")
-            return home.of_model(name).scorers.of(version)
+            scorer = home.of_model(name).scorers.of(version)
+            scorer.warm()
+            return scorer
 
         return champion
 
@@ -161,27 +164,19 @@ def champion_providers(home: HomePorts) -> dict[str, Callable[[], StagedScorer]]
 def serving_versions(providers: Mapping[str, Callable[[], StagedScorer]]) -> dict[str, str | None]:
     """Return the champion of each model, None where none can be loaded. Raises why, when that is so of all.
 
-    Its models are parsed, so the first request waits for none.
+    A provider's models are warm, so the first request waits for none.
     """
     versions: dict[str, str | None] = {}
     faults: list[MlifeError] = []
     for name, provider in providers.items():
         try:
-            versions[name] = _warm(provider()).model_version
+            versions[name] = provider().model_version
         except MlifeError as error:
             versions[name] = None
             faults.append(error)
     if len(faults) == len(versions):
         raise faults[0]
     return versions
-
-
-def _warm(scorer: StagedScorer) -> StagedScorer:
-    """Return a scorer that has parsed its models, which the first score does, of no row, too."""
-    import numpy as np
-
-    scorer.score(np.zeros((0, len(scorer.feature_names))))
-    return scorer
 
 
 def listening_socket(host: str, port: int, *, is_for_all: bool = False, option: str = "--port") -> socket.socket:

@@ -33,7 +33,7 @@ def compiled(kernel: Callable[_P, _T]) -> Callable[_P, _T]:
     """Return `kernel` as machine code: one thread, exact floating point, cached on disk if a folder is writable."""
     import numba
 
-    compile_kernel = partial(numba.njit, parallel=False, fastmath=False, error_model="numpy")
+    compile_kernel = partial(numba.njit, parallel=False, fastmath=False, nogil=True, error_model="numpy")
     try:
         return cast("Callable[_P, _T]", compile_kernel(kernel, cache=True))
     except RuntimeError:  # numba has no folder for its cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -81,12 +82,16 @@ class Calibrator:
 
     def _along(self, raw: Array) -> Array:
         """Return the log-odds of the curve; rounding never passes the next knot, so order is kept."""
-        knots, values = np.array(self.raw), np.array(self.log_odds)
-        slopes, next_values = np.diff(values) / np.diff(knots), np.append(values[1:-1], np.inf)
+        knots, values, slopes, next_values = self._curve
         place = np.clip(np.searchsorted(knots, raw, side="right") - 1, 0, len(slopes) - 1)
         with np.errstate(over="ignore"):
             found: Array = np.minimum(values[place] + slopes[place] * (raw - knots[place]), next_values[place])
         return found
+
+    @cached_property
+    def _curve(self) -> tuple[Array, Array, Array, Array]:
+        knots, values = np.array(self.raw), np.array(self.log_odds)
+        return knots, values, np.diff(values) / np.diff(knots), np.append(values[1:-1], np.inf)
 
     def _released(self, raw: Array) -> Array:
         if self.method == "isotonic":

@@ -22,8 +22,10 @@ import pyarrow as pa
 from mlife_assets.core.errors import InvalidInputError, PermanentError
 from mlife_assets.core.ports import Scores
 from mlife_assets.core.scoring.artifact import ModelArtifact
+from mlife_assets.core.scoring.compiled import CompiledModels
 from mlife_assets.core.scoring.estimators import StoredEstimator
 from mlife_assets.core.scoring.feature_spec import FeatureSpec, examples_matrix
+from mlife_assets.core.scoring.forest import UnsupportedTreesError
 
 RAW, CONTRIBUTIONS = 1, 3
 _FLOAT64, _ROW_MAJOR, _FIRST, _ALL = 1, 1, 0, -1
@@ -32,6 +34,8 @@ Array = npt.NDArray[np.float64]
 
 ROWS_WORTH_THREADS = 1_000
 """Fewer rows are scored before a second thread wakes."""
+ROWS_WORTH_COMPILING = 20_000
+"""Fewer rows are scored by LightGBM before the machine code of its trees is loaded, where nobody asked for it."""
 ROWS_AT_ONCE = 50_000
 """Rows of a table that are scored at once: memory holds their matrix, and not that of a gate's weeks."""
 
@@ -133,6 +137,10 @@ class StagedScorer(ABC):
         """Names for `contributions`: the columns of the matrix, then the smoothed rates."""
         return self._artifact.feature_spec.model_names
 
+    def warm(self) -> None:
+        """Read the models, so that no row waits for them."""
+        self._raws(np.zeros((0, len(self.model_names))))
+
     @abstractmethod
     def _raws(self, matrix: Array) -> list[Array]:
         """Return the log-odds of each stage for n rows of model inputs, each (n,)."""
@@ -177,16 +185,41 @@ class StagedScorer(ABC):
 
 
 class LightGBMScorer(StagedScorer):
-    """Scores with LightGBM, on a linear base where a stage has one; contributions are its own and those of the base."""
+    """Scores with LightGBM's trees, on a linear base where a stage has one; contributions are its own and the base's.
+
+    LightGBM's library scores a few rows. Once warm, or for many rows, machine code does, if it has the same bits.
+    """
+
+    uncompiled: str | None = None
+    """Why LightGBM scores though the scorer is warm."""
+    _is_warm = False
+
+    def warm(self) -> None:
+        """Read the models, and have their machine code ready."""
+        if not self._is_warm:
+            self._is_warm = self._compiled is not None or bool(self._trees)
 
     def _raws(self, matrix: Array) -> list[Array]:
         if not len(matrix):
             return [np.zeros(0) for _ in self._trees]
+        if (self._is_warm or len(matrix) >= ROWS_WORTH_COMPILING) and self._compiled is not None:
+            return self._compiled.raws(matrix)
+        return self._raws_of_lightgbm(matrix)
+
+    def _raws_of_lightgbm(self, matrix: Array) -> list[Array]:
         scored = [one.raw(matrix, threads=self._threads_for(matrix)) for one in self._trees]
         return [
             raw if stage.base is None else stage.base.raw(matrix, self.model_names) + raw
             for stage, raw in zip(self._artifact.stages, scored, strict=True)
         ]
+
+    @cached_property
+    def _compiled(self) -> CompiledModels | None:
+        try:
+            return CompiledModels(self._artifact, self._raws_of_lightgbm)
+        except UnsupportedTreesError as error:
+            self.uncompiled = str(error)
+            return None
 
     def _parts(self, matrix: Array) -> list[Array]:
         if not len(matrix):
