@@ -18,8 +18,7 @@ def score(
     model: TrainedModel,
     rows: Annotated[Path, typer.Option("--rows", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")],
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help=".parquet or .csv.", show_default="CSV on stdout"),
+        Path | None, typer.Option("--out", metavar="FILE", help=".parquet or .csv.", show_default="CSV on stdout")
     ] = None,
     reasons: Annotated[bool, typer.Option("--reasons", help="Also say why, the strongest reasons first.")] = False,
     holds_history: Annotated[

@@ -30,17 +30,12 @@ def train(
     spec: Spec,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the model, its card and plots go.")],
     champion: Annotated[
-        Path | None,
-        typer.Option("--champion", metavar="DIR", help="Output of an earlier training, to be beaten."),
+        Path | None, typer.Option("--champion", metavar="DIR", help="Output of an earlier training, to be beaten.")
     ] = None,
     trials: Annotated[
         int | None,
         typer.Option(
-            "--trials",
-            min=0,
-            max=1000,
-            help="Settings that the search tries; 0 is off.",
-            show_default="the spec's",
+            "--trials", min=0, max=1000, help="Settings that the search tries; 0 is off.", show_default="the spec's"
         ),
     ] = None,
     require: Annotated[

@@ -99,16 +99,19 @@ def _predicted(estimator: Any, names: Sequence[str], table: Table) -> pa.Table:
     wanted = known if has_names else names
     if missing := [name for name in wanted if name not in frame.columns]:
         raise InvalidInputError(f"the table lacks {missing[0]}, which the {kind} looks at; add it")
-    seen = frame[wanted]
-    if is_booster:
-        words = [name for name in wanted if seen[name].dtype.kind not in "iufb"]
-        said = booster.predict(seen.astype(dict.fromkeys(words, "category")))
-    elif hasattr(estimator, "predict_proba"):
-        said = np.asarray(estimator.predict_proba(seen if has_names else seen.to_numpy()))
-        said = said[:, 1] if said.ndim == said.shape[1] == 2 else said
-    else:
+    if not (is_booster or hasattr(estimator, "predict_proba")):
         raise InvalidInputError(f"a {kind} has no predict_proba; pass a classifier")
-    if np.ndim(said) != 1:
+    seen = frame[wanted]
+    words = [name for name in wanted if seen[name].dtype.kind not in "iufb"]
+    try:
+        if is_booster:
+            said = np.asarray(booster.predict(seen.astype(dict.fromkeys(words, "category"))))
+        else:
+            said = np.asarray(estimator.predict_proba(seen if has_names else seen.to_numpy()))
+    except (TypeError, ValueError, lightgbm.basic.LightGBMError) as error:
+        raise InvalidInputError(f"the {kind} cannot read the table: {error}; pass what it was fitted on") from error
+    said = said[:, 1] if said.ndim == 2 and said.shape[1] == 2 else said
+    if said.ndim != 1:
         raise InvalidInputError(f"the {kind} tells more than two classes apart; pass one of two")
     found: pa.Table = with_columns(rows, rows, {PREDICTION: pa.array(said, pa.float64())})
     return found

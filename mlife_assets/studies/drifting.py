@@ -34,7 +34,7 @@ KEPT_ROWS, KEPT_DAYS = 20_000, 56
 PARTS_MAXIMUM, PARTS_MINIMUM = 14, 8
 PART_ROWS, PART_ROWS_MINIMUM = 200, 100
 """Rows of a part that are worth more parts, and fewest of one."""
-PROBABILITY, ENTITY, ANSWER = "probability", "entity", "is_positive"
+PROBABILITY, ENTITY, ANSWER = "probability", "entity", "(label)"
 ESTIMATED = {**METRICS, "log_loss": "log loss", "positive_share": "share of positives"}
 """What is estimated of new rows; METRICS alarm."""
 
@@ -84,8 +84,9 @@ def drift(model: Known, rows: Table, *, holds_history: bool = False) -> Answer:
 
     known = opened(model)
     inputs = known.inputs(rows, holds_history=holds_history)
-    new = inputs.append_column(PROBABILITY, pa.array(known.probabilities(inputs)))
-    usual = known.usual_rows
+    usual, probability = known.usual_rows, pa.array(known.probabilities(inputs))
+    new = inputs.drop_columns([name for name in (PROBABILITY,) if name in inputs.column_names])
+    new = new.append_column(PROBABILITY, probability)
     reference = _reference(known, usual, new.num_rows)
     size = next(iter(reference.pair_rows.values()))
     asked = new.take(pa.array(_spread(np.arange(new.num_rows), size)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -56,14 +55,14 @@ def test_an_estimator_its_file_and_its_log_are_one(world: SimpleNamespace, way: 
     model = mlife.load(given, mlife.Roles(**ROLES), table=table)
     estimator, kind = (world.pipeline, "object") if way == "pipeline" else (world.trees, "category")
     said = [estimator.predict_proba(rows[SEEN].astype({"region": kind}))[:, 1] for rows in (world.known, world.new)]
-    log = mlife.load(spec=mlife.Roles(**ROLES, prediction="said"), table=world.known.assign(said=said[0]))
+    log = mlife.load(spec=mlife.Roles(**ROLES, prediction="probability"), table=world.known.assign(probability=said[0]))
     assert (mlife.score(model, world.new).probability == said[1]).all()
-    found, expected = mlife.judge(model, world.new), mlife.judge(log, world.new.assign(said=said[1]))
+    found, expected = mlife.judge(model, world.new), mlife.judge(log, world.new.assign(probability=said[1]))
     assert found.lines == expected.lines
     asked = world.new.drop(columns=["bought", "known"])
-    assert mlife.drift(model, asked).lines == mlife.drift(log, asked.assign(said=said[1])).lines
-    assert (repr(log), type(given).__name__ in repr(model)) == ("said, known by 3,000 rows of 2026-01-01 to 2026-02-19",
-                                                                not isinstance(given, Path))  # fmt: skip
+    assert mlife.drift(model, asked).lines == mlife.drift(log, asked.assign(probability=said[1])).lines
+    assert repr(log) == "probability, known by 3,000 rows of 2026-01-01 to 2026-02-19"
+    assert repr(model).startswith(type(estimator).__name__ if given is estimator else "Booster")
 
 
 def test_it_is_judged_beside_chance_and_a_simple_rule_of_earlier_answers(world: SimpleNamespace) -> None:
@@ -129,6 +128,7 @@ def test_what_is_estimated_before_answers_comes_true_and_a_fall_alarms(world: Si
         ({"table": lambda rows: rows.drop(columns="price")}, "the table lacks price, which the Pipeline looks at"),
         ({"table": lambda rows: rows.assign(prediction=1)}, "the rows have a column prediction; rename it"),
         ({"table": lambda rows: rows.assign(known=pd.Timestamp("2100-01-01"))}, "is after today"),
+        ({"table": lambda rows: rows.assign(price="dear")}, "the Pipeline cannot read the table: .*; pass what"),
         ({"classes": 3}, "tells more than two classes apart"),
     ],
 )  # fmt: skip
