@@ -18,7 +18,6 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.core.study import Study
 from mlife_assets.studies.drifting import usual_rows
 from mlife_assets.studies.frames import Table, source_of, with_columns
 from mlife_assets.studies.model import AdoptedModel, Reading, Spec, StudyModel, load_folder, mature_rows, spec_text
@@ -48,7 +47,7 @@ def load(model: Any = None, spec: Spec | None = None, *, table: Table = None) ->
     if spec is None:
         return load_folder(model)
     text = spec_text(spec)
-    roles = Study.from_json(text).model.roles
+    roles = Reading(text, {}).study.model.roles
     if (model is None) == (roles.prediction is None):
         raise InvalidInputError("pass a model, or name the column of its predictions as roles.prediction: one of them")
     name, predicted = str(roles.prediction), source_of
