@@ -258,6 +258,10 @@ def _copied_rows(rows: pa.Table, roles: ExampleSpec) -> Iterator[Finding]:
     if twice := len(ids) - len(np.unique(_on_day(ids, day))):
         text = f"{twice:,} of {len(ids):,} rows are there more than once, ids and day included; keep each once"
         yield Finding("warning", "copied_rows", None, f"{text}.")
+    keys = [roles.time, *roles.ids]
+    if again := len(ids) - twice - rows.group_by(keys).aggregate([]).num_rows:
+        text = f"{again:,} of {len(ids):,} rows share {', '.join(keys)} with another, which the gate refuses"
+        yield Finding("warning", "repeated_ids", roles.entity, f"{text}; name as entity what one row is about.")
     varied = _varied_within_days(rows, roles, day)
     if not varied:
         return

@@ -159,6 +159,13 @@ def test_copies_of_rows_are_found_under_their_ids_and_under_others(is_renamed: b
     )
 
 
+def test_rows_of_one_entity_and_day_with_other_values_are_a_warning_since_the_gate_refuses_them() -> None:
+    rows = table()
+    other = rows.slice(0, 3).set_column(rows.column_names.index("strength"), "strength", pa.array([9.0, 8.0, 7.0]))
+    text = sentence(told(pa.concat_tables([rows, other])), "repeated_ids")
+    assert text.startswith("3 of 6,003 rows share day, who with another, which the gate refuses;")
+
+
 def test_rows_that_are_alike_by_chance_or_share_the_weather_are_no_copies() -> None:
     rng = np.random.default_rng(5)
     few = rng.integers(0, 3, DAYS * PER_DAY).astype(np.float64)
