@@ -108,8 +108,8 @@ RETRAINED = (
     "fold_models",
     "explanation",
     "evaluation",
-    "champion_model",
     "monitoring_reference",
+    "champion_model",
 )
 
 

@@ -1,21 +1,20 @@
 """The monitoring reference of the champion: its normal rows and outcomes.
 
-Concept: keyed by model version and made once. Without a promotion the present reference stays, so drift is always
-measured against the serving model's own data. After a promotion during a drift it has only days since the drift:
-earlier days would make both worlds normal.
+Concept: keyed by model version and made once, before the promotion: no champion of the gate is without one. Without a
+promotion the present reference stays, so drift is always measured against the serving model's own data. After a
+promotion during a drift it has only days since the drift: earlier days would make both worlds normal.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date
-from itertools import islice
 
 import dagster as dg
 import pyarrow as pa
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import only_day
-from mlife_assets.components.model.challengers import challenger_version
+from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.monitoring.computed import badges
@@ -23,42 +22,31 @@ from mlife_assets.components.monitoring.inputs import (
     explained_pairs,
     is_funnel,
     sampled_examples,
-    sampled_pairs,
+    sound_samples,
     write_reference,
 )
-from mlife_assets.components.monitoring.quality_gate import quarantined_days
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.open_drift import days_of_normality, drift_start, first_normal_outcome
 from mlife_assets.core.monitoring.reference import build_reference
+from mlife_assets.core.monitoring.sampling import DaySample
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since
-from mlife_assets.core.windows import add_days, last_mature_exposure_day
+from mlife_assets.core.windows import last_mature_exposure_day
 from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
-LOOKED_AT_TIMES = 3
 
 
-def sound_days(day: date, count: int, quarantined: Collection[date]) -> list[date]:
-    """Return the newest `count` faultless days until `day`, oldest first; faults move the reference back.
-
-    It reaches back at most three times as far: older days may no longer be normal.
-    """
-    wanted = (add_days(day, -back) for back in range(LOOKED_AT_TIMES * count))
-    return sorted(islice((one for one in wanted if one not in quarantined), count))
-
-
-def reference_days(platform: ModelPorts, day: date) -> tuple[list[date], date | None]:
-    """Return the reference days, and the start of the drift that bounds them; None without one.
+def reference_samples(platform: ModelPorts, day: date) -> tuple[dict[date, DaySample], date | None]:
+    """Return the samples of the reference days, and the start of the drift that bounds them; None without one.
 
     During an open drift no day before its first alarm counts, except up to the minimum of a reference.
     """
     policy = platform.model.monitoring
     began = drift_start(decisions_until(platform, day), day, platform.model.retrain)
-    count = days_of_normality(began, day, policy.reference_days)
-    wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * count)]
-    return sound_days(day, count, quarantined_days(platform, wanted)), began
+    return sound_samples(platform, day, days_of_normality(began, day, policy.reference_days)), began
 
 
 def unseen_outcomes(
@@ -94,7 +82,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key("model", "monitoring_reference"),
         deps=[
-            graph.key("model", "champion_model"),
+            graph.key("model", "evaluation"),
             *graph.tables,
             *graph.examples,
         ],
@@ -106,31 +94,34 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     def monitoring_reference(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
     ) -> dg.MaterializeResult:
-        """Build the reference of the model that was promoted today; without a promotion the present one stays."""
+        """Build the reference of the model that the gate promotes today; without one the present reference stays."""
         from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
         ports = graph.view(platform).in_run(context.run.run_id)
         day = only_day(context, ports)
         version = challenger_version(ports, day)
-        if version not in {reign.model_version for reign in ports.registry.history()}:
+        served = {reign.model_version for reign in ports.registry.history()}
+        if version not in served and ports.model_tables.read_report(PROMOTION_REPORT, day)["outcome"] != "promoted":
             return dg.MaterializeResult(
                 metadata={"changed": False, "why": "no promotion today; the present reference stays"}
             )
-        days, began = reference_days(ports, day)
-        samples = [sampled_pairs(ports, one) for one in days]
+        samples, began = reference_samples(ports, day)
+        if not samples:
+            raise NotEnoughEvidenceError(f"no day until {day} has sound rows to score, so none is normal; deliver them")
         columns = ports.model.watched
         unseen = {
             outcome: unseen_outcomes(ports, version, day, outcome, began)
             for outcome in ports.model.outcomes
             if outcome == LABEL or is_funnel(ports, version)
         }
+        pairs = [explained_pairs(ports, version, sample.pairs, columns) for sample in samples.values()]
         examples = {outcome: rows for outcome, (rows, _) in unseen.items()}
         scored_by = {outcome: rows_scored(folds, rows) for outcome, (rows, folds) in unseen.items()}
         reference = build_reference(
             model_version=version,
             as_of=day,
-            sample=pa.concat_tables([explained_pairs(ports, version, sample.pairs, columns) for sample in samples]),
-            pair_rows={one: sample.population_rows for one, sample in zip(days, samples, strict=True)},
+            sample=pa.concat_tables(pairs),
+            pair_rows={one: sample.population_rows for one, sample in samples.items()},
             examples=examples.pop(LABEL),
             columns=columns,
             ids=ports.model.roles.ids,
@@ -144,7 +135,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
                 "dagster/row_count": reference.sample.num_rows,
                 "changed": True,
                 "model_version": version,
-                "days": f"{days[0]} to {days[-1]}",
+                "days": f"{min(samples)} to {max(samples)}",
                 "drift_began": "no drift is open" if began is None else str(began),
                 "mature_examples": reference.examples.num_rows,
                 **{f"mature_{step}_examples": rows.num_rows for step, rows in reference.steps.items()},

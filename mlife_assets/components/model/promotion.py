@@ -1,7 +1,8 @@
 """The promotion: the serving model after the gate's verdict of the day.
 
 Concept: a refusal is an event like a promotion, and nothing is promoted on a day that is not known to be sound, by any
-launch of the step. If a verdict finds that refits lost, their anchor serves, unless a person decided since.
+launch of the step. The reference is made before, since a champion without one could not be monitored. If a verdict
+finds that refits lost, their anchor serves, unless a person decided since.
 """
 
 from collections.abc import Mapping
@@ -111,7 +112,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=graph.key("model", "champion_model"),
-        deps=[graph.key("model", "evaluation")],
+        deps=[graph.key("model", "evaluation"), graph.key("model", "monitoring_reference")],
         kinds=graph.kinds,
         description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
         **graph.daily(GROUP, "model"),

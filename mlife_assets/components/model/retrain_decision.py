@@ -21,7 +21,7 @@ from mlife_assets.components.model.training_inputs import (
     known_by,
     training_set_of,
 )
-from mlife_assets.components.monitoring.inputs import mature_exposures
+from mlife_assets.components.monitoring.inputs import mature_exposures, sound_samples
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
 from mlife_assets.components.shown.says_why import says_why
@@ -31,6 +31,7 @@ from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import ChampionFacts, decide
 from mlife_assets.core.monitoring.plots import plot_decisions
+from mlife_assets.core.monitoring.reference import DAYS_MINIMUM
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import policy_version
 from mlife_assets.core.training.folds import FOLD_DAYS, fold_starts
@@ -96,7 +97,7 @@ def champion_facts(platform: ModelPorts, day: date, history: list[RetrainDecisio
     fits = tuple(sorted(asked | {row["as_of_date"] for row in known}))
     reigns = platform.registry.history(now)
     if not reigns:
-        return ChampionFacts(None, None, 0, fits, in_flight, _lacking(platform, day))
+        return ChampionFacts(None, None, 0, fits, in_flight, _lacking(platform, day) or _lacking_rows(platform, day))
     version = reigns[-1].model_version
     registered = {row["model_version"]: row for row in known}
     newest = registered[version]
@@ -148,6 +149,16 @@ def _lacking(platform: ModelPorts, day: date) -> str | None:
     except (NotEnoughEvidenceError, NotFoundError) as error:
         return str(error)
     return None
+
+
+def _lacking_rows(platform: ModelPorts, day: date) -> str | None:
+    """Return which rows to score are missing to say what is normal to a first model; None if there are enough."""
+    found = len(sound_samples(platform, day, platform.model.monitoring.reference_days))
+    if found >= DAYS_MINIMUM:
+        return None
+    assets = " and ".join(platform.model.row_source.tables)
+    first = add_days(day, 1 - DAYS_MINIMUM)
+    return f"monitoring needs {assets} of {DAYS_MINIMUM} days and finds {found}; materialize them from {first} on"
 
 
 def _first_learnable(platform: ModelPorts, days: Sequence[date]) -> tuple[date | None, str]:

@@ -6,6 +6,7 @@ hash from a fixed number of hashed users, so neither alarms nor cost grow with t
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.recruiting.released_names import reference_facts
 
+LOOKED_AT_TIMES = 3
 ROWS_AT_ONCE = 100_000
 """Rows of a mart read at once when copying: memory holds a sample and these."""
 SAMPLE_TABLE = "monitoring_sample"
@@ -46,6 +48,27 @@ def sampled_pairs(platform: ModelPorts, day: date) -> DaySample:
     places = sample_pairs(entities, items, as_of=day, seed=policy.seed, rows=policy.sample_rows_per_day)
     rows = model.derive(found.rows(places))
     return DaySample(rows, len(entities), found.repeated)
+
+
+def sound_samples(platform: ModelPorts, day: date, count: int) -> dict[date, DaySample]:
+    """Return the samples of the newest `count` days until `day` with rows and without a fault, oldest first.
+
+    Other days move them back, but at most three times as far: older days may no longer be normal.
+    """
+    wanted = [add_days(day, -back) for back in range(LOOKED_AT_TIMES * count)]
+    faulty = set(quarantined_days(platform, wanted))
+    found = ((one, _sample_if_any(platform, one)) for one in wanted if one not in faulty)
+    newest = list(islice(((one, sample) for one, sample in found if sample is not None), count))
+    return dict(reversed(newest))
+
+
+def _sample_if_any(platform: ModelPorts, day: date) -> DaySample | None:
+    """Return the day's sample; None if the day was never delivered or has no rows."""
+    try:
+        sample = sampled_pairs(platform, day)
+    except NotFoundError:
+        return None
+    return sample if sample.pairs.num_rows else None
 
 
 def rows_to_score(platform: ModelPorts, day: date) -> ScorableRows:

@@ -19,7 +19,7 @@ from mlife_assets.adapters.object_store import ObstoreObjectStore
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.components.model import example_evaluation, fairness, monitoring_reference
 from mlife_assets.components.model.fairness import audit_folds, day_fairness_conditions
-from mlife_assets.components.model.monitoring_reference import reference_days, rows_scored, sound_days, unseen_outcomes
+from mlife_assets.components.model.monitoring_reference import reference_samples, rows_scored, unseen_outcomes
 from mlife_assets.components.model.out_of_sample import (
     FOLD_REPORT,
     PlatformFacts,
@@ -36,7 +36,11 @@ from mlife_assets.components.model.training_inputs import (
     training_marts,
     training_set_of,
 )
+from mlife_assets.components.monitoring import inputs
+from mlife_assets.components.monitoring.inputs import sound_samples
+from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.monitoring.columns import LABEL
+from mlife_assets.core.monitoring.sampling import DaySample
 from mlife_assets.core.training.folds import Fold
 from mlife_assets.core.training.training_set import build_training_set, first_gate_day
 from mlife_assets.core.windows import add_days, day_start, last_mature_exposure_day, mature_day, run_time
@@ -116,37 +120,44 @@ def windows_before(day: date, lived_world) -> dict[str, date]:
     }
 
 
-def test_faulty_days_move_the_reference_back_and_do_not_shorten_it() -> None:
-    """Once they did: with seven of them a promoted champion got no reference, and no later day a verdict."""
-    faulty = [add_days(SAMPLED_ON, -back) for back in range(2, 9)]
-    days = sound_days(SAMPLED_ON, 14, faulty)
-    assert len(days) == 14
-    assert days == sorted(days)
-    assert not set(days) & set(faulty)
-    assert (days[0], days[-1]) == (add_days(SAMPLED_ON, -20), SAMPLED_ON)
-    assert sound_days(SAMPLED_ON, 14, []) == [add_days(SAMPLED_ON, -back) for back in range(13, -1, -1)]
+def deployment(monkeypatch: pytest.MonkeyPatch, *, faulty=(), empty=(), began: date | None = None) -> SimpleNamespace:
+    """Return what is asked of a platform: days that were faulty, or have no rows, and since when a drift is open."""
 
+    def sampled(_: SimpleNamespace, day: date) -> DaySample:
+        if day in empty:
+            raise NotFoundError("no partition")
+        return DaySample(pa.table({"user_id": ["a"]}), 1, 0)
 
-def test_the_reference_never_reaches_further_back_than_three_times_its_length() -> None:
-    faulty = [add_days(SAMPLED_ON, -back) for back in range(35)]
-    assert sound_days(SAMPLED_ON, 14, faulty) == [add_days(SAMPLED_ON, -back) for back in range(41, 34, -1)]
-
-
-def deployment(began: date | None, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Return what is asked of a platform; a drift began on a day, or none is open."""
-    model = job_applications(Policies())
     monkeypatch.setattr(monitoring_reference, "decisions_until", lambda *_: [])
     monkeypatch.setattr(monitoring_reference, "drift_start", lambda *_: began)
-    monkeypatch.setattr(monitoring_reference, "quarantined_days", lambda *_: [])
-    return SimpleNamespace(model=model)
+    monkeypatch.setattr(inputs, "quarantined_days", lambda *_: list(faulty))
+    monkeypatch.setattr(inputs, "sampled_pairs", sampled)
+    return SimpleNamespace(model=job_applications(Policies()))
+
+
+@pytest.mark.parametrize("why", ["faulty", "empty"])
+def test_days_that_say_nothing_move_the_reference_back_and_do_not_shorten_it(monkeypatch, why: str) -> None:
+    """Once they did: with seven of them a promoted champion got no reference, and no later day a verdict."""
+    days = {add_days(SAMPLED_ON, -back) for back in range(2, 9)}
+    found = list(sound_samples(deployment(monkeypatch, **{why: days}), SAMPLED_ON, 14))
+    assert len(found) == 14
+    assert found == sorted(found)
+    assert not set(found) & days
+    assert (found[0], found[-1]) == (add_days(SAMPLED_ON, -20), SAMPLED_ON)
+
+
+def test_the_reference_never_reaches_further_back_than_three_times_its_length(monkeypatch) -> None:
+    faulty = [add_days(SAMPLED_ON, -back) for back in range(35)]
+    found = list(sound_samples(deployment(monkeypatch, faulty=faulty), SAMPLED_ON, 14))
+    assert found == [add_days(SAMPLED_ON, -back) for back in range(41, 34, -1)]
 
 
 @pytest.mark.parametrize(("days_ago", "days"), [(None, 14), (40, 14), (13, 14), (10, 11), (7, 8), (2, 8), (0, 8)])
 def test_after_a_drift_normal_is_the_new_world(monkeypatch, days_ago: int | None, days: int) -> None:
     """Nothing from before its first alarm, but for the eight days that a reference needs."""
     began = None if days_ago is None else add_days(SAMPLED_ON, -days_ago)
-    found, said = reference_days(deployment(began, monkeypatch), SAMPLED_ON)
-    assert found == [add_days(SAMPLED_ON, -back) for back in range(days - 1, -1, -1)]
+    found, said = reference_samples(deployment(monkeypatch, began=began), SAMPLED_ON)
+    assert list(found) == [add_days(SAMPLED_ON, -back) for back in range(days - 1, -1, -1)]
     assert said == began
 
 

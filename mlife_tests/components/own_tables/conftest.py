@@ -133,11 +133,12 @@ class ForeignProject:
         found = definitions.resolve_job_def(job)
         return found.execute_in_process(partition_key=day.isoformat(), instance=self.instance, **options)
 
-    def take_in(self, definitions: dg.Definitions, day: date) -> None:
+    def take_in(self, definitions: dg.Definitions, day: date, *, has_rows: bool = True) -> None:
         """Take in what the project's assets would deliver for a day, without running them."""
         flights, view = import_module(f"{self.package}.defs.flights"), self.view(definitions)
         frame, is_late = flights.schedule(add_days(day, -2))
-        for name, table in (("rows", flights.schedule(day)[0]), ("examples", frame.assign(is_late=is_late))):
+        tables = {"examples": frame.assign(is_late=is_late)} | ({"rows": flights.schedule(day)[0]} if has_rows else {})
+        for name, table in tables.items():
             take_in(view, view.home.own(view.model_name).rows, name, day, delivered_table(table, name), name)
 
     @staticmethod

@@ -253,6 +253,19 @@ def test_a_month_of_examples_gives_a_first_champion_by_the_gate(served: Any) -> 
     assert "simulated" not in card
 
 
+def test_a_first_model_waits_for_the_rows_that_will_monitor_it(project: Any) -> None:
+    """Once the gate promoted it after a history of examples alone, and no later day had a reference."""
+    project.declare()
+    definitions, day = project.load(), add_days(date(2013, 1, 3), 30)
+    for back in range(30, 0, -1):
+        project.take_in(definitions, add_days(day, -back), has_rows=False)
+    project.deliver(definitions, day)
+    decided = project.run(definitions, "late_flights_daily_job", day, tags={SKIP_TAG: "true"})
+    said = project.metadata(decided, "late_flights/retrain_decision")
+    assert said["verdict"] == "wait"
+    assert "monitoring needs rows of 8 days and finds 1; materialize them from 2013-01-26 on" in said["reasons"]
+
+
 def test_no_label_is_learned_before_it_is_known(served: Any) -> None:
     training = served.project.metadata(served.retraining, "late_flights/training_set")
     assert training["last_exposure_date"].endswith(add_days(served.retrained, -2).isoformat())
