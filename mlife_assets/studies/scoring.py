@@ -75,7 +75,7 @@ def judge(model: Known, table: Table) -> Answer:
     """
     from mlife_assets.core.training.example_training import human_of
     from mlife_assets.core.training.gate.comparing import CHALLENGER, evaluate
-    from mlife_assets.core.training.gate.verdict import SIMPLE, compared, is_calibrated, other_side
+    from mlife_assets.core.training.gate.verdict import NAMES, SIMPLE, compared, is_calibrated, other_side
     from mlife_assets.core.training.judgement import GateRows, measured_calibration
     from mlife_assets.core.training.manifest_facts import last_trained_day
     from mlife_assets.core.training.simple_rule import simple_scores
@@ -86,17 +86,18 @@ def judge(model: Known, table: Table) -> Answer:
     rows, _ = mature_rows(known, table)
     gate = GateRows.of_examples(rows, roles)
     probability = known.probabilities(rows)
-    scores, names = {CHALLENGER: probability}, {CHALLENGER: known.model_version}
+    scores, versions, names = {CHALLENGER: probability}, {CHALLENGER: known.model_version}, dict(NAMES)
     if (human := human_of(study.model, rows)) is not None:
-        scores["human"], names["human"] = human.scores, human.name
+        scores["human"], versions["human"], names["human"] = human.scores, human.name, human.named
     if isinstance(known, AdoptedModel):
         trained, simple = None, known.simple_scores(rows)
+        names[SIMPLE] = "a simple rule that was fitted on the known rows"
     else:
         trained = last_trained_day(known.artifact.manifest)
         simple = simple_scores(known.artifact, gate.matrix(known.artifact.feature_spec))
     if simple is not None:
         scores[SIMPLE] = simple
-    evaluation = evaluate(gate.examples, scores, names, policy)
+    evaluation = evaluate(gate.examples, scores, versions, policy)
     objective = "average precision" if roles.item is None else f"MAP@{policy.ranking_depth}"
     measured = measured_calibration(probability, rows, roles)
     thin = [one.sentence for one in evaluation.evidence if not one.is_met]
@@ -110,11 +111,8 @@ def judge(model: Known, table: Table) -> Answer:
     if trained is not None and first <= trained:
         lines.append(f"The model learned from days up to {trained}: on rows of these it looks better than it is.")
     for one in evaluation.comparisons:
-        is_of_known = one.against == SIMPLE and isinstance(known, AdoptedModel)
-        side = "a simple rule that was fitted on the known rows" if is_of_known else other_side(one)
-        lines.append(
-            f"Against {side}: {compared(one, objective)}{', not shown to be better' if one in unbeaten else ''}."
-        )
+        unshown = ", not shown to be better" if one in unbeaten else ""
+        lines.append(f"Against {other_side(one, names)}: {compared(one, objective)}{unshown}.")
     lines += [one.sentence for one in calibrated]
     record = {
         "model_version": known.model_version,

@@ -6,7 +6,9 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
+from mlife_assets.components.shown.metadata import runbook_link
 from mlife_assets.components.shown.says_why import says_why
+from mlife_assets.core.training.gate import RUNBOOK
 from mlife_assets.deployments.ports import ModelPorts, Models
 
 GROUP = "model"
@@ -38,6 +40,7 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
             passed=all(report["outcome"] == "promoted" for report in reports),
             severity=dg.AssetCheckSeverity.WARN,
             description=" ".join(sentence for report in reports for sentence in report["sentences"]),
+            metadata={"runbook": runbook_link(graph.view(platform).home, RUNBOOK)},
         )
 
     return [challenger_may_be_promoted]

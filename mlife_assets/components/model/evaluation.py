@@ -101,7 +101,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Boa
         day,
         window,
         gate.rows,
-        Human(human.name, human.scores),
+        Human(human.name, human.scores, "the human"),
         also_required=day_fairness_conditions(platform, day, version),
     )
     decision, measured = judged.decision, judged.calibration

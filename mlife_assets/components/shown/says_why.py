@@ -16,6 +16,7 @@ from mlife_assets.core.errors import MlifeError
 from mlife_assets.core.extras import missing_extra
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.reports import MonitoringReport
+from mlife_assets.core.training.gate.verdict import RUNBOOK
 from mlife_assets.recruiting.recompute.compare import METHOD as RECOMPUTE
 
 FOLDER = "docs/runbooks"
@@ -33,7 +34,7 @@ BY_REPORT: Mapping[str, str] = {
     latent.REPORT: LATENT_DRIFT,
     concept.REPORT: CONCEPT_DRIFT,
 }
-PAGES = (*BY_REPORT.values(), ROW_RECOMPUTE_MISMATCH, NOT_ENOUGH_EVIDENCE, RETRAINING_FAILED, FAILED_RUN)
+PAGES = (*BY_REPORT.values(), RUNBOOK, ROW_RECOMPUTE_MISMATCH, NOT_ENOUGH_EVIDENCE, RETRAINING_FAILED, FAILED_RUN)
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=Callable[..., dg.AssetCheckResult])
 

@@ -105,6 +105,7 @@ class Contender:
         as_of_dates: days of the scored rows, shape (m,).
         scores: higher ranks first, finite, shape (m,).
         training_end_date: last exposure day that any step of the model was fitted on; None only for the human.
+        words: name of the side in sentences, if it is not "the <role>".
     """
 
     model_version: str
@@ -114,6 +115,7 @@ class Contender:
     as_of_dates: np.ndarray
     scores: np.ndarray
     training_end_date: date | None = None
+    words: str = ""
 
     def __post_init__(self) -> None:
         rows = len(self.scores)
@@ -124,7 +126,11 @@ class Contender:
 
 
 def on_examples(
-    examples: GateExamples, model_version: str, scores: np.ndarray, training_end_date: date | None = None
+    examples: GateExamples,
+    model_version: str,
+    scores: np.ndarray,
+    training_end_date: date | None = None,
+    words: str = "",
 ) -> Contender:
     """Return a contender whose `scores` were computed on the rows of `examples`, in their order, by `model_version`."""
     return Contender(
@@ -135,6 +141,7 @@ def on_examples(
         examples.as_of_dates,
         scores,
         training_end_date,
+        words,
     )
 
 
@@ -142,10 +149,10 @@ def example_conditions(examples: GateExamples, as_of: date) -> list[Condition]:
     """Return the conditions on the examples alone: each row once, labels mature as of `as_of`, outcomes unbiased."""
     rows = len(examples.user_ids)
     repeats, row = _repeats(examples)
-    key = "(user, item, day)" if examples.item_ids is not None else "(user, day)"
+    key = "(user, item, day)" if examples.item_ids is not None else "(entity, day)"
     text = f"{rows:,} rows, each {key} once."
     if repeats:
-        text = f"{repeats:,} rows repeat a {key}, the first is row {row}; each may occur once."
+        text = f"{repeats:,} rows repeat the {key} of another, the first is row {row}; each may occur once."
     conditions = [Condition("each_row_once", repeats == 0, text), _maturity(examples, as_of)]
     allowed = " or ".join(ALLOWED_SLICES)
     biased = 0
@@ -156,36 +163,36 @@ def example_conditions(examples: GateExamples, as_of: date) -> list[Condition]:
 
 
 def contender_conditions(
-    examples: GateExamples, role: str, contender: Contender, aligned: np.ndarray | str
+    examples: GateExamples, role: str, named: str, contender: Contender, aligned: np.ndarray | str
 ) -> list[Condition]:
-    """Return the conditions on one contender; `aligned` is its result of `aligned_scores`."""
+    """Return the conditions on one contender, `named` in sentences; `aligned` is its result of `aligned_scores`."""
     version = contender.model_version
     is_current = contender.scored_by == version
-    text = f"The scores of the {role} are those of {version}."
+    text = f"The scores of {named} are those of {version}."
     if not is_current:
-        text = f"The scores of the {role} were computed by {contender.scored_by}, not by {version}; score again."
+        text = f"The scores of {named} were computed by {contender.scored_by}, not by {version}; score again."
     conditions = [Condition(f"{role}_scores_are_current", is_current, text)]
     has_all = not isinstance(aligned, str)
-    text = aligned if isinstance(aligned, str) else f"The {role} is scored on all {len(aligned):,} rows."
+    text = aligned if isinstance(aligned, str) else f"{_capital(named)} is scored on all {len(aligned):,} rows."
     conditions.append(Condition(f"{role}_on_same_rows", has_all, text))
     wrong = np.flatnonzero(~np.isfinite(np.asarray(contender.scores, dtype=np.float64)))
-    text = f"All scores of the {role} are finite."
+    text = f"All scores of {named} are finite."
     if len(wrong):
-        text = f"{len(wrong):,} scores of the {role} are not finite, the first in row {int(wrong[0])}."
+        text = f"{len(wrong):,} scores of {named} are not finite, the first in row {int(wrong[0])}."
     conditions.append(Condition(f"{role}_scores_are_finite", len(wrong) == 0, text))
     if role in ("challenger", "human") and not isinstance(aligned, str) and len(aligned):
-        conditions.append(_scores_vary(examples, role, aligned))
+        conditions.append(_scores_vary(examples, role, named, aligned))
     if role in ("challenger", "champion") and len(examples.user_ids):
         conditions.append(_trained_before(examples, role, contender.training_end_date))
     return conditions
 
 
-def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> np.ndarray | str:
+def aligned_scores(examples: GateExamples, named: str, contender: Contender) -> np.ndarray | str:
     """Return the scores in the order of the examples, or a sentence on the rows that differ."""
     scores = np.asarray(contender.scores, dtype=np.float64)
     if (examples.item_ids is None) != (contender.item_ids is None):
-        has, lacks = ("examples have", role) if contender.item_ids is None else (f"{role} has", "examples")
-        return f"The {has} an item in each row, the {lacks} none; score the same rows."
+        has, lacks = ("the examples have", named) if contender.item_ids is None else (f"{named} has", "the examples")
+        return f"{_capital(has)} an item in each row, {lacks} none; score the same rows."
     key = ("user_ids", "item_ids", "as_of_dates")
     columns = [(getattr(examples, name), getattr(contender, name)) for name in key]
     if all(left is right or np.array_equal(np.asarray(left), np.asarray(right)) for left, right in columns):
@@ -204,12 +211,16 @@ def aligned_scores(examples: GateExamples, role: str, contender: Contender) -> n
     extra = int((~np.isin(given, wanted)).sum())
     if missing or extra or len(given) != rows:
         return (
-            f"The {role} is scored on {len(given):,} rows, the examples have {rows:,}: "
+            f"{_capital(named)} is scored on {len(given):,} rows, the examples have {rows:,}: "
             f"{missing:,} have no score, {extra:,} scores belong to no example; score the same rows."
         )
     result = np.empty(rows)
     result[np.argsort(wanted, kind="stable")] = scores[np.argsort(given, kind="stable")]
     return result
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _row_keys(user_ids: np.ndarray, item_ids: np.ndarray | None, as_of_dates: np.ndarray) -> np.ndarray:
@@ -231,22 +242,22 @@ def _repeats(examples: GateExamples) -> tuple[int, int]:
     return len(again), int(again[0])
 
 
-def _scores_vary(examples: GateExamples, role: str, scores: np.ndarray) -> Condition:
+def _scores_vary(examples: GateExamples, role: str, named: str, scores: np.ndarray) -> Condition:
     """Refuse a constant score; with an item it must differ between items of one user.
 
     The champion is exempt: a constant score is a reason to replace it.
     """
     name = f"{role}_scores_vary"
     if np.all(scores == scores[0]):
-        text = f"All {len(scores):,} scores of the {role} are {scores[0]:g}: they do not vary, so they rank nothing."
+        text = f"All {len(scores):,} scores of {named} are {scores[0]:g}: they do not vary, so they rank nothing."
         return Condition(name, False, text)
     if examples.item_ids is not None:
         groups = _row_keys(examples.user_ids, None, examples.as_of_dates)
         _, first, member = np.unique(groups, return_index=True, return_inverse=True)
         if not np.any(scores != scores[first][member]):
-            text = f"The scores of the {role} do not vary between the items of any user, so they rank nothing."
+            text = f"The scores of {named} do not vary between the items of any user, so they rank nothing."
             return Condition(name, False, text)
-    return Condition(name, True, f"The scores of the {role} vary.")
+    return Condition(name, True, f"The scores of {named} vary.")
 
 
 def _maturity(examples: GateExamples, as_of: date) -> Condition:

@@ -99,10 +99,19 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Human:
-    """The rule or the people in use, with scores of the ranked rows, higher first, shape (n,)."""
+    """The rule or the people in use, with scores of the ranked rows, higher first, shape (n,).
+
+    `words` names it in sentences.
+    """
 
     name: str
     scores: npt.NDArray[np.float64]
+    words: str = ""
+
+    @property
+    def named(self) -> str:
+        """Its name in sentences."""
+        return self.words or f"the rule of thumb ({self.name})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +208,7 @@ def judge(
         for role, side in sides.items()
     }
     if human is not None:
-        contenders["human"] = on_examples(gate.examples, human.name, human.scores)
+        contenders["human"] = on_examples(gate.examples, human.name, human.scores, words=human.named)
     if simple is not None:
         contenders[SIMPLE] = on_examples(gate.examples, SIMPLE_RULE, simple)
     measured = measured_calibration(challenger.probability, exposures, roles)

@@ -109,7 +109,9 @@ def serving_conditions(
     probability = scores.probability
     wrong, is_constant = int(np.count_nonzero(~np.isfinite(probability))), bool(np.all(probability == probability[0]))
     is_constant &= not (is_refit and len(probability) == 1)
-    finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
+    finite = f"All {len(probability):,} probabilities of {version} are finite."
+    if wrong:
+        finite = f"{wrong:,} of {len(probability):,} probabilities of {version} are not finite."
     varied = f"The probabilities of {version} vary."
     if not is_refit and all(stage.calibrator.method == "base_rate" for stage in artifact.stages):
         is_constant = True

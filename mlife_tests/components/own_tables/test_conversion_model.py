@@ -244,7 +244,7 @@ def test_a_month_of_examples_gives_a_first_champion_by_the_gate(served: Any) -> 
     assert served.project.metadata(served.first_decision, "late_flights/retrain_decision")["verdict"] == "retrain"
     verdict = served.project.metadata(served.retraining, "late_flights/evaluation")
     assert verdict["outcome"] == "promoted", verdict["sentences"]
-    assert "The challenger beats the human" in verdict["sentences"], "the rule in use, by hour"
+    assert "The challenger beats the rule of thumb (hour)" in verdict["sentences"]
     view = served.project.view(served.definitions)
     version = view.registry.champion()
     assert version == verdict["model_version"]

@@ -228,8 +228,8 @@ def test_examples_without_an_item_have_no_map_and_no_human(artifact) -> None:
     decision = gate.decide_promotion(hearing, PromotionPolicy(bootstrap_resamples=300))
     words = text_of(describe_model(artifact, SUBJECT, decision=decision))
     for told in (
-        "Compared by average precision", "28 days, or blocks of days, resampled in pairs", "human not given",
-        "simple none was fitted", "champion there was none", "A human baseline was not given", "Not audited.",
+        "Compared by average precision", "28 days, or blocks of days, resampled in pairs", "ranking in use not given",
+        "simple none was fitted", "champion there was none", "No ranking in use was given", "Not audited.",
     ):  # fmt: skip
         assert told in words
     assert "MAP" not in words
@@ -262,7 +262,7 @@ def test_limits_follow_from_the_facts(card) -> None:
     assert "38 days, not a whole year" in told(card)
     assert "isotonic" in told(card)
     assert "sigmoid" not in told(card)
-    assert "No person ranked: recruiter_rule stands in for people as a proxy." in told(card)
+    assert "It was held against a rule, recruiter_rule, and not against people." in told(card)
     human = replace(card.decision.against("human"), model_version="panel:3f9a1c")
     panel = judged(comparisons=(human, *card.comparisons[1:]))
     assert "Beating panel:3f9a1c means beating the people of that panel" in panel

@@ -269,7 +269,7 @@ def test_rows_that_are_missing_extra_or_repeated_are_counted(places: list[int], 
     e = examples()
     columns = (np.append(e.user_ids, "b"), np.append(e.item_ids, "9"), np.append(e.as_of_dates, DAY))  # type: ignore[arg-type]
     other = Contender("m", "m", *(column[places] for column in columns), np.zeros(len(places)))
-    assert f"The champion is scored on {len(places)} rows" in (said := str(aligned_scores(e, "champion", other)))
+    assert f"The champion is scored on {len(places)} rows" in (said := str(aligned_scores(e, "the champion", other)))
     assert words in said
 
 
@@ -314,15 +314,15 @@ def test_rows_without_an_item_are_aligned_by_user_and_day() -> None:
     scores = np.array([10.0, 20, 30, 40])
     shuffled = Contender("m", "m", e.user_ids[order], None, e.as_of_dates[order], scores[order])
     assert np.array_equal(aligned_scores(e, "champion", shuffled), scores)
-    assert example_conditions(e, date(2026, 7, 1))[0].sentence == "4 rows, each (user, day) once."
+    assert example_conditions(e, date(2026, 7, 1))[0].sentence == "4 rows, each (entity, day) once."
 
 
 def test_items_on_one_side_only_are_other_rows() -> None:
     with_item, without = examples(), without_item()
-    assert aligned_scores(with_item, "champion", on_examples(without, "m", np.zeros(4))) == (
+    assert aligned_scores(with_item, "the champion", on_examples(without, "m", np.zeros(4))) == (
         "The examples have an item in each row, the champion none; score the same rows."
     )
-    assert aligned_scores(without, "human", on_examples(with_item, "m", np.zeros(4))) == (
+    assert aligned_scores(without, "the human", on_examples(with_item, "m", np.zeros(4))) == (
         "The human has an item in each row, the examples none; score the same rows."
     )
 

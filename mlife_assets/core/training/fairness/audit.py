@@ -197,7 +197,8 @@ def fairness_condition(audit: FairnessAudit | None, model_version: str) -> Condi
         return Condition(CONDITION, False, text)
     of_all = f"of {len(compared)} impact ratios"
     if low:
-        return Condition(CONDITION, False, f"{len(low)} {of_all} proven below {audit.minimum:g}: {_named(low)}.")
+        text = f"{len(low)} {of_all} proven below {audit.minimum:g}: {_named(low)}; which features tell them apart?"
+        return Condition(CONDITION, False, text)
     if open_:
         text = f"No impact ratio is proven below {audit.minimum:g}; {len(open_)} {of_all} undecided: {_named(open_)}."
         return Condition(CONDITION, True, text)

@@ -30,6 +30,7 @@ from mlife_assets.core.training.gate.verdict import (
     HUMAN_GIVEN,
     NAMES,
     REFIT,
+    RUNBOOK,
     SHOWN_WHEN_MET,
     SIMPLE,
     WIN,
@@ -37,6 +38,7 @@ from mlife_assets.core.training.gate.verdict import (
     Kind,
     Outcome,
     PromotionDecision,
+    and_next,
     compared,
     is_better,
     is_calibrated,
@@ -127,7 +129,9 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
     if not is_refit and not _is_same(alone, champion):
         sides[ALONE] = alone
     contenders = {role: side for role, side in sides.items() if side is not None}
-    aligned = {role: aligned_scores(examples, role, side) for role, side in contenders.items()}
+    names = {**NAMES, **{role: side.words for role, side in contenders.items() if side.words}}
+    called = {role: names.get(role, f"the {role}") for role in contenders}
+    aligned = {role: aligned_scores(examples, called[role], side) for role, side in contenders.items()}
     is_human_optional = hearing.has_no_human or is_refit or examples.item_ids is None
     conditions = [
         *example_conditions(examples, hearing.terms.as_of),
@@ -135,7 +139,7 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
         *_is_another(challenger, champion),
     ]
     for role, side in contenders.items():
-        conditions += contender_conditions(examples, role, side, aligned[role])
+        conditions += contender_conditions(examples, role, called[role], side, aligned[role])
     objective = f"MAP@{policy.ranking_depth}" if examples.item_ids is not None else "average precision"
     evaluation = NOTHING
     remarks: list[str] = []
@@ -150,12 +154,12 @@ def decide_promotion(hearing: Hearing, policy: PromotionPolicy) -> PromotionDeci
         if champion is not None:
             conditions.append(keeps_probabilities(calibration, hearing.log_loss_gain, policy))
         if is_refit:
-            remarks += remarks_on_a_refit(evaluation.comparisons, objective, calibration)
+            remarks += remarks_on_a_refit(evaluation.comparisons, objective, calibration, names)
         else:
             conditions += [*evaluation.evidence, *held]
-            conditions += [is_better(one, objective) for one in evaluation.comparisons if one.is_for_a_win]
+            conditions += [is_better(one, objective, names) for one in evaluation.comparisons if one.is_for_a_win]
             if champion is None:
-                conditions += [is_not_worse(one, objective) for one in evaluation.against(SIMPLE)]
+                conditions += [is_not_worse(one, objective, names) for one in evaluation.against(SIMPLE)]
                 usable = is_calibrated(calibration, policy)
                 conditions += usable
                 if calibration is not None and is_provisional(calibration, policy) and all(c.is_met for c in usable):
@@ -230,9 +234,9 @@ def _with(
 
 def _human_given(human: Contender | None, *, is_optional: bool) -> Condition:
     if human is not None:
-        return Condition(HUMAN_GIVEN, True, f"The human baseline is {human.model_version}.")
+        return Condition(HUMAN_GIVEN, True, f"The ranking in use is {human.model_version}.")
     if is_optional:
-        return Condition(HUMAN_GIVEN, True, "A human baseline was not given; nothing is said about beating people.")
+        return Condition(HUMAN_GIVEN, True, "No ranking in use was given; nothing is said about beating it.")
     return Condition(HUMAN_GIVEN, False, "No human baseline was given; pass the ranking that people use today.")
 
 
@@ -268,18 +272,20 @@ def remark_on_simple_rule(comparison: Comparison, objective: str) -> str:
 
 
 def remarks_on_a_refit(
-    comparisons: Sequence[Comparison], objective: str, calibration: Calibration | None
+    comparisons: Sequence[Comparison],
+    objective: str,
+    calibration: Calibration | None,
+    names: Mapping[str, str] = NAMES,
 ) -> tuple[str, ...]:
     """Return the report on a refit: comparisons, slope and level."""
-    names = {"random": "a random ranking"}
-    remarks = [f"against {names.get(one.against, other_side(one))} {compared(one, objective)}" for one in comparisons]
+    remarks = [f"against {other_side(one, names)} {compared(one, objective)}" for one in comparisons]
     if calibration is not None:
         remarks += [text[0].lower() + text[1:] for text in (slope_words(calibration), level_words(calibration))]
     return tuple(f"Reported: {one}." for one in remarks)
 
 
 def sentences_of(outcome: Outcome, conditions: Sequence[Condition], kind: Kind, *, has_human: bool) -> tuple[str, ...]:
-    """Return the verdict for people: the reason, further reasons, then measurements.
+    """Return the verdict for people: reasons with what to do about each, then measurements of what is met.
 
     A missing human baseline is always mentioned, even if allowed.
     """
@@ -290,4 +296,6 @@ def sentences_of(outcome: Outcome, conditions: Sequence[Condition], kind: Kind, 
         return (f"Promoted {way}: all {len(conditions)} conditions are met.", *measured)
     unmet = sorted((c for c in conditions if not c.is_met), key=lambda c: not c.name.startswith(EVIDENCE_PREFIX))
     prefix = "Not enough evidence" if outcome == "not_enough_evidence" else "Refused"
-    return (f"{prefix}: {unmet[0].sentence}", *(c.sentence for c in unmet[1:]), *measured)
+    met = len(conditions) - len(unmet)
+    rest = f"The other {met} conditions are met; {RUNBOOK} has more on those that are not."
+    return (f"{prefix}: {and_next(unmet[0])}", *map(and_next, unmet[1:]), rest, *measured)

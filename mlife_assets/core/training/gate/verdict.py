@@ -6,8 +6,9 @@ the unmet ones, and the first sentence is the first reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from mlife_assets.core.policies import PromotionPolicy
@@ -35,13 +36,40 @@ ALONE = "champion_alone"
 NOT_WORSE_PREFIX = "is_not_worse_than_"
 COMPARED_PREFIXES = (KEEPS_PROBABILITIES, BEATS_PREFIX, NOT_WORSE_PREFIX, "is_calibrated")
 """Prefixes of conditions that compare the sides; all others decide whether the comparison is valid."""
-SHOWN_WHEN_MET = (KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated", EVIDENCE_PREFIX)
+SHOWN_WHEN_MET = (KEEPS_PROBABILITIES, BEATS_PREFIX, "is_calibrated")
 """The simple rule always gets a remark."""
-NAMES = {
-    "random": "a random ranking",
-    ALONE: "the champion alone, asked about days before its own as well",
-    SIMPLE: "the simple rule that was fitted on the same rows",
-}
+NAMES = MappingProxyType(
+    {
+        "random": "a random ranking",
+        ALONE: "the champion alone, asked about days before its own as well",
+        SIMPLE: "the simple rule that was fitted on the same rows",
+    }
+)
+"""Sides in sentences; others are "the <role>", unless the contender says otherwise."""
+RUNBOOK = "docs/runbooks/refused.md"
+NEXT = MappingProxyType(
+    {
+        EVIDENCE_PREFIX: "wait for more outcomes, or let the gate judge more days",
+        "is_another_model": "nothing, it serves already",
+        "scores_are_finite": "find the rows and columns that make them so, and fill them or leave them out",
+        "scores_vary": "use features that differ between rows",
+        "trained_before_gate": "train on the days before the gate",
+        "beats_human": "keep the rule, and look for features that it does not know; more days narrow the bound",
+        "beats_random": "look for features that have to do with the outcome; more days narrow the bound",
+        "beats_champion": "keep the champion, and judge the change again on more days, which narrow the bound",
+        "is_not_worse_than_simple": "state training.recipes as [logistic], which fits a sum as simple as that rule",
+        "is_calibrated": "look for what changed between the days of validation and those of the gate; more days narrow "
+        "the interval",
+        KEEPS_PROBABILITIES: "keep the champion, and look for what changed in the newest rows; the next refit is "
+        "judged anew",
+        "scoring_parity": "make the estimator's score of a row depend on nothing but the row",
+        "fold_trained_before_its_rows": "delete the models of the folds and train them again",
+        "probabilities_are_finite": "find the rows and columns that make them so, and fill them or leave them out",
+        "probabilities_vary": "use features that differ between rows, and more rows",
+        "follow_the_newest_fold": "look at the newest rows, which the fit learned from and that fold did not",
+    }
+)
+"""What to do about an unmet condition by a part of its name, where its sentence does not say so."""
 
 
 @dataclass(frozen=True)
@@ -135,23 +163,26 @@ class PromotionDecision:
         return next((comparison for comparison in self.comparisons if comparison.against == name), None)
 
 
-def is_better(comparison: Comparison, objective: str) -> Condition:
+def is_better(comparison: Comparison, objective: str, names: Mapping[str, str] = NAMES) -> Condition:
     """Return the condition that a comparison is won, with both values and the bounds of their difference."""
     verb = "beats" if comparison.is_won else "does not beat"
     if comparison.is_tied:
         verb = "ties with and so does not beat"
     text = (
-        f"The challenger {verb} {other_side(comparison)}: {compared(comparison, objective)}; the bound of a win is "
-        f"{comparison.win_bound:+.4f} and must exceed {comparison.margin:g}."
+        f"The challenger {verb} {other_side(comparison, names)}: {compared(comparison, objective)}; the bound of a win "
+        f"is {beside(comparison.win_bound, comparison.margin, '+.4')} and must exceed {comparison.margin:g}."
     )
     return Condition(BEATS_PREFIX + comparison.against, comparison.is_won, text)
 
 
-def is_not_worse(comparison: Comparison, objective: str) -> Condition:
+def is_not_worse(comparison: Comparison, objective: str, names: Mapping[str, str] = NAMES) -> Condition:
     """Return the condition that the challenger is not shown to be worse."""
     is_met = comparison.delta.upper >= 0
     verb = "is not shown to be" if is_met else "is"
-    text = f"The challenger {verb} worse than {other_side(comparison)}: {compared(comparison, objective)}."
+    text = (
+        f"The challenger {verb} worse than {other_side(comparison, names)}: {compared(comparison, objective)}; its "
+        f"upper end, {beside(comparison.delta.upper, 0, '+.4')}, must be at least 0."
+    )
     return Condition(NOT_WORSE_PREFIX + comparison.against, is_met, text)
 
 
@@ -168,12 +199,19 @@ def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> t
     found = []
     for name, words, (lower, upper), (low, high) in _measured(calibration, policy):
         is_met = 0 < lower <= high and upper >= low
-        verb = "is not shown to lie outside of" if is_met else "lies outside of"
-        if low <= lower and upper <= high:
-            verb = "lies within"
-        text = f"{words} {verb} {low:g} to {high:g}."
+        verb, ends = "is not shown to lie outside of" if is_met else "lies outside of", []
+        if lower < low:
+            ends.append(f"its upper end, {beside(upper, low)}, must be at least {low:g}")
+        if upper > high:
+            ends.append(f"its lower end, {beside(lower, high)}, must be at most {high:g}")
+        text = f"{words} {verb} {low:g} to {high:g}: {' and '.join(ends)}."
+        if not ends:
+            text = f"{words} lies within {low:g} to {high:g}."
         if lower <= 0 <= upper:
-            text = f"{words} is not shown to be above 0, so higher probabilities may mean nothing yet."
+            text = (
+                f"{words} is not shown to be above 0, so higher probabilities may mean nothing yet: its lower end, "
+                f"{beside(lower, 0)}, must exceed 0."
+            )
         found.append(Condition(name, is_met, text))
     return tuple(found)
 
@@ -209,13 +247,32 @@ def keeps_probabilities(calibration: Calibration | None, gain: Interval | None, 
         return Condition(KEEPS_PROBABILITIES, True, "Too few outcomes are mature to compare probabilities.")
     is_met = gain.upper >= 0
     verb = "are not shown to be worse" if is_met else "are worse"
-    text = f"The probabilities of the challenger {verb} than the champion's: {gained(gain)}."
+    text = (
+        f"The probabilities of the challenger {verb} than the champion's: {gained(gain)}; its upper end, "
+        f"{beside(gain.upper, 0, '+.4')}, must be at least 0."
+    )
     return Condition(KEEPS_PROBABILITIES, is_met, text)
 
 
-def other_side(comparison: Comparison) -> str:
+def other_side(comparison: Comparison, names: Mapping[str, str] = NAMES) -> str:
     """Return the name of the other side of a comparison in sentences."""
-    return NAMES.get(comparison.against, f"the {comparison.against}")
+    return names.get(comparison.against, f"the {comparison.against}")
+
+
+def beside(value: float, bound: float, form: str = ".2") -> str:
+    """Return a value with so many digits that it is on the side of a bound on which it lies."""
+    sign, digits = form.split(".")
+    for places in range(int(digits), 17):
+        text = f"{value:{sign}.{places}f}"
+        if (float(text) > bound, float(text) < bound) == (value > bound, value < bound):
+            return text
+    return repr(value)
+
+
+def and_next(condition: Condition) -> str:
+    """Return the sentence of an unmet condition, and what to do about it."""
+    todo = next((words for part, words in NEXT.items() if part in condition.name), "")
+    return f"{condition.sentence} Next: {todo}." if todo else condition.sentence
 
 
 def slope_words(calibration: Calibration) -> str:

@@ -175,9 +175,9 @@ def _human(card: ModelCard) -> Iterator[str]:
     if human is not None and human.model_version.startswith(PANEL_PREFIX):
         yield f"Beating {human.model_version} means beating the people of that panel, on whom and when they ranked."
     elif human is not None:
-        yield f"No person ranked: {human.model_version} stands in for people as a proxy."
+        yield f"It was held against a rule, {human.model_version}, and not against people."
     elif card.comparisons:
-        yield "No human baseline was given, so nobody knows whether it beats people."
+        yield "No ranking in use was given, so nobody knows whether it beats what is done today."
 
 
 def _cohort(card: ModelCard) -> Iterator[str]:

@@ -59,6 +59,7 @@ def render_model_card(facts: ModelCard, nav: Sequence[Link] = ()) -> str:
         calibration=calibration_view(facts),
         fairness=fairness_view(facts),
         importance=tuple(importance_rows(facts)),
+        against_words=_against_words,
         metrics=(facts.metrics[:METRICS_MAXIMUM], facts.metrics[METRICS_MAXIMUM:]),
     )
     return page(f"{facts.subject.title}: model card of {facts.model_version}", body, nav=nav)
@@ -77,7 +78,7 @@ class BarRow:
 def tiles(card: ModelCard) -> Iterator[tuple[str, str, str]]:
     """Yield label, value and detail of the key figures."""
     ours = card.comparisons[0].challenger_map if card.comparisons else None
-    others = ", ".join(f"{c.against} {format_value(c.other_map, 'score')}" for c in card.comparisons)
+    others = ", ".join(f"{_against_words(c.against)} {format_value(c.other_map, 'score')}" for c in card.comparisons)
     objective = card.decision.objective if card.decision else "Objective"
     yield objective[0].upper() + objective[1:], format_value(ours, "score"), others or "not compared"
     measured, slope, bounds = card.calibration, MISSING, "not measured"
@@ -149,13 +150,17 @@ class ImpactView:
     unknown: int
 
 
+def _against_words(role: str) -> str:
+    return "ranking in use" if role == "human" else role.replace("_", " ")
+
+
 def comparison_view(card: ModelCard) -> ComparisonView | None:
     """Return the comparisons of a card; None when none was made."""
     if (decision := card.decision) is None or not decision.comparisons:
         return None
     places = {against: place for place, against in enumerate(_ORDER)}
     made = sorted(decision.comparisons, key=lambda c: (places.get(c.against, 9), c.against))
-    not_made = [("human", "not given")] if decision.against("human") is None else []
+    not_made = [(_against_words("human"), "not given")] if decision.against("human") is None else []
     if decision.against("simple") is None:
         not_made.append(("simple", "none was fitted"))
     if decision.against("champion") is None:
@@ -166,7 +171,7 @@ def comparison_view(card: ModelCard) -> ComparisonView | None:
     sample = f"On {cohort_words(decision.cohort)}. {sample}"
     rows = [
         Difference(
-            c.against.replace("_", " "),
+            _against_words(c.against),
             c.delta.estimate,
             c.delta.lower,
             c.delta.upper,

@@ -40,6 +40,7 @@ AS_OF = date(2026, 6, 22)
 RANKED_POLICY = PromotionPolicy(minimum_users_with_positives=300, bootstrap_resamples=400)
 POLICY = PromotionPolicy(minimum_users_with_positives=200, bootstrap_resamples=400)
 CALIBRATION = Calibration(1.0, 0.95, 1.05, 0.0, -0.05, 0.05, 0.01, 500, 20_000, ())
+WAIT = "Next: wait for more outcomes, or let the gate judge more days."
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +99,10 @@ def test_a_better_challenger_is_promoted_and_the_missing_human_is_reported() -> 
     assert champion.delta.lower < champion.delta.estimate < champion.delta.upper
     given = next(c for c in decision.conditions if c.name == "human_baseline_given")
     assert given.is_met
-    assert given.sentence == "A human baseline was not given; nothing is said about beating people."
+    assert given.sentence == "No ranking in use was given; nothing is said about beating it."
     assert given.sentence in decision.sentences
     assert any("beats the champion: average precision 0." in sentence for sentence in decision.sentences)
-    assert "28 days with positives, 14 needed." in decision.sentences
+    assert "28 days with positives, 14 needed." in [one.sentence for one in decision.conditions]
 
 
 def test_a_human_that_is_given_must_be_beaten() -> None:
@@ -138,13 +139,16 @@ def test_a_tie_does_not_promote() -> None:
 def test_too_few_positives_and_too_few_days_are_not_enough_evidence() -> None:
     thin = replace(gate(rows=1_000), policy=replace(POLICY, minimum_users_with_positives=1_000)).decide()
     assert thin.outcome == "not_enough_evidence"
-    assert thin.sentences[0] == f"Not enough evidence: {thin.users_with_positives} positives, 1,000 needed."
+    assert thin.sentences[0] == f"Not enough evidence: {thin.users_with_positives} positives, 1,000 needed. {WAIT}"
     short = gate(days=MINIMUM_DAY_BLOCKS - 1).decide()
     assert short.outcome == "not_enough_evidence"
-    assert short.sentences[0] == "Not enough evidence: 13 days with positives, 14 needed."
+    assert short.sentences[0] == f"Not enough evidence: 13 days with positives, 14 needed. {WAIT}"
     assert short.comparisons == ()
     few = replace(ranked(users=30), policy=replace(RANKED_POLICY, minimum_users_with_positives=1_000)).decide()
-    assert few.sentences[0] == f"Not enough evidence: {few.users_with_positives} users with positives, 1,000 needed."
+    assert (
+        few.sentences[0]
+        == f"Not enough evidence: {few.users_with_positives} users with positives, 1,000 needed. {WAIT}"
+    )
     assert gate(days=MINIMUM_DAY_BLOCKS).decide().is_promoted
 
 
@@ -153,13 +157,13 @@ def test_days_without_positives_are_no_evidence() -> None:
     late = g.examples.as_of_dates >= np.datetime64("2026-06-10")
     examples = replace(g.examples, is_relevant=g.examples.is_relevant & ~late)
     decision = replace(g, examples=examples, policy=replace(POLICY, minimum_users_with_positives=30)).decide()
-    assert decision.sentences[0] == "Not enough evidence: 8 days with positives, 14 needed."
+    assert decision.sentences[0] == f"Not enough evidence: 8 days with positives, 14 needed. {WAIT}"
 
 
 def test_longer_blocks_count_as_fewer_units() -> None:
     two, seven = (replace(gate(), policy=replace(POLICY, gate_block_days=days)).decide() for days in (2, 7))
     assert two.against("champion").delta.n == 14  # type: ignore[union-attr]
-    assert seven.sentences[0] == "Not enough evidence: 4 blocks of 7 days with positives, 14 needed."
+    assert seven.sentences[0] == f"Not enough evidence: 4 blocks of 7 days with positives, 14 needed. {WAIT}"
 
 
 def test_an_interval_in_blocks_is_widened_by_what_they_hide(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,7 +484,7 @@ INVALID: list[tuple[Plant, str, str]] = [
     (constant("human", np.nan), "human_scores_are_finite", "18,000 scores of the human are not finite"),
     (lambda g: replace(g, champion=taken(g.champion, slice(0, -5))), "champion_on_same_rows",
      "The champion is scored on 17,995 rows, the examples have 18,000"),
-    (repeated, "each_row_once", "1 rows repeat a (user, item, day), the first is row 18000"),
+    (repeated, "each_row_once", "1 rows repeat the (user, item, day) of another, the first is row 18000"),
     (texted_outcomes, "outcomes_favour_nobody", "4 rows are not organic or explore; leave them out."),
     (lambda g: replace(g, human=None), "human_baseline_given", "No human baseline was given"),
     (constant_challenger, "challenger_scores_vary",
@@ -496,7 +500,11 @@ POOLED: list[tuple[Plant, str, str]] = [
     (stale_champion, "champion_scores_are_current", "The scores of the champion were computed by mdl_older"),
     (self_comparison, "is_another_model", "The challenger mdl_new is the champion; a model is never compared"),
     (immature, "labels_are_mature", "4,480 labels are immature as of 2026-06-16, the first in row 1 (exposed"),
-    (repeated, "each_row_once", "1 rows repeat a (user, day), the first is row 6000; each may occur once."),
+    (
+        repeated,
+        "each_row_once",
+        "1 rows repeat the (entity, day) of another, the first is row 6000; each may occur once.",
+    ),
 ]
 
 
@@ -530,7 +538,7 @@ def test_a_tie_of_rankings_does_not_promote(seed: int, factor: float) -> None:
 def test_a_missing_human_passes_only_by_the_callers_word_and_is_reported() -> None:
     decision = replace(ranked(), human=None, has_no_human=True).decide()
     assert decision.is_promoted
-    assert "A human baseline was not given; nothing is said about beating people." in decision.sentences
+    assert "No ranking in use was given; nothing is said about beating it." in decision.sentences
     assert [c.against for c in decision.comparisons] == ["champion", "random"]
     first = replace(ranked(), human=None, champion=None, has_no_human=True).decide()
     assert [c.against for c in first.comparisons] == ["random"]

@@ -37,8 +37,10 @@ def test_thin_evidence_comes_first_whatever_else_fails() -> None:
     conditions = [MET, UNMET, THIN]
     assert outcome_of(conditions) == "not_enough_evidence"
     assert sentences_of("not_enough_evidence", conditions, "win", has_human=True) == (
-        "Not enough evidence: 3 days, 14 needed.",
-        "It does not beat the human.",
+        "Not enough evidence: 3 days, 14 needed. Next: wait for more outcomes, or let the gate judge more days.",
+        "It does not beat the human. Next: keep the rule, and look for features that it does not know; more days "
+        "narrow the bound.",
+        "The other 1 conditions are met; docs/runbooks/refused.md has more on those that are not.",
         "It beats the champion.",
     )
     assert outcome_of([MET, UNMET]) == "refused"
@@ -61,6 +63,14 @@ def test_only_a_bound_of_a_win_above_the_margin_wins(found: Comparison, is_met: 
     assert condition.sentence.startswith(f"The challenger {verb}")
 
 
+def test_a_number_is_printed_on_the_side_of_its_bound_on_which_it_lies() -> None:
+    cases = [(0.797, 0.8), (0.8, 0.8), (0.00001, 0.0), (-1e-9, 0.0), (0.79, 0.8), (1e-20, 0.0)]
+    printed = ["0.797", "0.80", "0.00001", "-0.000000001", "0.79", "1e-20"]
+    assert [verdict.beside(*one) for one in cases] == printed
+    words = verdict.is_better(comparison(0.0, 0.01, 0.02, win_bound=0.00004), "AP").sentence
+    assert words.endswith("the bound of a win is +0.00004 and must exceed 0.")
+
+
 def slope(estimate: float, lower: float, upper: float) -> Calibration:
     return Calibration(estimate, lower, upper, 0.0, -0.1, 0.1, 0.01, 500, 5_000, ())
 
@@ -69,13 +79,18 @@ def slope(estimate: float, lower: float, upper: float) -> Calibration:
     ("measured", "is_met", "words"),
     [
         (slope(1.0, 0.8, 1.25), True, "lies within 0.8 to 1.25."),
-        (slope(0.93, 0.75, 1.11), True, "is not shown to lie outside of 0.8 to 1.25."),
-        (slope(0.7, 0.6, 0.8), True, "is not shown to lie outside of 0.8 to 1.25."),
-        (slope(0.7, 0.6, 0.79), False, "(0.60 to 0.79) lies outside of 0.8 to 1.25."),
-        (slope(1.5, 1.26, 1.8), False, "lies outside of 0.8 to 1.25."),
-        (slope(1.0, -0.1, 2.1), False, "is not shown to be above 0, so higher probabilities may mean nothing yet"),
+        (slope(0.93, 0.75, 1.11), True, "is not shown to lie outside of 0.8 to 1.25: its upper end, 1.11, must be"),
+        (
+            slope(1.0, 0.5, 2.1),
+            True,
+            "its upper end, 2.10, must be at least 0.8 and its lower end, 0.50, must be at most",
+        ),
+        (slope(0.7, 0.6, 0.8), True, "its upper end, 0.80, must be at least 0.8."),
+        (slope(0.7, 0.6, 0.7999), False, "lies outside of 0.8 to 1.25: its upper end, 0.7999, must be at least 0.8."),
+        (slope(1.5, 1.26, 1.8), False, "lies outside of 0.8 to 1.25: its lower end, 1.26, must be at most 1.25."),
+        (slope(1.0, -0.1, 2.1), False, "may mean nothing yet: its lower end, -0.10, must exceed 0."),
         (slope(1.0, 0.0, 2.1), False, "is not shown to be above 0"),
-        (slope(-1.0, -1.5, -0.5), False, "lies outside of 0.8 to 1.25."),
+        (slope(-1.0, -1.5, -0.5), False, "lies outside of 0.8 to 1.25: its upper end, -0.50, must be"),
         (None, False, "No calibration was measured"),
     ],
 )
@@ -97,10 +112,20 @@ def level(estimate: float, lower: float, upper: float) -> Calibration:
     ("measured", "is_met", "is_provisional", "words"),
     [
         (level(1.0, 0.68, 1.49), True, False, "said) lies within 0.67 to 1.5."),
-        (level(0.8, 0.66, 0.97), True, True, "is not shown to lie outside of 0.67 to 1.5."),
-        (level(1.3, 1.12, 1.51), True, True, "is not shown to lie outside of 0.67 to 1.5."),
+        (
+            level(0.8, 0.66, 0.97),
+            True,
+            True,
+            "is not shown to lie outside of 0.67 to 1.5: its upper end, 0.97, must be at",
+        ),
+        (
+            level(1.3, 1.12, 1.51),
+            True,
+            True,
+            "is not shown to lie outside of 0.67 to 1.5: its lower end, 1.12, must be",
+        ),
         (level(0.48, 0.43, 0.54), False, True, "0.48 (0.43 to 0.54; odds of what happened over odds of what was said)"),
-        (level(1.7, 1.51, 1.9), False, True, "said) lies outside of 0.67 to 1.5."),
+        (level(1.7, 1.51, 1.9), False, True, "said) lies outside of 0.67 to 1.5: its lower end, 1.51, must be"),
     ],
 )
 def test_the_level_of_a_first_model_is_not_shown_to_be_off(
