@@ -131,11 +131,12 @@ def _estimates(usual: pa.Table, new: pa.Table, policy: MonitoringPolicy) -> list
     scores, answers = usual[PROBABILITY].to_numpy(), usual[ANSWER].to_numpy(zero_copy_only=False)
     if not 0 < answers.mean() < 1:
         return []
-    expected, known = OwnEngine().estimated(scores, answers)(new[PROBABILITY].to_numpy()), realised(scores, answers)
+    estimated, known = OwnEngine().estimated(scores, answers), realised(scores, answers)
+    expected, of_known = estimated(new[PROBABILITY].to_numpy()), estimated(scores)
     parts = [realised(scores[one], answers[one]) for one in _parts(usual, new.num_rows) if 0 < answers[one].mean() < 1]
     rate, count, found = policy.false_alarm_rate_per_day / len(METRICS), len(parts), []
     for metric in ESTIMATED:
-        value, limit = expected[metric], None
+        value, limit = expected[metric] - (of_known[metric] - known[metric]), None  # equal scores bias an estimate
         if metric in METRICS and count >= PARTS_MINIMUM:
             values = np.array([one[metric] for one in parts])
             error = float(values.std(ddof=1)) * (1 + 1 / count) ** 0.5

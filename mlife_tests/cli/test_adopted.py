@@ -108,6 +108,8 @@ def test_what_is_estimated_before_answers_comes_true_and_a_fall_alarms(world: Si
         assert estimates["positive_share"]["estimated"] == pytest.approx(rows.bought.mean(), abs=0.02)
         assert (estimates["average_precision"]["has_fallen"], found.is_well) == (has_fallen, not has_fallen)
         assert ("below the limit" in repr(found)) == has_fallen
+    same = mlife.drift(model, world.known).as_dict()["estimates"]
+    assert [one["estimated"] for one in same] == pytest.approx([one["known"] for one in same]), "nothing moved"
     with pytest.raises(NotEnoughEvidenceError, match="99 new rows"):
         mlife.drift(model, world.new.head(99))
     with pytest.raises(InvalidInputError, match="Pipeline gives no reasons"):
