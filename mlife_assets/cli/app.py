@@ -37,29 +37,36 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="The production life of one conversion model, from raw event to text message to revenue.",
+    help="Train, judge and run a model of a yes-or-no outcome: on a file, in your Dagster project, or on a job board, "
+    "the full example. Begin with `mlife spec FILE` for a table of your own, or with `mlife demo`.",
     epilog=EXIT_CODES,
 )
-for command in (demo, init, day, status, doctor, trace, sql, dev, serve, spec, check, train, score, backtest):
-    app.command()(command)
-app.command("open")(open_pages)
+ON_A_TABLE, OF_A_HOME = "On any table", "Of a deployment: in your Dagster project, too"
+OF_THE_BOARD, ON_AWS = "Of the job board, the full example", "On AWS"
+for judging in (spec, check, train, score, backtest, serve):
+    app.command(rich_help_panel=ON_A_TABLE)(judging)
+for looking in (status, doctor):
+    app.command(rich_help_panel=OF_A_HOME)(looking)
+app.command("open", rich_help_panel=OF_A_HOME)(open_pages)
+for command in (demo, init, day, trace, sql, dev):
+    app.command(rich_help_panel=OF_THE_BOARD)(command)
 landing_app.command()(replay)
 for look in (inbox, review, employers, vet):
     messages_app.command()(look)
 messages_app.command("one-click")(one_click)
-for group, name in (
-    (landing_app, "landing"),
-    (log_app, "log"),
-    (tables_app, "tables"),
-    (models_app, "models"),
-    (messages_app, "messages"),
-    (plan_app, "plan"),
-    (panel_app, "panel"),
-    (keys_app, "keys"),
-    (backup_app, "backup"),
+for group, name, panel in (
+    (landing_app, "landing", OF_THE_BOARD),
+    (log_app, "log", OF_A_HOME),
+    (tables_app, "tables", OF_A_HOME),
+    (models_app, "models", OF_A_HOME),
+    (messages_app, "messages", OF_THE_BOARD),
+    (plan_app, "plan", OF_THE_BOARD),
+    (panel_app, "panel", OF_THE_BOARD),
+    (keys_app, "keys", OF_THE_BOARD),
+    (backup_app, "backup", OF_THE_BOARD),
 ):
-    app.add_typer(group, name=name, cls=Commands)
-app.add_typer(infra_app, name="infra")
+    app.add_typer(group, name=name, cls=Commands, rich_help_panel=panel)
+app.add_typer(infra_app, name="infra", rich_help_panel=ON_AWS)
 
 
 def _print_version(is_asked: bool) -> None:

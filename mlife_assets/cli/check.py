@@ -14,7 +14,7 @@ from mlife_assets.cli.options import AsJson
 from mlife_assets.cli.output import one_line, print_answer, print_json, side_console
 
 Examples = Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")]
-Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON: roles of the columns; see examples/.")]
+Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON or .yaml: roles of the columns.")]
 
 
 def spec(

@@ -60,7 +60,9 @@ def init(
     ] = "standalone",
     as_json: AsJson = False,
 ) -> None:
-    """Write a home for your own data: files to fill, templates of what to deliver, and how to go on.
+    """Begin a job board of your own, the full example: files to fill, templates of its events, and how to go on.
+
+    For any other table use `mlife spec FILE`, in a Dagster project a ConversionModel (docs/in_your_project.md).
 
     Exit codes: 0 written, 1 the folder holds something or cannot be written, 2 wrong usage.
     """

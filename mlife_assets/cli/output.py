@@ -275,11 +275,16 @@ class Commands(TyperGroup):
     """A group of commands; its help shows the whole first sentence of each."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the list of commands."""
-        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
-        shown = ((name, one) for name, one in found if one is not None and not one.hidden)
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, one.get_short_help_str(limit=1_000)) for name, one in shown])
+        """Write the list of commands, by the panel that they name."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            if (one := self.get_command(ctx, name)) is not None and not one.hidden:
+                panel = getattr(one, "rich_help_panel", None)
+                rows = panels.setdefault(panel if isinstance(panel, str) else "Commands", [])
+                rows.append((name, one.get_short_help_str(limit=1_000)))
+        for panel, rows in panels.items():
+            with formatter.section(panel):
+                formatter.write_dl(rows)
 
 
 class MlifeGroup(Commands):

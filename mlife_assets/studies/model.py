@@ -52,16 +52,33 @@ class Reading:
 
 
 def spec_text(spec: Spec) -> str:
-    """Return the text of a spec. Raises NotFoundError when there is no such file."""
+    """Return the text of a spec, as JSON.
+
+    Raises:
+        NotFoundError: there is no such file.
+        InvalidInputError: a file `.yaml` is none.
+    """
     if isinstance(spec, str | Path):
         path = Path(spec)
         if not path.is_file():
             raise NotFoundError(f"there is no file {path}; name the spec of the examples")
-        return path.read_bytes().decode()
+        text = path.read_bytes().decode()
+        return text if path.suffix not in (".yaml", ".yml") else _json_of_yaml(text, path)
     record = dict(spec) if isinstance(spec, Mapping) else {"roles": spec}
     if isinstance(roles := record.get("roles"), ExampleSpec):
         record["roles"] = json.loads(roles.to_json())
     return json.dumps(record, sort_keys=True)
+
+
+def _json_of_yaml(text: str, path: Path) -> str:
+    import yaml
+
+    try:
+        return json.dumps(yaml.safe_load(text))
+    except (yaml.YAMLError, TypeError) as error:
+        raise InvalidInputError(
+            f"{path} is no spec in YAML: {error}; quote dates, see the files in examples/"
+        ) from error
 
 
 @dataclass(frozen=True, eq=False, repr=False)

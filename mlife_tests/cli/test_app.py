@@ -101,6 +101,10 @@ def test_help_names_every_command_and_all_exit_codes(run):
     assert all(re.search(rf"\b{leaf.split()[0]}\b", text) for leaf in LEAVES)
     assert all(f"{code} {meaning}" in text for code, meaning in MEANINGS.items())
     assert set(MEANINGS) == set(ExitCode)
+    table, rest = text.partition("On any table: spec ")[2].split("Of a deployment: ")
+    board = rest.partition("Of the job board, the full example: demo ")[2]
+    assert all((" train " in table, " models " in rest.partition("Of the job")[0], " init Begin a job board" in board))
+    assert "yes-or-no outcome" in text
     assert run("--version").stdout == f"mlife {__version__}\n"
 
 

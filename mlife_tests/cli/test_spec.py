@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.csv
 import pytest
+import yaml
 
 from mlife_assets.studies.drafting import draft_spec
 
@@ -42,6 +43,14 @@ def test_a_draft_is_a_spec_that_a_check_takes(run, tmp_path):
     (tmp_path / "spec.json").write_text(drafted.stdout)
     checked = run("check", "--examples", tmp_path / "quotes.csv", "--spec", tmp_path / "spec.json")
     assert checked.exit_code == 0, checked.stdout
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(json.loads(drafted.stdout), sort_keys=False))
+    (tmp_path / "wrong.yaml").write_text("roles: [")
+    spoken, wrong = (
+        run("check", "--examples", tmp_path / "quotes.csv", "--spec", tmp_path / name)
+        for name in ("spec.yaml", "wrong.yaml")
+    )
+    assert (spoken.exit_code, spoken.stdout) == (0, checked.stdout)
+    assert (wrong.exit_code, "wrong.yaml is no spec in YAML" in wrong.stderr) == (1, True)
     document = orjson.loads(run("spec", tmp_path / "quotes.csv", "--json").stdout)
     assert (set(document), document["spec"]["roles"]) == ({"guesses", "spec"}, WHOLE)
 
