@@ -7,6 +7,7 @@ load; ours writes every required attribute with a comment.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date
@@ -15,7 +16,9 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._record import record
 from dagster.components.core.component_tree import ComponentTree
 from pydantic import Field
 
@@ -163,11 +166,15 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
             platform.declare(own, place)
         except InvalidInputError as error:
             raise InvalidInputError(f"{place}, attributes.{error}") from error
-        return self._definitions(own, platform)
+        return self._definitions(own, platform, place)
 
     def _own_model(self) -> OwnModel:
         if self.name == JOB_APPLICATIONS:
             raise InvalidInputError(f"name: {self.name} is the name of mlife's own first model; choose another")
+        if _key(self.examples) == _key(self.rows):
+            raise InvalidInputError(
+                f"rows: it is {self.rows}, as examples is; name the asset that delivers rows to score on their day"
+            )
         named = self.columns
         return own_model(
             name=self.name,
@@ -196,7 +203,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
             ),
         )
 
-    def _definitions(self, own: OwnModel, platform: ProjectHome) -> dg.Definitions:
+    def _definitions(self, own: OwnModel, platform: ProjectHome, place: str) -> dg.Definitions:
         upstream = {EXAMPLES: _key(self.examples), ROWS: _key(self.rows)}
         ordered = in_order(upstream[EXAMPLES], own.start_date)
         graph = ModelGraph(own.model, own.model.name, backfill_policy=None, require_in_order=ordered)
@@ -209,7 +216,13 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         ]
         daily = dg.define_asset_job(
             graph.named("daily_job"),
-            selection=dg.AssetSelection.assets(*(asset.key for asset in assets)) - retrained(graph) - searched(graph),
+            selection=OfAgreedDays(
+                chosen=dg.AssetSelection.assets(*(asset.key for asset in assets)) - retrained(graph) - searched(graph),
+                delivers={name: key.to_user_string() for name, key in upstream.items()},
+                start_date=own.start_date.isoformat(),
+                end_offset=self.end_offset,
+                place=place,
+            ),
             executor_def=dg.in_process_executor,
             description="One day: take in deliveries, monitor and decide, score.",
         )
@@ -230,6 +243,40 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
             return spec.replace_attributes(partitions_def=daily, owners=self.owners)
 
         return [asset.map_asset_specs(of_project) for asset in assets]
+
+
+@record(checked=False)
+class OfAgreedDays(dg.AssetSelection):
+    """Assets of a daily job; loading it fails if the partitions of the project's assets are others than declared."""
+
+    chosen: dg.AssetSelection
+    delivers: Mapping[str, str]
+    start_date: str
+    end_offset: int
+    place: str
+
+    def resolve_inner(
+        self,
+        asset_graph: BaseAssetGraph[Any],
+        allow_missing: bool,
+    ) -> AbstractSet[dg.AssetKey]:
+        """Return the chosen assets, once the whole project is known."""
+        for name, asset in self.delivers.items():
+            key = _key(asset)
+            theirs = asset_graph.get(key).partitions_def if asset_graph.has(key) else None
+            if not isinstance(theirs, dg.TimeWindowPartitionsDefinition):
+                continue
+            first = theirs.start.date().isoformat()
+            for attribute, stated, found in (
+                ("start_date", self.start_date, first),
+                ("end_offset", self.end_offset, theirs.end_offset),
+            ):
+                if stated != found:
+                    raise InvalidInputError(
+                        f"{self.place}, attributes.{attribute}: it is {stated}, but the partitions of {asset}, which "
+                        f"{name} names, have {found}; write that"
+                    )
+        return self.chosen.resolve_inner(asset_graph, allow_missing)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -73,8 +74,10 @@ def stated_policy(
     changes = {renamed.get(key, key): value for key, value in given.items() if key not in retired}
     for key, value in changes.items():
         if key not in known:
+            close = get_close_matches(str(key), known, n=1)
+            meant = f"did you mean {close[0]}? Known" if close else "known"
             raise InvalidInputError(
-                f"{where} {name} has an unknown key {quoted(key)}; known are {', '.join(sorted(known))}"
+                f"{where} {name} has an unknown key {quoted(key)}; {meant} are {', '.join(sorted(known))}"
             )
         expected = getattr(default, key)
         if not is_of_kind(value, expected):

@@ -109,7 +109,10 @@ def test_a_policy_that_a_model_has_for_itself_is_the_files_to_change() -> None:
         ({"declaration": ""}, ".declaration: it is ''; state it in words"),
         ({"declaration": "gone"}, ".declaration: it is 'gone', which is not there"),
         ({"training": {"leaves": 1}}, ".training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
-        ({"training": {"leafs": 9}}, ".training: the attribute training has an unknown key 'leafs'; known are "),
+        (
+            {"training": {"leafs": 9}},
+            ".training: the attribute training has an unknown key 'leafs'; did you mean",
+        ),
         ({"training": 9}, ".training: the attribute training is 9; write fields and their values"),
         ({"promotion": {"gate_weeks": "two"}}, ".promotion: the attribute promotion.gate_weeks is 'two'; the default"),
         ({"promotion": {"judged_by": "dice"}}, ".promotion: PromotionPolicy.judged_by is 'dice'; write folds or"),

@@ -31,7 +31,7 @@ CHAIN = (
 def refused(project: Any) -> str:
     """Return all that is said when a project does not load: Dagster wraps an error in one of its own."""
     with pytest.raises(Exception) as caught:  # noqa: PT011
-        project.load()
+        dg.Definitions.validate_loadable(project.load())
     return "".join(traceback.format_exception(caught.value))
 
 
@@ -98,6 +98,11 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
         ({"title": " "}, "attributes.title: it is ' '; say it in words"),
         ({"start_date": "20130103"}, "attributes.start_date: it is 20130103; write a day as YYYY-MM-DD"),
         ({"start_date": "last year"}, "attributes.start_date: it is 'last year'; write a day as YYYY-MM-DD"),
+        ({"rows": "flight_outcomes"}, "attributes.rows: it is flight_outcomes, as examples is; name the asset that"),
+        (
+            {"promotion": {"gate_week": 2}},
+            "attributes.promotion: the attribute promotion has an unknown key 'gate_week'; did",
+        ),
         ({"columns": {"rule": "fuel"}}, "attributes.columns.rule names 'fuel'; list it under columns.features"),
     ],
 )
@@ -190,6 +195,14 @@ def test_instances_have_names_and_one_home(project: Any) -> None:
     project.declare(name="windy_flights")
     project.declare(name="job_applications")
     assert "the name of mlife's own first model; choose another" in refused(project)
+
+
+@pytest.mark.parametrize(("stated", "found"), [({"start_date": "2013-01-04"}, "2013-01-03"), ({"end_offset": 0}, "1")])
+def test_partitions_that_are_not_those_of_the_two_assets_fail_the_load(project: Any, stated: Any, found: str) -> None:
+    project.declare(**stated)
+    ((attribute, value),) = stated.items()
+    said = f"defs.yaml, attributes.{attribute}: it is {value}, but the partitions of flight_outcomes, which examples"
+    assert f"{said} names, have {found}; write that" in refused(project)
 
 
 def test_what_the_scaffolder_writes_loads_as_it_is(project: Any) -> None:
