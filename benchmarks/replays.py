@@ -181,7 +181,7 @@ def beside_rivals(
             "log_loss": measured.log_loss.values[name],
             "trainings": len(rival.training_days),
             "fits": len(rival.fits),
-            "installations": rival.installations,
+            "installations": max(0, len(rival.champions) - 1),
             "refusals": 0,
         }
         for name, rival in rivals.items()

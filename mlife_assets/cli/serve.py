@@ -1,9 +1,9 @@
 """`mlife serve`: the prediction endpoint on this machine. `mlife messages one-click`: the page by which people end
 mails.
 
-Concept: each request asks who is champion, so a promotion or a rollback needs no restart. Whether a token is needed
-depends on the address that was bound, not on the name that was given for it. A token is never printed: it is in the
-environment, or in a private file whose path is printed, random in every environment.
+Concept: the endpoint keeps asking who is champion, so a promotion or a rollback needs no restart. Whether a token is
+needed depends on the address that was bound, not on the name that was given for it. A token is never printed: it is in
+the environment, or in a private file whose path is printed, random in every environment.
 
 Links in mails lead to a public web server, which hands `/unsubscribe/` on to this. A click is in the ledger before the
 page says so, and the next planning or sending of anybody respects it; the event log learns of it with the next run.

@@ -1,6 +1,6 @@
 """The prediction endpoint as an ASGI application.
 
-Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion on every request, so a
+Concept: the endpoint adds nothing to a score. It asks a model's provider for the champion again and again, so a
 promotion or a rollback needs no restart, and it sends floats that read back to the same bits. Every refusal has an
 explanation.
 """
@@ -39,6 +39,10 @@ from mlife_assets.serving.requests import (
 
 ScorerProvider = Callable[[], ExplainableScorer]
 _LOGGER = logging.getLogger(__name__)
+INLINE_BYTES = 64 * 1024
+"""Bodies up to this size are scored by the loop itself, where machine code does it: a thread would cost more."""
+CHAMPION_SECONDS = 0.1
+"""Time for which small requests are scored by the champion that was found, before it is looked up again."""
 HEALTH_SECONDS = 1.0
 """Time for which `/health` repeats its answer: it needs no token, so frequent requests must cost nothing."""
 
@@ -49,8 +53,9 @@ def create_app(
     """Return the application.
 
     Args:
-        models: name -> what returns the scorer of the model's present champion; called on every request, so it should
-            cache by version. Raises NotFoundError when nothing was promoted, which is answered with 503.
+        models: name -> what returns the scorer of the model's present champion; called for each large request, and ten
+            times a second for small ones, so it should cache by version. Raises NotFoundError when nothing was
+            promoted, which is answered with 503.
         limits: of requests.
         token: bearer token of every request except `/health`; with None, any caller who uses a name of this machine
             gets an answer, so let it listen on loopback alone.
@@ -75,6 +80,7 @@ def create_app(
         raise InvalidInputError("models is empty; pass the provider of one model or more")
     allowed, first = limits or RequestLimits(), next(iter(models))
     bodies, places, pulse = BodyReader(allowed), CapacityLimiter(allowed.scored_at_once), _Pulse(models)
+    champions = _Champions()
 
     def named(request: Request) -> ScorerProvider:
         name = request.path_params.get("name", first)
@@ -85,6 +91,8 @@ def create_app(
     async def score(request: Request) -> Response:
         provider = named(request)
         async with bodies.body(request) as parts:
+            if sum(map(len, parts)) <= INLINE_BYTES and (scorer := await champions.of(provider)).is_quick:
+                return _answered(scorer, parts, allowed)
             return await to_thread.run_sync(_scored, provider, parts, allowed, limiter=places)
 
     async def overview(_: Request) -> Response:
@@ -174,9 +182,27 @@ def _version(provider: ScorerProvider) -> str | None:
         return None
 
 
+class _Champions:
+    """Scorers of the champions, looked up in a thread once a `CHAMPION_SECONDS`, however many small requests ask."""
+
+    def __init__(self) -> None:
+        self._known: dict[ScorerProvider, tuple[float, ExplainableScorer]] = {}
+
+    async def of(self, provider: ScorerProvider) -> ExplainableScorer:
+        now = asyncio.get_running_loop().time()
+        until, scorer = self._known.get(provider, (-inf, None))
+        if scorer is None or now >= until:
+            scorer = await run_in_threadpool(provider)
+            self._known[provider] = now + CHAMPION_SECONDS, scorer
+        return scorer
+
+
 def _scored(provider: ScorerProvider, parts: list[bytes], limits: RequestLimits) -> Response:
+    return _answered(provider(), parts, limits)
+
+
+def _answered(scorer: ExplainableScorer, parts: list[bytes], limits: RequestLimits) -> Response:
     rows = parse_rows(b"".join(parts), limits)
-    scorer = provider()
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
     columns = (scores.raw, scores.probability, first_step_probabilities(scores))
     return _json(

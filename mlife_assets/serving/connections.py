@@ -13,19 +13,17 @@ import base64
 import hashlib
 import hmac
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import h11
 import uvicorn
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.pages import reading_script
@@ -41,7 +39,7 @@ LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 Refusal = Callable[[int, str, str], Response]
 """Makes the answer of a refusal from its status, message and remedy."""
 BACKLOG = 128
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+_TOO_LONG = "The headers are too long."
 SHUTDOWN_SECONDS = 10
 _FULL_BODY = (
     b'{"error":{"message":"the endpoint has as many requests as it can take",'
@@ -77,7 +75,7 @@ class ConnectionLimits:
                 raise InvalidInputError(f"ConnectionLimits.{name} is {value}; allow more than 0")
 
 
-class BoundedProtocol(H11Protocol):
+class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with a deadline at every moment; `bounded_protocol` gives it limits."""
 
     limits: ConnectionLimits
@@ -85,6 +83,9 @@ class BoundedProtocol(H11Protocol):
     """Connections without a request, the longest waiting first."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _refusal: str | None = None
+    _header_bytes: int | None = 0
+    """Of the headers that are being read; None while a body is."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if need be in the place of one that waits."""
@@ -101,31 +102,48 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the connection was given up."""
-        if not self.transport.is_closing():
-            super().data_received(data)
-
-    def handle_events(self) -> None:
-        """Handle the bytes read; a new request starts the time limit of one request."""
-        if self.conn.their_state is h11.IDLE and self._are_headers_too_long():
-            self.send_400_response("The headers are too long.")
+        if self.transport.is_closing():
             return
-        before = self.cycle
-        super().handle_events()
-        if self.cycle is not before:
-            self._stop_waiting()
-            self._deadline = self.loop.call_later(self.limits.request_seconds, self._expire)
+        if self._header_bytes is not None:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._header_bytes is not None and self._header_bytes > self.limits.header_bytes:
+            self.send_400_response(_TOO_LONG)
+
+    def on_headers_complete(self) -> None:
+        """Take the request, unless its headers are too long."""
+        size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        if size > self.limits.header_bytes:
+            raise ValueError(_TOO_LONG)  # the parser makes a refusal of it
+        self._header_bytes = None
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Wait for the headers of the next request."""
+        self._header_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request after what came before it is answered, and end the connection."""
+        under_way: RequestResponseCycle | None = self.cycle
+        if under_way is not None and not under_way.response_complete:
+            self._refusal = msg
+            self.flow.pause_reading()
+        elif not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._stop_waiting()
+        self._deadline = self.loop.call_later(self.limits.request_seconds, self._expire)
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         """Wait for the next request, and for the client to take this answer."""
         unsent = self.transport.get_write_buffer_size()
         self._wait(self.limits.header_seconds + unsent / self.limits.answer_bytes_per_second)
         super().on_response_complete()
-
-    def _are_headers_too_long(self) -> bool:
-        """Return whether the headers of the next request are too long; h11 limits only those not yet complete."""
-        data, _ = self.conn.trailing_data
-        end = _BLANK_LINE.search(data)
-        return (len(data) if end is None else end.end()) > self.limits.header_bytes
+        if self._refusal is not None:
+            self.send_400_response(self._refusal)
 
     def _make_room(self) -> bool:
         for longest in self.waiting:
@@ -180,7 +198,6 @@ def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **option
         http=bounded_protocol(allowed),
         ws="none",
         lifespan="off",
-        h11_max_incomplete_event_size=allowed.header_bytes,
         backlog=BACKLOG,
         proxy_headers=False,
         server_header=False,

@@ -91,16 +91,21 @@ def parse_rows(body: bytes, limits: RequestLimits) -> list[Any]:
 
 def rows_matrix(rows: list[Any], spec: FeatureSpec) -> np.ndarray:
     """Return the matrix of `rows` in the order of `spec`, float64 of shape (n, features). Raises `RowError`."""
-    codes = {name: {value: float(code) for code, value in enumerate(values)} for name, values in spec.vocabularies}
-    matrix = np.empty((len(rows), len(spec.names)), dtype=np.float64)
+    codes = [spec.codes.get(name) for name in spec.names]
+    names, known, filled = spec.names, frozenset(spec.names), []
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise RowError(f"row {number} is no object", "send one object of features per row", row=number)
-        if row.keys() != set(spec.names):
+        if row.keys() != known:
             _refuse_names(number, row, spec)
-        for place, name in enumerate(spec.names):
-            matrix[number, place] = _value(number, name, row[name], codes.get(name))
-    return matrix
+        for name, code in zip(names, codes, strict=True):
+            value = row[name]
+            # What nearly all values are: a number of a number, a text of a category.
+            if type(value) is float and code is None:
+                filled.append(value)
+            else:
+                filled.append(_value(number, name, value, code))
+    return np.array(filled, dtype=np.float64).reshape(len(rows), len(names))
 
 
 def _refuse_names(number: int, row: Mapping[str, Any], spec: FeatureSpec) -> None:

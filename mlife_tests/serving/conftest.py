@@ -13,7 +13,9 @@ from mlife_assets.core.scoring.scorer import LightGBMScorer
 
 @pytest.fixture(scope="session")
 def scorer(models: ModuleType) -> LightGBMScorer:
-    return LightGBMScorer(models.tiny_artifact(1), threads=1)
+    warm = LightGBMScorer(models.tiny_artifact(1), threads=1)
+    warm.warm()
+    return warm
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ class Calibrator:
     def _along(self, raw: Array) -> Array:
         """Return the log-odds of the curve; rounding never passes the next knot, so order is kept."""
         knots, values, slopes, next_values = self._curve
-        place = np.clip(np.searchsorted(knots, raw, side="right") - 1, 0, len(slopes) - 1)
+        place = np.minimum(np.maximum(np.searchsorted(knots, raw, side="right") - 1, 0), len(slopes) - 1)
         with np.errstate(over="ignore"):
             found: Array = np.minimum(values[place] + slopes[place] * (raw - knots[place]), next_values[place])
         return found

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,11 @@ class FeatureSpec:
     def categorical(self) -> tuple[str, ...]:
         """Names of the categorical features."""
         return tuple(name for name, _ in self.vocabularies)
+
+    @cached_property
+    def codes(self) -> dict[str, dict[str, float]]:
+        """Code of each value of each categorical feature."""
+        return {name: {value: float(code) for code, value in enumerate(values)} for name, values in self.vocabularies}
 
     @property
     def model_names(self) -> tuple[str, ...]:

@@ -30,6 +30,10 @@ class ExplainableScorer(Scorer, Protocol):
     def feature_spec(self) -> FeatureSpec:
         """Order of the features, codes of the categories, smoothed rates."""
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether a few rows take microseconds, so that nobody minds waiting for them."""
+
 
 def first_step_probabilities(scores: Scores) -> npt.NDArray[np.float64]:
     """Return the calibrated probability of the first step of a funnel, float64 (n,); NaN for a model of one step."""

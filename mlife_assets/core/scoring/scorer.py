@@ -137,6 +137,11 @@ class StagedScorer(ABC):
         """Names for `contributions`: the columns of the matrix, then the smoothed rates."""
         return self._artifact.feature_spec.model_names
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether a few rows take microseconds, so that nobody minds waiting for them."""
+        return False
+
     def warm(self) -> None:
         """Read the models, so that no row waits for them."""
         self._raws(np.zeros((0, len(self.model_names))))
@@ -193,6 +198,11 @@ class LightGBMScorer(StagedScorer):
     uncompiled: str | None = None
     """Why LightGBM scores though the scorer is warm."""
     _is_warm = False
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is warm, and machine code scores."""
+        return self._is_warm and self._compiled is not None
 
     def warm(self) -> None:
         """Read the models, and have their machine code ready."""
