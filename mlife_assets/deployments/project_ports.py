@@ -66,8 +66,9 @@ class ProjectDays(LandedDays):
 
     @property
     def first_run(self) -> date:
-        """The first accepted day, as long as the governor decided none."""
-        return min(self.landed(), default=FIRST_EVENT_DAY)
+        """The day after the newest decided one, at first the first accepted day: history may never be decided."""
+        decided = [row["as_of_date"] for row in self.home.of_model(self.model_name).registry.events("retrain_decided")]
+        return add_days(max(decided), 1) if decided else min(self.landed(), default=FIRST_EVENT_DAY)
 
     def landed(self) -> Sequence[date]:
         """Return the days with an accepted table, ascending; without a model name, of any model."""

@@ -2,8 +2,8 @@
 
 Concept: a simulated home stands still in the evening of its newest day, independent of the machine's clock. An act
 happens four hours after that day ran (22:00 UTC): after its retraining and its replies, before the next day's run. In
-real time it happens now. Each further act is a second later, so acts are in order of time and no write is older than an
-observed event.
+real time it happens now. Each further act is a second later, so acts are in order of time, no write is older than an
+observed event, and nobody promotes a model before it was registered.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ STEP = timedelta(seconds=1)
 ACTS = (
     "sending_paused",
     "sending_resumed",
+    "model_registered",
     "model_promoted",
     "model_rolled_back",
     "model_imported",

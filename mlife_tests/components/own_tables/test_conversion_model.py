@@ -19,7 +19,9 @@ from mlife_assets.components import ConversionModel
 from mlife_assets.components.conversion_model import SKIP_TAG, refusals_of, take_in
 from mlife_assets.components.graph.retrain_sensor import SENSOR
 from mlife_assets.components.graph.run_requests import DECISION_TAG
-from mlife_assets.core.windows import add_days
+from mlife_assets.components.shown.present import next_day, operator_time
+from mlife_assets.core.windows import add_days, run_time
+from mlife_assets.deployments.times import OPERATOR_DELAY
 
 CHAIN = (
     *("examples", "rows", "training_set", "candidate_model", "fold_models", "explanation", "evaluation"),
@@ -276,6 +278,10 @@ def test_a_first_model_waits_for_the_rows_that_will_monitor_it(project: Any) -> 
     decided = project.run(definitions, "late_flights_daily_job", day, tags={SKIP_TAG: "true"})
     said = project.metadata(decided, "late_flights/retrain_decision")
     assert said["verdict"] == "wait"
+    view = project.view(definitions)
+    assert (next_day(view), operator_time(view)) == (add_days(day, 1), run_time(day) + OPERATOR_DELAY), (
+        "not 30 days ago"
+    )
     assert "monitoring needs rows of 8 days and finds 1; materialize them from 2013-01-26 on" in said["reasons"]
 
 

@@ -320,8 +320,14 @@ def test_each_act_is_later_than_the_last(home):
 
 def test_a_later_promotion_moves_the_present(home):
     later = run_time(home.newest_day) + timedelta(hours=5)
-    home.platform.of_model().registry.promote(home.champions[0], actor="gate", reason="r", now=later)
-    assert operator_time(home.platform.of_model()) == later + STEP
+    log, model = home.platform.event_log, home.platform.of_model()
+    model.registry.promote(home.champions[0], actor="gate", reason="r", now=later)
+    assert operator_time(model) == later + STEP
+    row = {**log.read("model_registered").to_pylist()[-1], "event_id": "later", "observed_at": later + STEP}
+    log.append(
+        "model_registered", pa.Table.from_pylist([row], schema=EVENT_TYPES["model_registered"].schema), writer="r"
+    )
+    assert operator_time(model) == later + 2 * STEP, "nobody promotes a model before it is there"
 
 
 def test_until_a_day_was_lived_it_is_the_evening_before_the_first(platform):
