@@ -18,7 +18,8 @@ Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON or .yam
 
 
 def spec(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")],
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a spec instead.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Draft a spec for a file of examples: JSON on stdout, and on stderr what was guessed, why, and what is unsure.
@@ -27,8 +28,14 @@ def spec(
     """
     import orjson
 
+    from mlife_assets.core.study import study_schema
     from mlife_assets.studies.drafting import draft_spec
 
+    if schema:
+        print_json(study_schema())
+        return
+    if file is None:
+        raise typer.BadParameter("name a file of examples, or say --schema")
     answer = draft_spec(file)
     if as_json:
         print_json(answer.as_dict())

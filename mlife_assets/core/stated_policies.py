@@ -83,7 +83,10 @@ def stated_policy(
         if not is_of_kind(value, expected):
             raise InvalidInputError(f"{where} {name}.{key} is {quoted(value)}; the default is {quoted(expected)}")
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
-    return replace(default, **values)  # type: ignore[type-var]
+    try:
+        return replace(default, **values)  # type: ignore[type-var]
+    except InvalidInputError as error:  # which names the class, and a file has none
+        raise InvalidInputError(str(error).replace(f"{type(default).__name__}.", f"{name}.")) from error
 
 
 def stated_attribute(name: str, default: Policy, given: Mapping[str, Any]) -> Policy:

@@ -7,8 +7,8 @@ examples. SQL expressions derive missing columns, so existing files can be used 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.examples import HUMAN_COLUMN, ExampleSpec
+from mlife_assets.core.examples import HUMAN_COLUMN, LISTS, ExampleSpec
 from mlife_assets.core.model import Baseline, Model
 from mlife_assets.core.policies import (
     BOOSTING_FIELDS,
@@ -136,6 +136,48 @@ class Study:
             validation_share=None if is_given else self.validation_share,
             stated=self.stated | _stated(record, renamed),
         )
+
+
+def study_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a spec file, by which editors complete it; bounds of numbers are not in it."""
+    text, strings = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+    lists = dict.fromkeys(LISTS, strings) | {"rates": {"type": "array", "items": {"type": "object"}}}
+    roles = {one.name: lists.get(one.name, text) for one in fields(ExampleSpec)} | {"vocabularies": {"type": "object"}}
+    defaults: tuple[Any, ...] = (
+        TrainingPolicy(),
+        PromotionPolicy(),
+        MonitoringPolicy(),
+        RetrainPolicy(),
+        BacktestPolicy(),
+    )
+    known = {
+        "derive": {"type": "object", "additionalProperties": text},
+        "roles": _object_schema(roles, ["entity", "time", "label", "label_time"]),
+        "human": _object_schema({"name": text, "score": text}, ["name", "score"]),
+        "gate_share": {"type": "number", "minimum": 0.02, "maximum": 0.8},
+        **{
+            name: _object_schema({one.name: _schema_of(getattr(default, one.name)) for one in fields(default)})
+            for name, default in zip(POLICIES, defaults, strict=True)
+        },
+    }
+    schema = _object_schema({name: known.get(name, text) for name in KEYS}, ["roles"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "spec of mlife", **schema}
+
+
+def _object_schema(properties: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def _schema_of(default: Any) -> dict[str, Any]:
+    if isinstance(default, tuple):
+        return {"type": "array", "default": list(default)}
+    kinds = {bool: "boolean", int: "integer", float: "number"}
+    return {"type": kinds.get(type(default), "string"), "default": default}
 
 
 def human_scores(rows: pa.Table) -> npt.NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -84,3 +85,24 @@ def test_each_guess_says_whether_it_is_sure(change, role, column, is_sure, deriv
     found = {(one["role"], one["column"]): one for one in record["guesses"]}
     assert found[role, column]["is_sure"] is is_sure
     assert record["spec"].get("derive", {}).get(column) == derived
+
+
+def fits(value: object, schema: dict[str, Any]) -> bool:
+    """Whether a value fits a schema of the keywords that are used."""
+    kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
+    if not isinstance(value, kinds[schema["type"]]):
+        return False
+    if not isinstance(value, dict) or "properties" not in schema:
+        return True
+    known = schema["properties"]
+    return set(schema["required"]) <= set(value) <= set(known) and all(fits(value[one], known[one]) for one in value)
+
+
+def test_the_schema_takes_every_example_and_no_other_key(run, repository):
+    schema = json.loads(run("spec", "--schema").stdout)
+    assert run("spec").exit_code == 2
+    for path in sorted((repository / "examples").glob("*.json")):
+        spec = json.loads(path.read_text())
+        assert fits(spec, schema), path
+        wrong = (spec | {"rols": {}}, spec | {"training": {"leavs": 3}}, spec | {"gate_share": "half"})
+        assert not any(fits(one, schema) for one in wrong)

@@ -151,7 +151,7 @@ def test_what_is_stated_is_taken_and_the_rest_stays() -> None:
         ({"gate_weeks": "four"}, "the attribute promotion.gate_weeks is 'four'; the default is 4"),
         ({"gate_weeks": 2.5}, "the attribute promotion.gate_weeks is 2.5; the default is 4"),
         ({"gate_weeks": True}, "the attribute promotion.gate_weeks is True"),
-        ({"gate_weeks": 99}, "PromotionPolicy.gate_weeks is 99; set it between 1 and 26"),
+        ({"gate_weeks": 99}, "promotion.gate_weeks is 99; set it between 1 and 26"),
     ],
 )
 def test_what_cannot_be_is_named_with_its_bound(given: dict[str, Any], message: str) -> None:

@@ -108,15 +108,21 @@ def test_a_policy_that_a_model_has_for_itself_is_the_files_to_change() -> None:
         ({"trainning": {}}, ": 'trainning' is unknown; known are name, declaration, training, promotion"),
         ({"declaration": ""}, ".declaration: it is ''; state it in words"),
         ({"declaration": "gone"}, ".declaration: it is 'gone', which is not there"),
-        ({"training": {"leaves": 1}}, ".training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
+        ({"training": {"leaves": 1}}, ".training: training.leaves is 1; set it between 2 and 4096"),
         (
             {"training": {"leafs": 9}},
             ".training: the attribute training has an unknown key 'leafs'; did you mean",
         ),
         ({"training": 9}, ".training: the attribute training is 9; write fields and their values"),
         ({"promotion": {"gate_weeks": "two"}}, ".promotion: the attribute promotion.gate_weeks is 'two'; the default"),
-        ({"promotion": {"judged_by": "dice"}}, ".promotion: PromotionPolicy.judged_by is 'dice'; write folds or"),
-        ({"monitoring": {"sample_rows_per_day": 9}}, ".monitoring: MonitoringPolicy.sample_rows_per_day is 9; set"),
+        (
+            {"promotion": {"judged_by": "dice"}},
+            ".promotion: promotion.judged_by is 'dice'; write folds or",
+        ),
+        (
+            {"monitoring": {"sample_rows_per_day": 9}},
+            ".monitoring: monitoring.sample_rows_per_day is 9; set",
+        ),
         (
             {"retrain": {"drift_open_days": True}},
             ".retrain: the attribute retrain.drift_open_days is True; the default",
@@ -179,9 +185,12 @@ def test_who_approves_is_decided_by_the_environment_first() -> None:
         ({"weekdays": 3}, ".weekdays: it is 3; the default is"),
         ({"weekdays": [7]}, ": Application.weekdays of letters is (7,); list days from 0 (Monday) to 6"),
         ({"holdout_share": 0.9}, ": Application.holdout_share is 0.9; set it between 0.0 and 0.5"),
-        ({"audience": {"minimum_probability": 0.5}}, ".audience: Audience.minimum_probability is 0.5 and"),
+        ({"audience": {"minimum_probability": 0.5}}, ".audience: audience.minimum_probability is 0.5 and"),
         ({"policy": {"quiet_hour": 9}}, ".policy: the attribute policy has an unknown key 'quiet_hour'"),
-        ({"policy": {"quiet_before_local_hour": 3}}, ".policy: MessagingPolicy.quiet_before_local_hour is 3; set it"),
+        (
+            {"policy": {"quiet_before_local_hour": 3}},
+            ".policy: policy.quiet_before_local_hour is 3; set it",
+        ),
         ({"title": "{{ context.title }}"}, ".title: it holds a template"),
     ],
 )

@@ -123,7 +123,11 @@ def test_two_instances_of_each_type_load(project: Project) -> None:
 
 
 FAULTS: list[tuple[Any, dict[str, Any], str]] = [
-    (MODELS, {"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
+    (
+        MODELS,
+        {"training": {"leaves": 1}},
+        "attributes.training: training.leaves is 1; set it between 2 and 4096",
+    ),
     (MODELS, {"declaration": "mlife_assets.lost.model"}, "attributes.declaration: it is 'mlife_assets.lost.model'"),
     (MODELS, {"retrian": {}}, "attributes: 'retrian' is unknown; known are name, declaration, training"),
     (MODELS, {"training": {"seed": "{{ env.SEED }}"}}, "attributes.training: it holds a template"),

@@ -90,7 +90,10 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training": {"leaves": 1}}, "attributes.training: TrainingPolicy.leaves is 1; set it between 2 and 4096"),
+        (
+            {"training": {"leaves": 1}},
+            "attributes.training: training.leaves is 1; set it between 2 and 4096",
+        ),
         ({"retrain": {"pause": 3}}, "attributes.retrain: the attribute retrain has an unknown key 'pause'"),
         ({"promotion": {"gate_weeks": "two"}}, "attributes.promotion: the attribute promotion.gate_weeks is 'two'"),
         ({"maturity_days": 0}, "attributes.maturity_days: it is 0; write a whole number from 1 to 366"),
