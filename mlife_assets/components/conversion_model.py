@@ -445,12 +445,20 @@ def _check(graph: ModelGraph, name: str) -> dg.AssetChecksDefinition:
     @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
         """Repeat the refusals."""
-        found = [refusals_of(graph.view(platform), name, day) for day in checked_days(context)]
+        ports, days = graph.view(platform), checked_days(context)
+        found = [refusals_of(ports, name, day) for day in days]
+        reports = [ports.model_tables.read_report(ingest_report_of(name), day) for day in days]
+        refused_rows = sum(count for one in reports for types in one["types"] for count in types["rejected"].values())
         is_nothing_left = not any(accepted for accepted, _ in found)
         return dg.AssetCheckResult(
             passed=not any(refused for _, refused in found),
             severity=dg.AssetCheckSeverity.ERROR if is_nothing_left else dg.AssetCheckSeverity.WARN,
             description=" ".join(sentence for _, refused in found for sentence in refused) or None,
+            metadata={
+                "day": days[-1].isoformat(),
+                "accepted_rows": sum(accepted for accepted, _ in found),
+                "refused_rows": refused_rows,
+            },
         )
 
     return check

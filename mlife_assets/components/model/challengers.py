@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
+from mlife_assets.components.shown.figures import comparison_figures, condition_figures
 from mlife_assets.components.shown.metadata import runbook_link
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.training.gate import RUNBOOK
@@ -35,12 +36,18 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     ) -> dg.AssetCheckResult:
         """Repeat the gate's stored verdicts."""
         tables = graph.view(platform).model_tables
-        reports = [tables.read_report(PROMOTION_REPORT, day) for day in checked_days(context)]
+        days = checked_days(context)
+        reports = [tables.read_report(PROMOTION_REPORT, day) for day in days]
         return dg.AssetCheckResult(
             passed=all(report["outcome"] == "promoted" for report in reports),
             severity=dg.AssetCheckSeverity.WARN,
             description=" ".join(sentence for report in reports for sentence in report["sentences"]),
-            metadata={"runbook": runbook_link(graph.view(platform).home, RUNBOOK)},
+            metadata={
+                "day": days[-1].isoformat(),
+                **condition_figures(one["is_met"] for one in reports[-1].get("conditions", ())),
+                **comparison_figures(reports[-1]),
+                "runbook": runbook_link(graph.view(platform).home, RUNBOOK),
+            },
         )
 
     return [challenger_may_be_promoted]

@@ -23,7 +23,7 @@ from mlife_assets.components.model.out_of_sample import stored_folds
 from mlife_assets.components.model.training_inputs import is_by_folds
 from mlife_assets.components.monitoring.inputs import scoring_matrix
 from mlife_assets.components.monitoring.quality_gate import quarantined_days
-from mlife_assets.components.shown.figures import impact_figures
+from mlife_assets.components.shown.figures import condition_figures, impact_figures
 from mlife_assets.components.shown.metadata import plot, sentences, wide_table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotFoundError
@@ -215,6 +215,7 @@ def impact_ratios_are_not_proven_low(
         passed=all(condition.is_met for condition in conditions),
         severity=dg.AssetCheckSeverity.WARN,
         description=" ".join(condition.sentence for condition in conditions),
+        metadata=condition_figures(condition.is_met for condition in conditions),
     )
 
 

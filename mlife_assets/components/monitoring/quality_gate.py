@@ -11,8 +11,9 @@ import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
 from mlife_assets.components.graph.partitions import checked_days
+from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import runbook_link
-from mlife_assets.components.shown.says_why import BY_REPORT, blocks_and_says_why, runbook_of
+from mlife_assets.components.shown.says_why import BY_REPORT, blocks_and_says_why, runbook_of, runbook_words
 from mlife_assets.core.errors import GateClosedError, NotFoundError
 from mlife_assets.core.monitoring.quality import REPORT
 from mlife_assets.core.monitoring.reports import MonitoringReport
@@ -63,7 +64,7 @@ def quality_check(
     """
 
     @dg.asset_check(
-        asset=asset_key, name=name, description=f"{description} Runbook: {BY_REPORT[REPORT]}.", blocking=True
+        asset=asset_key, name=name, description=f"{description} {runbook_words(BY_REPORT[REPORT])}", blocking=True
     )
     @blocks_and_says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
@@ -74,12 +75,16 @@ def quality_check(
                 passed=True,
                 description="No model serves yet, so there is no reference to judge the day against.",
             )
-        failed = [report for day in covered if (report := quality_report(ports, day)).status != "ok"]
+        reports = [quality_report(ports, day) for day in covered]
+        failed = [report for report in reports if report.status != "ok"]
         return dg.AssetCheckResult(
             passed=not failed,
             severity=dg.AssetCheckSeverity.ERROR,
             description=" ".join(report.sentence for report in failed) or None,
             metadata={
+                "day": covered[-1].isoformat(),
+                "rows": reports[-1].sample_rows,
+                **report_figures(reports[-1]),
                 "faults": "\n".join(finding.sentence for report in failed for finding in report.alarms),
                 "runbook": runbook_link(ports.home, runbook_of(REPORT, failed)),
             },

@@ -33,9 +33,9 @@ from mlife_assets.components.monitoring.performance_history import (
     write_performance,
 )
 from mlife_assets.components.monitoring.special import Findings, Special
-from mlife_assets.components.shown.figures import report_figures, report_glance
+from mlife_assets.components.shown.figures import report_figures, report_glance, report_verdict
 from mlife_assets.components.shown.metadata import percent, plot, runbook_link, sentences, wide_table
-from mlife_assets.components.shown.says_why import BY_REPORT, runbook_of, says_why
+from mlife_assets.components.shown.says_why import BY_REPORT, runbook_of, runbook_words, says_why
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.monitoring import concept, drift, latent, quality
 from mlife_assets.core.monitoring.governor import importance_of
@@ -89,7 +89,8 @@ def _publish(
         metadata={
             "dagster/row_count": report.sample_rows,
             "status": report.status,
-            "verdict": report.sentence,
+            "verdict": report_verdict(report),
+            "why": report.sentence,
             **report_glance(report),
             "model_version": report.model_version or "none",
             **computed_by_entry(report.name),
@@ -134,7 +135,7 @@ def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinitio
         key=graph.key(GROUP, "data_drift_report"),
         deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
         kinds=badges(),
-        description="Does P(x) move? Each column of a fixed-size sample against the reference. Power: docs/adr/0006.",
+        description="Does P(x) move? Each column of a fixed-size sample against the reference.",
         **graph.daily(GROUP, "monitoring"),
     )
     @says_why
@@ -377,7 +378,7 @@ def _report_check(
     """Return a non-blocking check that is green if the report does not alarm."""
 
     @dg.asset_check(
-        asset=graph.key(GROUP, report), name=name, description=f"{description} Runbook: {BY_REPORT[report_name]}."
+        asset=graph.key(GROUP, report), name=name, description=f"{description} {runbook_words(BY_REPORT[report_name])}"
     )
     @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:
@@ -389,6 +390,9 @@ def _report_check(
             severity=dg.AssetCheckSeverity.WARN,
             description=" ".join(report.sentence for report in reports),
             metadata={
+                "day": reports[-1].as_of_date.isoformat(),
+                "rows": reports[-1].sample_rows,
+                **report_figures(reports[-1]),
                 "columns_that_moved": ", ".join(
                     dict.fromkeys(name for report in reports for name in report.moved_columns)
                 ),

@@ -158,9 +158,16 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
     ) -> dg.AssetCheckResult:
         """Compare the scores as they are stored with the day's rows."""
         ports = graph.view(platform)
-        found = [why for day in checked_days(context) if (why := why_unscored(ports, day))]
+        days = checked_days(context)
+        found = [why for day in days if (why := why_unscored(ports, day))]
         return dg.AssetCheckResult(
-            passed=not found, severity=dg.AssetCheckSeverity.WARN, description=" ".join(found) or None
+            passed=not found,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=" ".join(found) or None,
+            metadata={
+                "day": days[-1].isoformat(),
+                "scored_rows": ports.model_tables.read(SCORES_TABLE, days[-1]).num_rows,
+            },
         )
 
     return [champion_scored_the_day]

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Figures = dict[str, dg.MetadataValue]
 TAKEN = (SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED)
 """States of texts that the provider accepted and bills."""
+BOUNDS = ("lower", "upper")
 RIVALS = ("human", "simple", "champion")
 
 
@@ -100,6 +101,22 @@ def report_figures(report: MonitoringReport, prefix: str = "") -> Figures:
     )
 
 
+def report_verdict(report: MonitoringReport) -> str:
+    """Return the verdict in a few words, which fit a narrow window: the status, and what is nearest to its limit."""
+    words = report.status.replace("_", " ")
+    if report.status == "not_enough_evidence":
+        return words
+    if report.alarms:
+        words += f": {len(report.alarms)} of {len(report.findings)} beyond their limits"
+    return words + "".join(f"; {_named(finding)} at {ratio:.2f} x limit" for finding, ratio in report.by_ratio[:1])
+
+
+def condition_figures(conditions: Iterable[bool]) -> Figures:
+    """Return the number of conditions and of those that are not met."""
+    met = list(conditions)
+    return figures({"conditions": len(met), "unmet_conditions": met.count(False)})
+
+
 def report_glance(report: MonitoringReport) -> Figures:
     """Return the findings nearest to or beyond their limits, as bars in units of the limit."""
     rows = [Bar(_named(finding), ratio, finding.is_alarm) for finding, ratio in report.by_ratio]
@@ -127,6 +144,17 @@ def champion_figures(report: Mapping[str, Any], reigns: int) -> Figures:
     name = _objective_name(report["depth"])
     rules = {f"{name}_{rule}": by_rival.get(rule, {}).get("other_map") for rule in ("human", "simple")}
     return figures({f"{name}_champion": maps[0] if maps else None, **rules, "reigns": reigns})
+
+
+def comparison_figures(report: Mapping[str, Any]) -> Figures:
+    """Return the rows and the differences with bounds of a stored verdict."""
+    name = _objective_name(report["depth"])
+    known: dict[str, float | None] = {"users_with_positives": report["users_with_positives"]}
+    for one in report["comparisons"]:
+        if one["against"] in RIVALS:
+            delta = f"{name}_delta_{one['against']}"
+            known |= {delta: one["delta"]["estimate"]} | {f"{delta}_{end}": one["delta"][end] for end in BOUNDS}
+    return figures(known)
 
 
 def value_figures(values: Iterable[Mapping[str, Any]]) -> Figures:

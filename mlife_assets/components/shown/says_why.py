@@ -8,6 +8,7 @@ other error keeps its trace. The original is the failure's `__context__`.
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from pathlib import PurePosixPath
 from typing import Any, TypeVar, cast
 
 import dagster as dg
@@ -96,6 +97,11 @@ def runbook_of(name: str, reports: Sequence[MonitoringReport]) -> str:
     if is_quiet and any(report.status == "not_enough_evidence" for report in reports):
         return NOT_ENOUGH_EVIDENCE
     return BY_REPORT[name]
+
+
+def runbook_words(page: str) -> str:
+    """Return a runbook by its name: a project that uses mlife does not have the file."""
+    return f"Runbook of mlife: {PurePosixPath(page).stem}."
 
 
 def runbook_of_job(job_name: str) -> str:

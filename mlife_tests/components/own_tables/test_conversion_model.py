@@ -310,6 +310,18 @@ def test_the_day_after_is_monitored_and_scored(served: Any) -> None:
     assert (logged.num_rows, set(logged["model_name"].to_pylist())) == (200, {"late_flights"})
     evaluations = served.day_after.get_asset_check_evaluations()
     assert {one.check_name for one in evaluations if not one.passed} == set()
+    judged = [one for one in served.retraining.get_asset_check_evaluations() if one.asset_key.path[-1] == "evaluation"]
+    for one in (*evaluations, *judged):
+        values = [entry.value for entry in one.metadata.values()]
+        assert any(type(value) in {int, float} for value in values), f"{one.check_name} has an empty plot"
+        assert {day.isoformat(), served.retrained.isoformat()}.intersection(map(str, values)), one.check_name
+
+
+def test_no_description_names_a_file_that_a_project_does_not_have(served: Any) -> None:
+    graph = served.definitions.get_repository_def().asset_graph
+    said = [graph.get(key).description or "" for key in (*graph.get_all_asset_keys(), *graph.asset_check_keys)]
+    assert len(said) > 20
+    assert [one for one in said if re.search(r"docs/|\.md|\.py|mlife_assets", one)] == []
 
 
 def made_again(served: Any, day: date, *names: str, **options: Any) -> dg.ExecuteInProcessResult:

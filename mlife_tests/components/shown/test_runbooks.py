@@ -81,9 +81,9 @@ def test_checks_name_their_page(definitions, repository: Path) -> None:
     graph = definitions.get_repository_def().asset_graph
     named = {}
     for key in graph.asset_check_keys:
-        found = re.search(r"Runbook: ([\w/]+\.md)\.", graph.get(key).description or "")
+        found = re.search(r"Runbook of mlife: (\w+)\.", graph.get(key).description or "")
         if found:
-            named[key.name] = found.group(1)
+            named[key.name] = f"{runbooks.FOLDER}/{found.group(1)}.md"
     assert set(named) == MONITORING | GATES
     assert all((repository / page).exists() for page in named.values())
     assert len({named[name] for name in MONITORING}) == 4, "each kind of alarm has a page of its own"
