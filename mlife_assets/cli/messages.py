@@ -296,7 +296,8 @@ def approve(
 
     Exit codes: 0 approved and sent, 1 failed, refused, or approved while something stops all sending.
     """
-    from mlife_assets.components.acts.acts import APPROVE_JOB, APPROVE_OP, newest_plan, plan_standing
+    from mlife_assets.components.acts.acts import newest_plan, plan_standing
+    from mlife_assets.components.messages.delivery import APPROVE_JOB, APPROVE_OP
     from mlife_assets.components.messages.sending import NEW_HOME
     from mlife_assets.recruiting.messaging.approve import require_digest
 

@@ -23,8 +23,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mlife_assets.cli import app
-from mlife_assets.components.acts.acts import APPROVE_JOB, APPROVE_OP, plan_standing
+from mlife_assets.components.acts.acts import plan_standing
 from mlife_assets.components.graph.due_days import NAME as DUE_DAYS
+from mlife_assets.components.messages.delivery import APPROVE_JOB, APPROVE_OP
 from mlife_assets.components.running.driver import LifecycleDriver, SensorRun
 from mlife_assets.components.running.instance import open_instance
 from mlife_assets.components.shown.present import next_day

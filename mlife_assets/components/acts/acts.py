@@ -19,6 +19,7 @@ from mlife_assets.adapters.home_files import require_restored
 from mlife_assets.components.acts.rollback import roll_back
 from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages.delivery import (
+    APPROVE_JOB,
     deliver,
     delivery_metadata,
     publish_rejection,
@@ -56,7 +57,6 @@ from mlife_assets.recruiting.messaging.approve import (
 )
 from mlife_assets.recruiting.messaging.plan import MessagePlan
 
-APPROVE_JOB, APPROVE_OP = "approve_plan_job", "approve_plan_and_send"
 FOLLOWED = "other days followed before anybody approved it"
 
 
@@ -249,7 +249,10 @@ def approve_plan_and_send(
     view = platform.of_application(config.application)
     approval = approve_plan(view, config.plan_digest, actor=config.actor, reason=config.reason)
     delivery = deliver(view, approval.as_of_date)
-    context.log.info("%s approved %s: %s", config.actor, approval.plan_id, delivery.report or delivery.why_not)
+    done = "; ".join(delivery.why_not)
+    if delivery.report is not None:
+        done = f"the provider accepted {delivery.report.accepted} of {delivery.plan.planned.num_rows} messages"
+    context.log.info("%s approved %s: %s", config.actor, approval.plan_id, done)
     context.log_event(
         dg.AssetMaterialization(
             ApplicationGraph(view.application).deliveries,

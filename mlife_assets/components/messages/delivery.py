@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
 
 from mlife_assets.adapters.clock import SystemClock
 from mlife_assets.adapters.dispatcher.reports import CLOSED_AFTER, DispatchReport
@@ -50,6 +53,7 @@ from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 from mlife_assets.recruiting.ports import LedgerRow
 
 SET_CLOCK = "set this machine's clock by NTP, then materialize message_deliveries of the day"
+APPROVE_JOB, APPROVE_OP = "approve_plan_job", "approve_plan_and_send"
 WORKER = "daily"
 """Worker of the first application; each other has its own, whose crash is cleaned up without touching another's."""
 
@@ -276,6 +280,7 @@ def delivery_metadata(platform: BoardPorts, delivery: Delivery) -> dict[str, Any
             "approved": False,
             "why_not": "; ".join(delivery.why_not),
             "plan_digest": plan_digest(delivery.plan.planned),
+            "approve": approval_link(delivery.plan),
         }
     return {
         "dagster/row_count": report.accepted,
@@ -290,6 +295,15 @@ def delivery_metadata(platform: BoardPorts, delivery: Delivery) -> dict[str, Any
         "suppressed_at_send": table([{"reason": r, "texts": n} for r, n in report.suppressed]),
         "events": table([{"event_type": name, "rows": count} for name, count in delivery.published.items()]),
     }
+
+
+def approval_link(plan: MessagePlan) -> dg.MarkdownMetadataValue:
+    """Return the link to the Launchpad with the config of an approval; only a name and a reason are missing."""
+    named = {"application": plan.campaign, "plan_digest": plan_digest(plan.planned), "actor": "''", "reason": "''"}
+    lines = [f"      {name}: {value}" for name, value in named.items()]
+    config = "\n".join(["ops:", f"  {APPROVE_OP}:", "    config:", *lines])
+    place = f"/locations/mlife/jobs/{APPROVE_JOB}/playground/setup?config={quote(config, safe='')}"
+    return dg.MetadataValue.md(f"[approve this plan: fill in your name and a reason]({place})")
 
 
 def _ledger_rows(plan: MessagePlan, now: datetime) -> list[LedgerRow]:

@@ -11,10 +11,12 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import dagster as dg
 import pyarrow as pa
 import pytest
+import yaml
 
 from mlife_assets.adapters.clock import SimulatedClock
 from mlife_assets.adapters.employer_reviews import review_employers
@@ -22,8 +24,6 @@ from mlife_assets.adapters.model_registry import ModelRegistry
 from mlife_assets.adapters.owners_table import OwnersContacts
 from mlife_assets.components.acts.acts import (
     ACT_JOBS,
-    APPROVE_JOB,
-    APPROVE_OP,
     approve_plan,
     newest_plan,
     plan_standing,
@@ -36,6 +36,7 @@ from mlife_assets.components.graph.application_graph import ApplicationGraph
 from mlife_assets.components.messages import calls as module
 from mlife_assets.components.messages import planning
 from mlife_assets.components.messages.calls import CALLS_TABLE, build_call_assets, build_call_checks, call_day
+from mlife_assets.components.messages.delivery import APPROVE_JOB, APPROVE_OP, deliver, delivery_metadata
 from mlife_assets.components.messages.sending import require_known_ledger
 from mlife_assets.components.predictions.entity_scores import SCORES_TABLE
 from mlife_assets.components.shown.present import operator_time
@@ -289,6 +290,11 @@ def test_approving_records_the_deliveries_of_the_day_as_the_asset_does(instance,
     refused = run(instance, waiting.platform, APPROVE_JOB, APPROVE_OP, plan_digest="0" * 64)
     assert not refused.success
     assert instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES) is None
+    link = delivery_metadata(waiting.platform, deliver(waiting.platform, sending_home.DAY))["approve"].value
+    filled = yaml.safe_load(unquote(link.split("config=")[1].rstrip(")")))
+    given = filled["ops"][APPROVE_OP]["config"]
+    assert (given.pop("actor"), given.pop("reason")) == ("", ""), "a name and a reason are a person's"
+    assert given == {"application": "job_of_the_day", "plan_digest": digest}
     assert run(instance, waiting.platform, APPROVE_JOB, APPROVE_OP, plan_digest=digest).success
     made = instance.get_latest_materialization_event(keys.MESSAGE_DELIVERIES).asset_materialization
     assert made.partition == sending_home.DAY.isoformat()
