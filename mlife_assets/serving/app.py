@@ -117,10 +117,10 @@ def create_app(
 
     served = Starlette(
         routes=[
-            Route("/v1/models", overview, methods=["GET"]),
-            Route("/v1/models/{name}", model, methods=["GET"]),
             Route("/v1/models/{name}/score", score, methods=["POST"]),
             Route("/v1/score", score, methods=["POST"]),
+            Route("/v1/models", overview, methods=["GET"]),
+            Route("/v1/models/{name}", model, methods=["GET"]),
             Route("/v1/model", model, methods=["GET"]),
             Route("/health", health, methods=["GET"]),
         ],

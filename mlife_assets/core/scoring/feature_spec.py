@@ -96,12 +96,21 @@ class FeatureSpec:
 
     def write_rates(self, seen: Array) -> None:
         """Write the rates into model inputs, (n, model_names), beside the columns of the matrix."""
+        if not self.rates:
+            return
+        places, priors, strengths = self._rate_arrays
+        counts = [seen[:, one] for one in places]
+        is_known = np.isfinite(counts[0]) & np.isfinite(counts[1])
+        successes, trials = (np.maximum(np.where(is_known, count, 0.0), 0.0) for count in counts)
+        seen[:, len(self.names) :] = (successes + priors) / (trials + strengths)
+
+    @cached_property
+    def _rate_arrays(self) -> tuple[npt.NDArray[np.int64], Array, Array]:
+        """Places of the counts, (2, rates), and successes and trials of the priors, each (rates,)."""
         places = {name: place for place, name in enumerate(self.names)}
-        for place, rate in enumerate(self.rates, len(self.names)):
-            counts = [seen[:, places[name]] for name in (rate.successes, rate.trials)]
-            is_known = np.isfinite(counts[0]) & np.isfinite(counts[1])
-            successes, trials = (np.maximum(np.where(is_known, count, 0.0), 0.0) for count in counts)
-            seen[:, place] = (successes + rate.prior_rate * rate.prior_strength) / (trials + rate.prior_strength)
+        columns = [[places[one.successes] for one in self.rates], [places[one.trials] for one in self.rates]]
+        strengths = np.array([one.prior_strength for one in self.rates])
+        return np.array(columns), np.array([one.prior_rate for one in self.rates]) * strengths, strengths
 
     def only(self, names: Collection[str]) -> FeatureSpec:
         """Return the spec with only the named columns and rates, and the counts of these rates."""
