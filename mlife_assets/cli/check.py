@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import one_line, print_answer, print_json, side_console
+from mlife_assets.cli.output import one_line, print_answer, print_json, progress, side_console
 
 Examples = Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")]
 Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON or .yaml: roles of the columns.")]
@@ -52,7 +52,8 @@ def check(examples: Examples, spec: Spec, as_json: AsJson = False) -> None:
     """
     from mlife_assets.studies.training import check
 
-    answer = check(examples, spec)
+    with progress("Checking"):
+        answer = check(examples, spec)
     print_answer(answer, as_json=as_json)
     if not answer.is_well:
         raise typer.Exit(1)

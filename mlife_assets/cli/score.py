@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import counted, print_json, side_console
+from mlife_assets.cli.output import counted, print_json, progress, side_console
 
 TrainedModel = Annotated[Path, typer.Option("--model", metavar="DIR", help="Output of a training.")]
 
@@ -36,7 +36,8 @@ def score(
     from mlife_assets.studies.scoring import PROBABILITY, REASONS, score
 
     known = load_folder(model)
-    scored = score(known, rows, reasons=reasons, holds_history=holds_history)
+    with progress("Scoring"):
+        scored = score(known, rows, reasons=reasons, holds_history=holds_history)
     said: dict[str, Any] = {"model_version": known.model_version, "rows": scored.num_rows}
     if out is not None:
         write_table(scored, out)

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pytest
 import yaml
 
+from mlife_assets.cli import output
 from mlife_assets.studies.drafting import draft_spec
 
 ROWS = 600
@@ -34,7 +35,8 @@ WHOLE = {
 }  # fmt: skip
 
 
-def test_a_draft_is_a_spec_that_a_check_takes(run, tmp_path):
+def test_a_draft_is_a_spec_that_a_check_takes(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(output, "SECONDS_BETWEEN_LINES", 0.001)
     pa.csv.write_csv(pa.table(QUOTES), tmp_path / "quotes.csv")
     drafted = run("spec", tmp_path / "quotes.csv")
     assert drafted.exit_code == 0
@@ -44,6 +46,7 @@ def test_a_draft_is_a_spec_that_a_check_takes(run, tmp_path):
     (tmp_path / "spec.json").write_text(drafted.stdout)
     checked = run("check", "--examples", tmp_path / "quotes.csv", "--spec", tmp_path / "spec.json")
     assert checked.exit_code == 0, checked.stdout
+    assert "Checking, 0 s" in checked.stderr
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(json.loads(drafted.stdout), sort_keys=False))
     (tmp_path / "wrong.yaml").write_text("roles: [")
     spoken, wrong = (
