@@ -15,6 +15,7 @@ from mlife_assets import __version__
 from mlife_assets.cli.backup import backup_app
 from mlife_assets.cli.check import check, spec
 from mlife_assets.cli.day import day, demo
+from mlife_assets.cli.days import days
 from mlife_assets.cli.home import doctor, init, keys_app
 from mlife_assets.cli.infra import infra_app
 from mlife_assets.cli.landing import landing_app, replay
@@ -45,7 +46,7 @@ ON_A_TABLE, OF_A_HOME = "On any table", "Of a deployment: in your Dagster projec
 OF_THE_BOARD, ON_AWS = "Of the job board, the full example", "On AWS"
 for judging in (spec, check, train, score, backtest, serve):
     app.command(rich_help_panel=ON_A_TABLE)(judging)
-for looking in (status, doctor):
+for looking in (status, doctor, days):
     app.command(rich_help_panel=OF_A_HOME)(looking)
 app.command("open", rich_help_panel=OF_A_HOME)(open_pages)
 for command in (demo, init, day, trace, sql, dev):

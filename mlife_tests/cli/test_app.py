@@ -53,10 +53,13 @@ LEAVES = (
     "panel template", "panel record", "panel list", "panel show", "plan show", "plan approve", "plan reject",
     "tables prune", "sql", "infra plan", "infra apply", "infra drift", "infra rollback", "infra migrate", "infra run",
     "infra smoke",
-    "infra teardown", "spec",
+    "infra teardown", "spec", "days",
 )  # fmt: skip
 OF_INFRA = {leaf for leaf in LEAVES if leaf.startswith("infra ")}
-WITHOUT_HOME = {"init", "spec", "check", "train", "score", "backtest", "landing template", "landing check"} | OF_INFRA
+WITHOUT_HOME = {"init", "spec", "check", "train", "score", "backtest", "landing template", "landing check"} | {
+    "days",
+    *OF_INFRA,
+}
 """Commands that need no lived home: they read or write the files that they are given."""
 READERS = (
     ("trace", "msg_1"), ("log", "verify"), ("models", "list"), ("models", "history"),

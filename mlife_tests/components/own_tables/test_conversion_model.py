@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from dagster.components.scaffold.scaffold import get_scaffolder
+from typer.testing import CliRunner
 
 from mlife_assets.adapters.object_store import ObstoreObjectStore
+from mlife_assets.cli.app import app
 from mlife_assets.components import ConversionModel
 from mlife_assets.components.conversion_model import SKIP_TAG, refusals_of, take_in
 from mlife_assets.components.graph.retrain_sensor import SENSOR
@@ -164,6 +167,26 @@ def test_days_are_decided_in_order_also_in_a_backfill_that_is_not(project: Any) 
     view = project.view(definitions)
     assert [row["as_of_date"].day for row in view.registry.events("retrain_decided")] == [3, 4, 5]
     assert run(5, tags={SKIP_TAG: "true"}).success is False, "nothing was delivered"
+
+
+def test_days_of_a_range_are_run_in_order_and_gone_on_with(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.declare()
+    definitions, first = project.load(), date(2013, 1, 3)
+    for number in (0, 1, 3):
+        project.deliver(definitions, add_days(first, number), model=None)
+    monkeypatch.setattr(dg.DagsterInstance, "get", lambda: nullcontext(project.instance))
+    monkeypatch.chdir(project.root)
+    call = ["days", "--from", "2013-01-03", "--to", "2013-01-06"]
+    stopped = CliRunner().invoke(app, call)
+    assert [line.split()[:2] for line in stopped.output.splitlines()[:2]] == [
+        ["2013-01-03", "wait"],
+        ["2013-01-04", "wait"],
+    ]
+    assert "2013-01-05: late_flights__" in (said := " ".join(stopped.stderr.split())), said[-600:]
+    project.deliver(definitions, add_days(first, 2), model=None)
+    assert CliRunner().invoke(app, call).exit_code == 0
+    runs = project.instance.get_runs(dg.RunsFilter(job_name="late_flights_daily_job"))
+    assert sorted(run.tags["dagster/partition"] for run in runs) == [f"2013-01-0{day}" for day in (3, 4, 5, 5, 6)]
 
 
 def test_a_lake_in_a_bucket_takes_in_decides_and_is_nobody_elses(
