@@ -108,7 +108,7 @@ def report_verdict(report: MonitoringReport) -> str:
         return words
     if report.alarms:
         words += f": {len(report.alarms)} of {len(report.findings)} beyond their limits"
-    return words + "".join(f"; {_named(finding)} at {ratio:.2f} x limit" for finding, ratio in report.by_ratio[:1])
+    return words + "".join(f"; {ratio:.2f} x limit, {_named(finding)}" for finding, ratio in report.by_ratio[:1])
 
 
 def condition_figures(conditions: Iterable[bool]) -> Figures:

@@ -142,7 +142,7 @@ def test_a_report_says_how_far_it_is_from_its_limits_and_one_that_was_not_judged
     report = conclude("r", as_of=DAY, model_version="m", sample_rows=1, findings=findings, ok="", alarm="")
     assert numbers(report_figures(report, "data_")) == {"data_worst_ratio_to_limit": 3.0, "data_alarms": 1}
     assert "pay: 3 x limit" in report_glance(report)["nearest_to_limit"].value
-    assert report_verdict(report) == "alarm: 1 of 2 beyond their limits; pay at 3.00 x limit"
+    assert report_verdict(report) == "alarm: 1 of 2 beyond their limits; 3.00 x limit, pay"
     silent = undecided("r", as_of=DAY, model_version="m", sample_rows=0, sentence="too few")
     assert report_figures(silent) == {}
     assert report_glance(silent) == {}
