@@ -35,9 +35,9 @@ def days(
     from mlife_assets.components.project_history import live_days
 
     console = side_console() if as_json else answer_console()
-    lived = []
+    found = []
     for day, verdict, champion in live_days(root, model, first, last):
-        lived.append({"day": day, "verdict": verdict, "champion": champion})
+        found.append({"day": day, "verdict": verdict, "champion": champion})
         console.print(f"{day}  {verdict:<8} {champion or 'no model serves yet'}", soft_wrap=True, highlight=False)
     if as_json:
-        print_json({"days": lived})
+        print_json({"days": found})
