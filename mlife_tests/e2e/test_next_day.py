@@ -10,6 +10,7 @@ Two real models are promoted in turn while one application runs, then the second
 from __future__ import annotations
 
 import io
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.deployments.board_ports import board_ports
 from mlife_assets.recruiting.messaging.states import SendState
-from mlife_assets.serving.app import create_app
+from mlife_assets.serving.app import CHAMPION_SECONDS, create_app
 from mlife_assets.settings import Settings
 from mlife_tests.tiny_models import row_record
 
@@ -258,6 +259,7 @@ def test_a_rollback_changes_the_next_answer_and_the_next_day_back_to_the_bit(
         for change in (None, promote, rollback):
             day = DAY if change is None else date.fromisoformat(mlife(*change)["first_day"])
             bits.append(scorers.champion(day).score(matrix).raw.tobytes())
+            time.sleep(CHAMPION_SECONDS)
             answers.append(session.post(f"{url}/v1/score", data=asked, timeout=20))
         mlife(*promote)
         path = next((tmp_path / "home" / "lake" / "models" / first).glob("*calibrator.json"))

@@ -34,7 +34,7 @@ from mlife_assets.core.ids import digest
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.columns import LABEL, MonitoringColumns
 from mlife_assets.core.monitoring.lateness import LateFeedback
-from mlife_assets.core.monitoring.reference import MonitoringReference
+from mlife_assets.core.monitoring.reference import DAYS_MINIMUM, MonitoringReference
 from mlife_assets.core.monitoring.retrain_decisions import RetrainDecision
 from mlife_assets.core.policies import MonitoringPolicy
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
@@ -359,6 +359,7 @@ def learns_from(monkeypatch: pytest.MonkeyPatch, first: date, exposures: Callabl
 
     for name, does in {"training_set_of": learned, "day_training_set": learned, "mature_exposures": exposures}.items():
         monkeypatch.setattr(retrain_decision, name, does)
+    monkeypatch.setattr(retrain_decision, "sound_samples", lambda *_: range(DAYS_MINIMUM))
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def first_sentence(model: TrainedModel) -> str:
 def test_a_model_that_is_better_than_chance_is_promoted_and_learned_what_was_complete(trained: TrainedModel) -> None:
     assert trained.decision.outcome == "promoted", trained.decision.sentences
     assert trained.decision.objective == "average precision"
-    assert any("human" in sentence and "not given" in sentence for sentence in trained.decision.sentences)
+    assert "No ranking in use was given; nothing is said about beating it." in trained.decision.sentences
     assert any(sentence.startswith("One gate is held") for sentence in trained.decision.sentences)
     start = pc.min(trained.gate["day"]).as_py()
     assert pc.max(trained.training.examples["known"]).as_py() == start
