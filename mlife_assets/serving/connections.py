@@ -40,6 +40,8 @@ Refusal = Callable[[int, str, str], Response]
 """Makes the answer of a refusal from its status, message and remedy."""
 BACKLOG = 128
 _TOO_LONG = "The headers are too long."
+CHUNK_BYTES = 8
+"""Bytes around a chunk, for each byte in it."""
 SHUTDOWN_SECONDS = 10
 _FULL_BODY = (
     b'{"error":{"message":"the endpoint has as many requests as it can take",'
@@ -84,8 +86,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _refusal: str | None = None
-    _header_bytes: int | None = 0
-    """Of the headers that are being read; None while a body is."""
+    _received = _body = 0
+    """Bytes of the request that is being read, and those of its body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if need be in the place of one that waits."""
@@ -104,23 +106,27 @@ class BoundedProtocol(HttpToolsProtocol):
         """Read on, unless the connection was given up."""
         if self.transport.is_closing():
             return
-        if self._header_bytes is not None:
-            self._header_bytes += len(data)
+        self._received += len(data)
         super().data_received(data)
-        if self._header_bytes is not None and self._header_bytes > self.limits.header_bytes:
+        # Of a body in chunks, each has a line; what follows the last chunk is headers again.
+        if self._received - self._body > self.limits.header_bytes + CHUNK_BYTES * self._body:
             self.send_400_response(_TOO_LONG)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._body += len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         """Take the request, unless its headers are too long."""
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
         if size > self.limits.header_bytes:
             raise ValueError(_TOO_LONG)  # the parser makes a refusal of it
-        self._header_bytes = None
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Wait for the headers of the next request."""
-        self._header_bytes = 0
+        self._received = self._body = 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:

@@ -219,6 +219,14 @@ def test_headers_beyond_the_limit_behind_an_honest_request_are_refused_too(endpo
     assert b"HTTP/1.1 400" in said
 
 
+def test_trailers_beyond_the_limit_are_not_collected(endpoint: Endpoint) -> None:
+    post = b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    assert b"HTTP/1.1 422" in answered(endpoint, post + b"x-late: 1\r\nconnection: close\r\n\r\n" + HEAD + b"\r\n")
+    said = answered(endpoint, post + (b"x-late: " + b"x" * 1_000 + b"\r\n") * 40)
+    assert b"HTTP/1.1 408" in said
+    assert said.endswith(b"The headers are too long.")
+
+
 def test_headers_within_the_limit_are_answered(endpoint: Endpoint) -> None:
     padding = b"x-long: " + b"x" * (LIMIT - len(HEAD) - 100) + b"\r\nconnection: close\r\n\r\n"
     assert b" 200 " in answered(endpoint, HEAD + padding)
