@@ -8,7 +8,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlife_assets.core.scoring.artifact import BaseCurve, LinearBase, ModelArtifact, ModelStage
@@ -20,23 +20,8 @@ from mlife_assets.core.scoring.forest_kernel import BLOCK, FEW, raw
 from mlife_assets.core.scoring.scorer import LightGBMScorer, Trees
 
 COLUMNS, CATEGORICAL = 5, [3, 4]
-ODD = [
-    np.nan,
-    np.inf,
-    -np.inf,
-    0.0,
-    -0.0,
-    5e-324,
-    1e-35,
-    -1.0000000180025095e-35,
-    1e-36,
-    1e308,
-    -1,
-    -0.5,
-    2.7,
-    31,
-    1e10,
-]
+ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, 1e-35, -1.0000000180025095e-35, 1e-36, 1e308]
+ODD += [-1.0, -0.5, 2.7, 31.0, 1e10]
 NUMBERS = st.one_of(st.sampled_from(ODD), st.floats(-50, 50), st.integers(-2, 40).map(float))
 SETTINGS = st.fixed_dictionaries(
     {
@@ -74,7 +59,14 @@ def scored(text: str, matrix: np.ndarray) -> np.ndarray:
     return found
 
 
+LISTED_CATEGORIES = {
+    "num_leaves": 7, "zero_as_missing": False, "use_missing": False,
+    "max_cat_to_onehot": 1, "objective": "binary", "seed": 0,
+}  # fmt: skip
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
+@example(LISTED_CATEGORIES, [[np.nan] * COLUMNS])
 @given(SETTINGS, st.lists(st.lists(NUMBERS, min_size=COLUMNS, max_size=COLUMNS), min_size=1, max_size=BLOCK + 9))
 def test_any_rows_have_the_bits_of_lightgbm_alone_and_among_others(
     asked: dict[str, Any], rows: Sequence[Sequence[float]]
