@@ -58,10 +58,7 @@ class TrainingPolicy:
     drift's age, and not below `half_life_days_in_drift` (`core.training.drifting`). A linear base is piecewise:
     `base_pieces` per number, with slopes shrunk by `base_penalty`.
 
-    If roles name an early label, rows too young for the label learn from it, unless less than
-    `early_label_share_minimum` of the newest `early_label_positives` came that early: of 200, .95 is known to .015. A
-    young day with less than half of the usual early labels is left out as silent, at an error of
-    `early_label_silence_alpha` a day (`core.training.early_label`).
+    If roles name an early label, rows too young for the label learn from it (`core.training.early_label`).
 
     `rising` and `falling` name features whose effect may only rise or fall. Classes are never weighted: it would break
     the probabilities. If at least `negatives_minimum` stay, one of `negatives_per_kept` rows without any outcome is
@@ -72,7 +69,10 @@ class TrainingPolicy:
     """
 
     RETIRED: ClassVar[Mapping[str, str]] = {
-        "early_stopping_rounds": "trees stop where the objective gains nothing for 40 trees"
+        "early_stopping_rounds": "trees stop where the objective gains nothing for 40 trees",
+        "early_label_positives": "the early share is counted on the newest 200 positives",
+        "early_label_share_minimum": "an early label is used where at least 90 % of the positives come early",
+        "early_label_silence_alpha": "a day is silent at an error of .001",
     }
 
     formulations: tuple[str, ...] = ("funnel", "binary")
@@ -81,9 +81,6 @@ class TrainingPolicy:
     half_life_days_in_drift: float = 3.5
     base_pieces: int = 2
     base_penalty: float = 10.0
-    early_label_positives: int = 200
-    early_label_share_minimum: float = 0.9
-    early_label_silence_alpha: float = 0.001
     negatives_per_kept: int = 3
     negatives_minimum: int = 50_000
     trees_maximum: int = 200
@@ -111,8 +108,6 @@ class TrainingPolicy:
         require_bounded(self, isotonic_minimum_positives=(1, 1e9), validation_minimum_per_class=(1, 1e9))
         require_bounded(self, half_life_days=(0.1, 36_500), half_life_days_in_drift=(0.1, 36_500))
         require_bounded(self, base_pieces=(1, 16), base_penalty=(0, 1e6))
-        require_bounded(self, early_label_positives=(1, 1e6), early_label_share_minimum=(0.5, 1))
-        require_bounded(self, early_label_silence_alpha=(0, 0.5))
         require_bounded(self, negatives_per_kept=(1, 1000), negatives_minimum=(1, 1e9))
         if not self.recipes or set(self.recipes) - set(RECIPES):
             raise InvalidInputError(

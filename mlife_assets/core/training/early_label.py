@@ -20,9 +20,15 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.core.policies import TrainingPolicy
 from mlife_assets.core.training.step_rows import known_outcome, reached_before, step_before
 from mlife_assets.core.training.training_set import Days, Mask, TrainingSet
+
+POSITIVES = 200
+"""The newest positives that the early share is counted on: a share of .95 is known to .015."""
+SHARE_MINIMUM = 0.9
+"""With fewer early ones than this share of the positives, young rows teach nothing."""
+SILENCE_ALPHA = 0.001
+"""The chance that a day is called silent by mistake."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +81,11 @@ class EarlyLabel:
         return self.weight if step == training.roles.label and self.rows.any() else None
 
 
-def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
+def early_label(training: TrainingSet) -> EarlyLabel:
     """Return the usable early labels: none if there is no early label or it is unreliable.
 
     Args:
         training: rows, of which the youngest have no label.
-        policy: number of positives for the early share, and its minimum.
 
     Raises:
         InvalidInputError: only some rows of a day have the early label.
@@ -93,21 +98,20 @@ def early_label(training: TrainingSet, policy: TrainingPolicy) -> EarlyLabel:
     days = training.days
     before = roles.steps[-2]
     _require_whole_days(training, known, days)
-    positives = np.flatnonzero(known & known_outcome(training, roles.label))[-policy.early_label_positives :]
-    if len(positives) < policy.early_label_positives:
-        needed = policy.early_label_positives
-        words = f"of {len(positives)} positives it is known whether they came early, {needed} needed"
+    positives = np.flatnonzero(known & known_outcome(training, roles.label))[-POSITIVES:]
+    if len(positives) < POSITIVES:
+        words = f"of {len(positives)} positives it is known whether they came early, {POSITIVES} needed"
         return _nothing(training, {"refused": words})
     share = float(np.mean(outcome[positives]))
     facts: dict[str, Any] = {"share_of_positives": share}
-    if share < policy.early_label_share_minimum:
+    if share < SHARE_MINIMUM:
         words = f"{share:.1%} of the newest {len(positives)} positives came early"
-        return _nothing(training, {**facts, "refused": f"{words}, {policy.early_label_share_minimum:.1%} needed"})
+        return _nothing(training, {**facts, "refused": f"{words}, {SHARE_MINIMUM:.1%} needed"})
     reached = known & known_outcome(training, before)
     usual = reached & training.known(roles.label) & (days >= days[positives[0]])
     young = known & ~training.known(roles.label)
     rate = float(np.mean(outcome[usual])) if usual.any() else 0.0
-    silent = _silent_days(reached & young, outcome, days, rate, policy)
+    silent = _silent_days(reached & young, outcome, days, rate)
     if len(silent):
         young &= ~np.isin(days, silent)
         facts["silent_days"] = ", ".join(str(day) for day in silent)
@@ -131,7 +135,7 @@ def _require_whole_days(training: TrainingSet, known: Mask, days: Days) -> None:
         )
 
 
-def _silent_days(reached: Mask, outcome: Mask, days: Days, usual: float, policy: TrainingPolicy) -> Days:
+def _silent_days(reached: Mask, outcome: Mask, days: Days, usual: float) -> Days:
     """Return the young days with significantly less than half of the usual early labels; all if so in total.
 
     Args:
@@ -139,13 +143,12 @@ def _silent_days(reached: Mask, outcome: Mask, days: Days, usual: float, policy:
         outcome: whether the label had happened early, bool (n,).
         days: of exposure, (n,).
         usual: usual share of early labels among rows that reached the step before.
-        policy: the chance of wrongly calling a day silent.
     """
     from scipy.stats import binom
 
     def is_silent(rows: Mask) -> bool:
         chance = float(binom.cdf(int(outcome[rows].sum()), int(rows.sum()), usual / 2))
-        return chance < policy.early_label_silence_alpha
+        return chance < SILENCE_ALPHA
 
     found = np.unique(days[reached])
     silent = np.array([day for day in found if is_silent(reached & (days == day))], dtype="datetime64[D]")

@@ -207,7 +207,7 @@ def fit_model(
         else _final_estimator(training, policy, chosen, spec, estimator)
     )
 
-    early = early_label(training, policy)
+    early = early_label(training)
 
     def stage(step: TunedStep) -> tuple[ModelStage, int]:
         calibrator = fit_calibrator(

@@ -41,6 +41,7 @@ FEATURES = ("strength", "mood", "noise")
 TRAINING = {  # a base would find what trees of so few leaves leave over
     "formulations": ["binary"], "recipes": ["plain"], "trees_maximum": 40, "minimum_child_examples": 40, "leaves": 4,
 }  # fmt: skip
+EARLY_LABEL = "mlife_assets.core.training.early_label"
 EARLY_TODAY, EARLY_DAYS, PER_DAY = date(2026, 6, 1), 40, 200
 OPENED_DAYS, BOUGHT_DAYS = 2, 7
 LAW_CHANGED_ON = EARLY_TODAY - timedelta(days=7)
@@ -304,10 +305,7 @@ def test_a_step_that_is_known_sooner_learns_up_to_its_own_day() -> None:
 
 
 def exposures(*, early: float = 0.95, seed: int = 1) -> pa.Table:
-    """Return what came of exposures: since a week ago, those who open the new page all buy; before, half of them did.
-
-    A share `early` of what is bought is bought while it is counted who opens.
-    """
+    """Since a week ago all who open the new page buy, before, half did; a share `early` while it is counted who opens."""
     rng = np.random.default_rng(seed)
     rows = EARLY_DAYS * PER_DAY
     day = np.datetime64(EARLY_TODAY, "D") - 1 - np.repeat(np.arange(EARLY_DAYS)[::-1], PER_DAY)
@@ -341,7 +339,6 @@ def since(rows: pa.Table, day: date) -> np.ndarray:
 
 
 def bought_of_opened(artifact: ModelArtifact) -> float:
-    """Return what the last step says of somebody who opened the new page, before calibration."""
     alone = ModelArtifact(artifact.stages[-1:], artifact.feature_spec, "data", {})
     row = examples_matrix(pa.table({"is_new_page": [1.0]}), artifact.feature_spec)
     return float(1 / (1 + np.exp(-scorer_of(alone, threads=1).score(row).raw[0])))
@@ -350,7 +347,7 @@ def bought_of_opened(artifact: ModelArtifact) -> float:
 def test_rows_too_young_for_the_label_are_taught_by_what_came_early() -> None:
     rows = exposures()
     training = training_set(rows)
-    found = early_label(training, POLICY)
+    found = early_label(training)
     days = training.examples["day"].to_numpy().astype("datetime64[D]")
     young = days > np.datetime64(EARLY_TODAY - timedelta(days=8), "D")
     assert np.array_equal(found.rows, young)
@@ -367,7 +364,7 @@ def test_rows_too_young_for_the_label_are_taught_by_what_came_early() -> None:
 
 def test_a_step_is_taught_by_those_who_reached_the_one_before() -> None:
     training = training_set(exposures())
-    found = early_label(training, POLICY)
+    found = early_label(training)
     opened = training.outcome("opened")
     outcome, rows = found.taught("funnel", training, "bought")
     assert np.array_equal(rows, opened & (training.known("bought") | found.rows))
@@ -398,14 +395,14 @@ def test_the_last_step_knows_a_law_that_is_younger_than_its_label() -> None:
 def test_an_estimator_of_ones_own_is_taught_too() -> None:
     rows, policy = exposures(), TrainingPolicy(formulations=("funnel",), validation_days=5, minimum_examples=500)
     models = [
-        fit_model(training_set(rows, roles, policy), policy, estimator=linear)
+        fit_model(
+            training_set(rows, roles, policy),
+            policy,
+            estimator=lambda: make_pipeline(SimpleImputer(keep_empty_features=True), LogisticRegression()),
+        )
         for roles in (ROLES, replace(ROLES, early_label=None))
     ]
     assert bought_of_opened(models[0]) > bought_of_opened(models[1]) + 0.03
-
-
-def linear() -> object:
-    return make_pipeline(SimpleImputer(keep_empty_features=True), LogisticRegression())
 
 
 def test_a_model_of_the_label_alone_is_not_asked_about_what_taught_it_early() -> None:
@@ -415,12 +412,10 @@ def test_a_model_of_the_label_alone_is_not_asked_about_what_taught_it_early() ->
     assert first_unlearned_day(artifact) == date(2026, 5, 30)
 
 
-def test_an_early_positive_stands_for_those_that_come_late() -> None:
-    """The known answer of an unchanged world, half of whom buy: .5 to .65, as the late ones still count as negatives.
-
-    Without weights it would be .35 to .65.
-    """
-    policy = replace(POLICY, early_label_share_minimum=0.6, half_life_days=2.0, recipes=("recent",))
+def test_an_early_positive_stands_for_those_that_come_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half buy: .5 of .65, as the late ones still count as negatives; without weights it would be .35 of .65."""
+    monkeypatch.setattr(f"{EARLY_LABEL}.SHARE_MINIMUM", 0.6)
+    policy = replace(POLICY, half_life_days=2.0, recipes=("recent",))
     rows = exposures(early=0.7)
     unchanged = rows.set_column(rows.column_names.index("is_new_page"), "is_new_page", pa.array(np.ones(rows.num_rows)))
     bought = known(rows, "opened") & (np.random.default_rng(3).random(rows.num_rows) < 0.5)
@@ -431,32 +426,36 @@ def test_an_early_positive_stands_for_those_that_come_late() -> None:
     assert bought_of_opened(artifact) == pytest.approx(0.5 / (0.5 + 1 - 0.35), abs=0.04)
 
 
-def test_where_many_positives_come_late_young_rows_teach_nothing() -> None:
+def test_where_many_positives_come_late_young_rows_teach_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     training = training_set(exposures(early=0.8))
-    found = early_label(training, POLICY)
+    found = early_label(training)
     assert not found.rows.any()
     assert not found.outcome.any()
     share = found.facts["share_of_positives"]
     assert 0.72 < share < 0.88
     assert found.facts["refused"] == f"{share:.1%} of the newest 200 positives came early, 90.0% needed"
-    assert early_label(training, replace(POLICY, early_label_share_minimum=share)).rows.any()
-    assert not early_label(training, replace(POLICY, early_label_share_minimum=share + 1e-6)).rows.any()
+    for minimum, is_taught in ((share, True), (share + 1e-6, False)):
+        monkeypatch.setattr(f"{EARLY_LABEL}.SHARE_MINIMUM", minimum)
+        assert early_label(training).rows.any() == is_taught
 
 
-def test_the_share_is_that_of_the_newest_positives() -> None:
+def test_the_share_is_that_of_the_newest_positives(monkeypatch: pytest.MonkeyPatch) -> None:
     """People begin to be slow: of months of history nearly all came early, of the last week half."""
     rows, rng = exposures(), np.random.default_rng(2)
     slow = since(rows, EARLY_TODAY - timedelta(days=14)) & (rng.random(rows.num_rows) < 0.5)
     slower = training_set(with_early(rows, known(rows, "bought_early") & ~slow))
-    assert "refused" in early_label(slower, POLICY).facts
-    assert early_label(slower, replace(POLICY, early_label_positives=1_500)).facts["share_of_positives"] > 0.8
+    assert "refused" in early_label(slower).facts
+    monkeypatch.setattr(f"{EARLY_LABEL}.POSITIVES", 1_500)
+    assert early_label(slower).facts["share_of_positives"] > 0.8
 
 
-def test_too_few_positives_say_no_share() -> None:
+def test_too_few_positives_say_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
     training = training_set(exposures())
     both = int((training.known("bought") & known(training.examples, "bought")).sum())
-    assert early_label(training, replace(POLICY, early_label_positives=both)).rows.any()
-    found = early_label(training, replace(POLICY, early_label_positives=both + 1))
+    monkeypatch.setattr(f"{EARLY_LABEL}.POSITIVES", both)
+    assert early_label(training).rows.any()
+    monkeypatch.setattr(f"{EARLY_LABEL}.POSITIVES", both + 1)
+    found = early_label(training)
     assert not found.rows.any()
     words = f"of {both} positives it is known whether they came early, {both + 1} needed"
     assert found.facts == {"refused": words}
@@ -465,30 +464,30 @@ def test_too_few_positives_say_no_share() -> None:
 def test_a_day_whose_outcomes_did_not_arrive_teaches_nothing() -> None:
     rows, lost = exposures(), date(2026, 5, 27)
     is_lost = np.asarray(rows["day"]) == np.datetime64(lost, "D")
-    found = early_label(training_set(with_early(rows, known(rows, "bought_early") & ~is_lost)), POLICY)
+    found = early_label(training_set(with_early(rows, known(rows, "bought_early") & ~is_lost)))
     assert found.facts["silent_days"] == "2026-05-27"
     training = training_set(rows)
     days = np.asarray(training.examples["day"])
-    assert np.array_equal(found.rows, early_label(training, POLICY).rows & (days != np.datetime64(lost, "D")))
+    assert np.array_equal(found.rows, early_label(training).rows & (days != np.datetime64(lost, "D")))
 
 
-def test_days_that_are_silent_together_teach_nothing() -> None:
+def test_days_that_are_silent_together_teach_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """So few open here that no day alone is shown to be silent: five days without one application are."""
     rows = exposures()
     rare = np.arange(rows.num_rows) % 12 == 0
     for name in ("opened", "bought", "bought_early"):
         rows = rows.set_column(rows.column_names.index(name), name, pa.array(known(rows, name) & rare))
-    policy = replace(POLICY, early_label_positives=60)
-    assert early_label(training_set(rows), policy).rows.any()
+    monkeypatch.setattr(f"{EARLY_LABEL}.POSITIVES", 60)
+    assert early_label(training_set(rows)).rows.any()
     silent = with_early(rows, known(rows, "bought_early") & ~since(rows, EARLY_TODAY - timedelta(days=7)))
-    found = early_label(training_set(silent), policy)
+    found = early_label(training_set(silent))
     assert found.facts["silent_days"].count("2026-05-2") == 5
     assert not found.rows.any()
     first = with_early(rows, known(rows, "bought_early") & ~(since(rows, date(2026, 5, 29))))
-    assert "silent_days" not in early_label(training_set(first), policy).facts
+    assert "silent_days" not in early_label(training_set(first)).facts
 
 
-def test_a_day_on_which_fewer_want_it_is_no_silent_one() -> None:
+def test_a_day_on_which_fewer_want_it_is_no_silent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third less than usual is a drift, and is learned from: of those who open three in ten, not half."""
     rows, rng = exposures(), np.random.default_rng(5)
     fewer = since(rows, LAW_CHANGED_ON) & (rng.random(rows.num_rows) < 0.6)
@@ -496,7 +495,8 @@ def test_a_day_on_which_fewer_want_it_is_no_silent_one() -> None:
     opened, young = known(training.examples, "opened"), since(training.examples, LAW_CHANGED_ON)
     came = [known(training.examples, "bought_early")[opened & days].mean() for days in (young, ~young)]
     assert came == pytest.approx([0.31, 0.47], abs=0.02)
-    assert "silent_days" not in early_label(training, replace(POLICY, early_label_silence_alpha=0.01)).facts
+    monkeypatch.setattr(f"{EARLY_LABEL}.SILENCE_ALPHA", 0.01)
+    assert "silent_days" not in early_label(training).facts
 
 
 def test_who_has_an_early_label_may_not_depend_on_what_happened() -> None:
@@ -505,14 +505,14 @@ def test_who_has_an_early_label_may_not_depend_on_what_happened() -> None:
     with pytest.raises(
         InvalidInputError, match=r"bought_early is null in \d+ of 200 examples of 2026-04-22, whose opened"
     ):
-        early_label(training_set(with_early(rows, early, hidden=~early)), POLICY)
+        early_label(training_set(with_early(rows, early, hidden=~early)))
 
 
 def test_a_young_day_without_early_labels_teaches_nothing() -> None:
     rows = exposures()
     hidden = np.asarray(rows["day"]) == np.datetime64("2026-05-27", "D")
-    found = early_label(training_set(with_early(rows, known(rows, "bought_early"), hidden=hidden)), POLICY)
-    whole = early_label(training_set(rows), POLICY)
+    found = early_label(training_set(with_early(rows, known(rows, "bought_early"), hidden=hidden)))
+    whole = early_label(training_set(rows))
     days = np.asarray(training_set(rows).examples["day"])
     assert np.array_equal(found.rows, whole.rows & (days != np.datetime64("2026-05-27", "D")))
 
@@ -530,7 +530,7 @@ def test_where_nobody_reached_the_step_before_no_day_is_silent() -> None:
     """Clicks were lost, applications are there: nothing is known of what usually follows a click."""
     rows = exposures()
     lost = rows.set_column(rows.column_names.index("opened"), "opened", pa.array(np.zeros(rows.num_rows, dtype=bool)))
-    found = early_label(training_set(lost), POLICY)
+    found = early_label(training_set(lost))
     assert found.rows.any()
     assert "silent_days" not in found.facts
     facts = found.facts_of("funnel", training_set(lost))
@@ -539,6 +539,6 @@ def test_where_nobody_reached_the_step_before_no_day_is_silent() -> None:
 
 def test_rows_of_a_release_without_an_early_label_are_as_before() -> None:
     rows = exposures().drop_columns(["bought_early"])
-    found = early_label(training_set(rows), POLICY)
+    found = early_label(training_set(rows))
     assert not found.rows.any()
     assert found.facts == {}
