@@ -305,7 +305,7 @@ def test_a_step_that_is_known_sooner_learns_up_to_its_own_day() -> None:
 
 
 def exposures(*, early: float = 0.95, seed: int = 1) -> pa.Table:
-    """Since a week ago all who open the new page buy, before, half did; a share `early` while it is counted who opens."""
+    """Since a week ago all who open the new page buy, before, half did; a share `early` while opens are counted."""
     rng = np.random.default_rng(seed)
     rows = EARLY_DAYS * PER_DAY
     day = np.datetime64(EARLY_TODAY, "D") - 1 - np.repeat(np.arange(EARLY_DAYS)[::-1], PER_DAY)
