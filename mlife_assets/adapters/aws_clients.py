@@ -95,7 +95,6 @@ def aws_errors_explained(what: str, call: str) -> Iterator[None]:
 
 
 def code_of(error: Exception) -> str:
-    """Return AWS's error code of a refused call; empty for other errors."""
     return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
 
 

@@ -178,7 +178,6 @@ class Backup:
 
     @property
     def lake(self) -> dict[str, str]:
-        """Return key -> SHA-256 of the lake's objects; empty if it was left out."""
         prefix = f"{LAKE}/"
         return {name.removeprefix(prefix): digest for name, digest in self.files.items() if name.startswith(prefix)}
 
@@ -304,7 +303,6 @@ def _manifest(folder: Path, signed_by: bytes | None) -> tuple[dict[str, Any], da
 
 
 def _signed(content: Mapping[str, Any]) -> bytes:
-    """Return the bytes to sign for a manifest: its hash, which every signer accepts."""
     whole = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return CONTEXT + hashlib.sha256(whole).hexdigest().encode()
 
@@ -348,13 +346,11 @@ def _is_whole(folder: Path, name: str, sha256: str, size: int | None) -> bool:
 
 
 def _files(private: Path, folder: str) -> dict[str, Path]:
-    """Return the files of a private folder that a backup holds, by their names in it."""
     found = {f"{folder}/{path.name}": path for path in sorted((private / folder).glob("*")) if path.is_file()}
     return {name: path for name, path in found.items() if _IN_FOLDERS.fullmatch(name) and not _SIGNS_LOG.match(name)}
 
 
 def _copied(sources: Mapping[str, Path], to: Path) -> list[str]:
-    """Copy files into a backup and return their names in it."""
     for name, path in sources.items():
         write_private(to / name, path.read_bytes())
     return list(sources)

@@ -43,7 +43,6 @@ class SimulatedClock:
     """A clock that stands still until it is set."""
 
     def __init__(self, start: datetime) -> None:
-        """Stand at `start`, which must be aware."""
         self._now = _utc(start)
 
     def now(self) -> datetime:

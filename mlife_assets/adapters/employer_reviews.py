@@ -58,7 +58,6 @@ def _decisions(log: EventLog) -> list[Decision]:
 
 
 def reviews_on(log: EventLog, day: date, jobs: pa.Table, *, until: datetime) -> EmployerReviews:
-    """Return the results of reviews for the jobs of a day; approvals count `until` an instant."""
     return replace(reviews_of(_decisions(log), until=until), occupation_codes=_Codes(log, day, jobs))
 
 

@@ -27,7 +27,6 @@ LETTERHEAD = "letterhead.toml"
 
 
 def home_files(home: Path | None) -> dict[str, Path]:
-    """Return the files of a home that a backup holds, by name."""
     names = (*HOME_FILES, LETTERHEAD)
     return {name: home / name for name in names if (home / name).is_file()} if home is not None else {}
 
@@ -84,6 +83,5 @@ def unfinished_restore(private: Path) -> str | None:
 
 
 def require_restored(private: Path) -> None:
-    """Raise GateClosedError while a restore has not ended."""
     if (sentence := unfinished_restore(private)) is not None:
         raise GateClosedError(f"nothing runs, is sent or decided here: {sentence}")

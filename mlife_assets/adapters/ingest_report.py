@@ -166,7 +166,6 @@ class RejectedFolder:
 
 
 def folder_of(day: date, event_type: str) -> RejectedFolder:
-    """Return the folder of rejections of a delivered type of any name."""
     safe = event_type if event_type in EVENT_TYPES else "unknown_" + re.sub(r"[^A-Za-z0-9_]", "_", event_type)
     return RejectedFolder(day, safe)
 
@@ -223,7 +222,6 @@ class RejectedRows:
         return sorted({RejectedFolder(date.fromisoformat(one[2]), one[1]) for one in found if one})
 
     def objects(self, folder: RejectedFolder) -> Iterator[tuple[str, bytes]]:
-        """Yield key and bytes of stored objects: rows in Parquet, an unreadable file as `.bin`."""
         for key in self._lake.list(folder.prefix):
             yield key, self._lake.get(key)
 

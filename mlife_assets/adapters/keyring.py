@@ -46,7 +46,6 @@ class SecretKeyring:
         return hmac.new(self._secret().encode(), f"mlife key|{name}".encode(), hashlib.sha256).digest()
 
     def has(self, name: str) -> bool:  # noqa: ARG002
-        """Return True: every key derives from the secret."""
         return True
 
     def rotate(self, name: str) -> None:
@@ -86,7 +85,6 @@ class Keyring:
         return key
 
     def has(self, name: str) -> bool:
-        """Return whether the key `name` exists, as all keys of the embedded world do."""
         return self._seed is not None or (self._folder / f"{name}.key").exists()
 
     def rotate(self, name: str) -> None:

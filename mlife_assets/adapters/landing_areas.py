@@ -244,7 +244,6 @@ def _is_there(folder: int, name: str) -> bool:
 
 
 def _mode(folder: int, name: str) -> int:
-    """Return the mode of a name, without following a link."""
     try:
         return os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
     except OSError as error:

@@ -62,12 +62,10 @@ class GivenFile:
 
     @property
     def source(self) -> str:
-        """Return the key that it has in landing."""
         return f"{shown_name(self.event_type)}/dt={self.day}/{shown_name(self.whole.name)}"
 
     @property
     def whole(self) -> Path:
-        """Return the absolute path; links in it are kept."""
         return self.path.absolute()
 
 

@@ -95,7 +95,6 @@ def unknown_files(ledger: SqlLedger, log: ParquetEventLog) -> list[str]:
 
 
 def require_known_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
-    """Raise IntegrityError where there are `unknown_files`: somebody has to look at them."""
     if unknown := unknown_files(ledger, log):
         raise IntegrityError(f"{len(unknown)} {UNKNOWN_FILES} (such as {unknown[0]}); look at them, then say --vouch")
 

@@ -181,11 +181,9 @@ class LedgerOutbox:
     def logged(
         self, event_type: str, columns: Sequence[str], *, start: date | None = None, end: date | None = None
     ) -> pa.Table:
-        """Return rows of a type that ledgers of this deployment published on the days [start, end]; in no order."""
         return self.rows_of(event_type, self.files(event_type, start, end), columns)
 
     def files(self, event_type: str, start: date | None = None, end: date | None = None) -> list[LogFile]:
-        """Return the files that ledgers wrote on the days [start, end]."""
         return [file for file in self.event_log.files(event_type, start=start, end=end) if file.writer == WRITER]
 
     def rows_of(self, event_type: str, files: Sequence[LogFile], columns: Sequence[str]) -> pa.Table:

@@ -74,7 +74,6 @@ class Bundle:
 
     @property
     def listing(self) -> bytes:
-        """The file that says what belongs to it."""
         return _dumped({"bundle": self._content, "signature": self.signature.hex()}) + b"\n"
 
     @property
@@ -92,7 +91,6 @@ class Bundle:
 
 
 def imported_folder(model_version: str, bundle_id: str) -> str:
-    """Return the key prefix in a lake of files imported with a version, beside its artifact; ends in a slash."""
     return f"{VERSIONS}/{model_version}/imported/{bundle_id}/"
 
 

@@ -72,7 +72,6 @@ class ModelRegistry:
         return artifact.model_version
 
     def events(self, event_type: str, *, start: date | None = None, end: date | None = None) -> list[dict[str, Any]]:
-        """Return the rows of a type of `core.model_events` that are about the model, oldest first."""
         return events_of(self._event_log, self.model_name, event_type, start=start, end=end)
 
     def registration(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> pa.Table | None:
@@ -175,7 +174,6 @@ class ModelRegistry:
         raise InvalidInputError(f"{text} is the beginning of {len(found)} versions ({named}); write more of it")
 
     def card_key(self, model_version: str) -> str:
-        """Return where the card of a version lies in the store, written or not."""
         return f"models/{model_version}/{CARD_FILE}"
 
     def put_card(self, model_version: str, html: str) -> str:
@@ -191,7 +189,6 @@ class ModelRegistry:
         return key
 
     def card(self, model_version: str) -> str | None:
-        """Return the card of a version; None when none was written."""
         key = self.card_key(model_version)
         return self._store.get(key).decode() if self._store.exists(key) else None
 
@@ -205,12 +202,10 @@ class ModelRegistry:
         return [reign for reign in reigns if until is None or reign.since <= until]
 
     def champion_at(self, moment: datetime) -> str | None:
-        """Return the champion at `moment`; None before the first promotion."""
         history = self.history(moment)
         return history[-1].model_version if history else None
 
     def champion(self) -> str | None:
-        """Return the champion by the newest event."""
         history = self.history()
         return history[-1].model_version if history else None
 
@@ -303,7 +298,6 @@ class ModelRegistry:
 
 
 def model_names(event_log: EventLog) -> list[str]:
-    """Return the models that were ever registered or promoted, in order of their names."""
     return sorted({row[MODEL_NAME] for rows in event_log.remembered(REGISTERED, PROMOTED) for row in rows})
 
 
@@ -369,6 +363,5 @@ class ChampionWatch:
             return self._version
 
     def _is_listed_since(self, seen: ChainEnd) -> bool:
-        """Return whether a manifest after `seen` lists a promotion or a rollback."""
         added = self._event_log.chain.since(seen.sequence)
         return any(entry.key.startswith(_PLACES) for _, manifest in added for entry in manifest.entries)

@@ -121,12 +121,10 @@ class ObstoreObjectStore:
 
     @classmethod
     def at(cls, place: Path | Bucket, *, retries: int = RETRIES) -> ObstoreObjectStore:
-        """Return the store at a folder, which is created when missing, or in a bucket."""
         return cls.in_bucket(place, retries=retries) if isinstance(place, Bucket) else cls.local(place)
 
     @property
     def root(self) -> Path | None:
-        """Folder of a local store, None for a bucket."""
         return self._root
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
@@ -381,7 +379,6 @@ def _require_size(key: str, size: int, at_most: int | None) -> None:
 
 
 def listed_folders(root: Path, prefix: str) -> list[str]:
-    """Return the names of the folders directly below `prefix` of `root`, sorted; raises as `listed_files`."""
     _require_folder(root)
     return sorted(_key(entry.name) for entry in _entries(root, _plain(prefix)) if entry.is_dir())
 
@@ -428,7 +425,6 @@ def _require_way_out(root: Path, key: str, entry: os.DirEntry[str]) -> None:
 
 
 def readers_of(store: ObjectStore) -> int:
-    """Return the number of parallel reads from a store; 1 for a folder."""
     return READERS if getattr(store, "root", None) is None else 1
 
 

@@ -73,7 +73,6 @@ class OwnEngine:
         return auc
 
     def reconstruction(self, usual: pd.DataFrame, *, variance_share: float) -> OwnReconstruction:
-        """Return PCA fitted on `usual`, with as many components as hold this share of the variance."""
         return OwnReconstruction(usual, variance_share)
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
@@ -143,7 +142,6 @@ class OwnReconstruction:
         self.sampling_error = float(np.std(self._errors(matrix), ddof=1) / np.sqrt(len(matrix)))
 
     def error(self, rows: pd.DataFrame) -> float:
-        """Return the mean reconstruction error of rows."""
         return float(np.mean(self._errors(self._standard.transform(self._numbers(rows)))))
 
     def _numbers(self, rows: pd.DataFrame) -> Floats:

@@ -155,7 +155,6 @@ def _is_utf8(fields: Sequence[str]) -> bool:
 
 
 def _require_once(file: OwnersFile, names: Sequence[str], known: Sequence[str]) -> None:
-    """Raise InvalidInputError where a column that is read is there twice."""
     if twice := [name for name in known if names.count(name) > 1]:
         raise InvalidInputError(f"{file.setting}: {file.name} has the column {twice[0]} twice; keep one of them")
 

@@ -126,7 +126,6 @@ class PanelStore:
         return made
 
     def recorded(self, until: datetime | None = None) -> list[RecordedPanel]:
-        """Return all panels recorded by `until`, oldest first."""
         rows = self._event_log.read(EVENT).to_pylist()
         return [_recorded(row) for row in rows if until is None or row["observed_at"] <= until]
 

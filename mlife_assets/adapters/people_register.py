@@ -140,7 +140,6 @@ class PeopleRegister:
         return found
 
     def require_books(self) -> None:
-        """Raise GateClosedError where the owner has named no book, or one cannot be read."""
         for channel in self._books:
             self._known(channel, self._ledger.people.user_ids())
 

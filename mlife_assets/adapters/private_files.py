@@ -135,5 +135,4 @@ def made_and_ignored(home: Path) -> Path:
 
 
 def is_project_home(home: Path) -> bool:
-    """Return whether mlife of somebody else's project keeps its models here."""
     return (home / MARK).is_file()

@@ -138,5 +138,4 @@ def bucket_fault(key: str, error: BaseException, *, deletes: bool = False) -> Ml
 
 
 def missing_bucket() -> MlifeError:
-    """Return the error of a bucket that is not there."""
     return PermanentError(_NO_BUCKET)

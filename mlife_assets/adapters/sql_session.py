@@ -171,7 +171,6 @@ class SqlSession:
         return found
 
     def _root(self, folder: str) -> str:
-        """Return what holds a folder, as text within quotes; tables may lie elsewhere than the log."""
         root = self._environment["MLIFE_LAKE_ROOT"]
         return (self._environment.get("MLIFE_TABLES_ROOT", root) if folder == "tables" else root).replace("'", "''")
 

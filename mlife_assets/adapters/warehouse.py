@@ -152,7 +152,6 @@ class DuckDBWarehouse:
         return known.date_column if known.grain[0] == known.date_column else None
 
     def spread_days(self, mart: str) -> int:
-        """Return how many partitions besides its own can hold rows of a day: none, a mart is one table."""
         self._known(mart)
         return 0
 

@@ -112,7 +112,6 @@ def services_of(settings: Settings) -> Services:
 
 
 def lake_of(places: BoardPlaces) -> LakeWithLogApart:
-    """Return the lake, whose event log has a bucket of its own."""
     lake, log = _bucket(places.lake), _bucket(places.event_log)
     return LakeWithLogApart(ObstoreObjectStore.in_bucket(lake), ObstoreObjectStore.in_bucket(log))
 

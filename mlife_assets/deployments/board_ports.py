@@ -99,7 +99,6 @@ class BoardThings(PrivateThings):
 
     @property
     def stamps(self) -> Stamps:
-        """Marks of all messages: the sender, and the keys of links and replies."""
         return Stamps(self.link_key, mail_key=self.mail_key, letterhead=self.letterhead)
 
     @property
@@ -156,7 +155,6 @@ class Intake:
 
     @cached_property
     def source(self) -> EventSource | None:
-        """Source that delivers raw events on request; None if others deliver them."""
         make = self.home.deployment.event_source
         return None if make is None else make()
 
@@ -171,7 +169,6 @@ class Intake:
         return make()
 
     def event_of_day(self, number: int) -> str:
-        """Return the event of the simulated world on a day, counted from 1; empty in a real world."""
         return "" if self.home.deployment.market is None else self.world.story.events.get(number, "")
 
     def deliver(self, day: date) -> None:
@@ -226,7 +223,6 @@ class Messengers:
 
     @property
     def texts_record(self) -> TextsRecord | None:
-        """The provider's record of texts; None if it is not accessible."""
         record = self.home.deployment.texts_record
         return None if record is None else record()
 
@@ -240,12 +236,10 @@ class Messengers:
 
     @cached_property
     def alert_channel(self) -> AlertChannel | None:
-        """Destination of alerts; None if they are only stored."""
         return self.home.services.alert_channel()
 
     @property
     def people(self) -> PeopleRegister:
-        """The people behind accounts, by the present key."""
         key = self.home.private.number_key
         return PeopleRegister(self.home.ledger, self.contacts, key=key, books=self.address_books)
 
@@ -308,7 +302,6 @@ class BoardHome(HomePorts):
 
     @property
     def days(self) -> BoardDays:
-        """The days delivered by exporters."""
         simulated = self.deployment.is_simulated
         return BoardDays(self.settings, simulated, lambda: self.tables, lambda: self.event_log, self._switches)
 
@@ -356,17 +349,14 @@ class BoardHome(HomePorts):
 
     @cached_property
     def models(self) -> tuple[Model, ...]:
-        """All models, the first one first."""
         return models_of(self.policies, self.declared)
 
     @property
     def model_names(self) -> Sequence[str]:
-        """The models of the deployment, the first one first."""
         return [model.name for model in self.models]
 
     @cached_property
     def applications(self) -> tuple[Application, ...]:
-        """All applications, the first one first."""
         budget = self.settings.messages.texts_per_day
         return tuple(within_budget(one, budget) for one in applications_of(self.policies, self.declared_applications))
 
@@ -471,7 +461,6 @@ class BoardPorts:
 
     @property
     def warehouse(self) -> DatedMarts | KeptMarts:
-        """The marts; in a run, with rows read once."""
         return self.of_model().warehouse
 
     @property
@@ -483,16 +472,13 @@ class BoardPorts:
         return self.home.days
 
     def of_application(self, name: str) -> BoardPorts:
-        """Return the view of an application, with its own plans."""
         return replace(self, application_name=name or self.application_name)
 
     def of_model(self, name: str = "") -> ModelPorts:
-        """Return the ports of a model, by default of the first."""
         ports = self.home.of_model(name)
         return replace(ports, run_id=self.run_id) if self.run_id else ports
 
     def in_run(self, run_id: str) -> BoardPorts:
-        """Return the view of one run; see `ModelPorts.in_run`."""
         self.of_model().in_run(run_id)
         return replace(self, run_id=run_id)
 
@@ -550,5 +536,4 @@ def board_ports(settings: Settings, policies: Policies | None = None, **stated: 
 
 
 def board_of(model: ModelPorts) -> BoardPorts:
-    """Return the ports of the job board of a model."""
     return BoardPorts(cast(BoardHome, model.home))

@@ -46,12 +46,10 @@ def heads_in_folder(private_folder: Path, keyring: Callable[[], Keys]) -> LogHea
 
 
 def head_key_name(generation: int) -> str:
-    """Return the name of the signing key of heads after so many rotations."""
     return HEAD_KEY if generation == 0 else f"{HEAD_KEY}_{generation}"
 
 
 def new_manifest_key(keys: Keys, generation: int) -> ManifestKey:
-    """Return a head's entry for the manifest key after so many rotations; a missing key is made."""
     return ManifestKey(generation, _named(keys.key(f"{MANIFEST_KEY}_{generation}")))
 
 

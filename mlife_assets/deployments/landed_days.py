@@ -60,7 +60,6 @@ class LandedDays(ABC):
         """Return the days that have landed, ascending."""
 
     def newest(self) -> date | None:
-        """Return the newest day that has landed, None before the first."""
         return max(self.landed(), default=None)
 
     @abstractmethod
@@ -76,15 +75,12 @@ class LandedDays(ABC):
         """Return the days of [first, last], all past, on which outcomes came late."""
 
     def has_ended(self, day: date) -> bool:  # noqa: ARG002  a day ends with its decision, unless a home says more
-        """Return whether a decided day was completed."""
         return True
 
     def act_times(self) -> Sequence[datetime]:
-        """Return the times of people's acts that the log has no event for."""
         return ()
 
     def retrained_on(self, day: date) -> date:
-        """Return the recorded day of a retraining of partition `day`."""
         return day
 
 
@@ -114,7 +110,6 @@ class BoardDays(LandedDays):
 
     @property
     def first_run(self) -> date:
-        """The day after history."""
         return self.settings.days.first_lived_date
 
     def landed(self) -> Sequence[date]:
@@ -130,15 +125,12 @@ class BoardDays(LandedDays):
         require_landed(self.settings.days, self.newest(), day)
 
     def late_feedback(self, first: date, last: date) -> frozenset[date]:
-        """Return the days of [first, last] on which clicks were late."""
         return late_feedback_days(self.event_log(), self.tables(), first, last)
 
     def has_ended(self, day: date) -> bool:
-        """Return whether messages were planned for a day."""
         return self.tables().has_report(PLAN_REPORT, day)
 
     def act_times(self) -> Sequence[datetime]:
-        """Return the times of pausing and resuming."""
         return self.switches()
 
     def retrained_on(self, day: date) -> date:

@@ -72,7 +72,6 @@ class PrivateThings:
 
     @cached_property
     def private_folder(self) -> Path:
-        """Folder of personal data and keys; too open permissions of earlier releases are narrowed."""
         self.prepare()
         return private_tree(self.settings.private_folder)
 
@@ -101,7 +100,6 @@ class KeptRuns:
         return self._kept[key]
 
     def forget(self) -> None:
-        """Free the rows that runs have read."""
         while self._kept:
             self._kept.popitem()[1].forget()
 
@@ -133,7 +131,6 @@ class HomePorts(ABC):
 
     @property
     def providers(self) -> Mapping[str, str]:
-        """Channel -> name of its provider, for sending homes; opens none."""
         return {}
 
     @property
@@ -179,7 +176,6 @@ class HomePorts(ABC):
 
     @cached_property
     def clock(self) -> Clock:
-        """The machine's time, for retries of failed runs; days have a time of their own."""
         return SystemClock()
 
     @abstractmethod
@@ -192,7 +188,6 @@ class HomePorts(ABC):
 
 
 def head_stores(home: HomePorts, *, is_made: bool = False) -> Sequence[HeadStore]:
-    """Return the stores of signed heads, outside the lake first; a ledger's only if it exists, or `is_made`."""
     ledger = home.ledger_if(is_made=is_made)
     return (home.private.heads.store, *(() if ledger is None else (ledger.heads,)))
 
@@ -226,11 +221,9 @@ class Scorers:
         return version
 
     def champion(self, day: date) -> StagedScorer:
-        """Return the scorer of the champion when partition `day` runs."""
         return self.of(self.champion_version(day))
 
     def importance(self, model_version: str) -> Mapping[str, float]:
-        """Return mean |SHAP| per feature from training."""
         importance: Mapping[str, float] = self.registry.load(model_version).manifest["importance"]
         return importance
 
@@ -302,12 +295,10 @@ class ModelPorts:
 
     @property
     def model(self) -> Model:
-        """The declared model."""
         return self.declared()
 
     @property
     def warehouse(self) -> DatedMarts | KeptMarts:
-        """The marts; in a run, with rows read once."""
         marts = self._once("warehouse", self.make_marts)
         return self.home.runs.marts(self.run_id, self.model_name, marts, self.settings.home) if self.run_id else marts
 
@@ -333,7 +324,6 @@ class ModelPorts:
 
     @property
     def retraining_job(self) -> str:
-        """Name of the retraining job."""
         return "retraining_job" if self.is_unnamed else f"{self.model_name}_retraining_job"
 
     @property
@@ -350,7 +340,6 @@ class ModelPorts:
         ]
 
     def retraining_time(self, day: date) -> datetime:
-        """Return the time of deciding a retraining of partition `day`."""
         return run_time(self.days.retrained_on(day)) + RETRAIN_DELAY
 
     def in_run(self, run_id: str) -> ModelPorts:
@@ -363,6 +352,5 @@ class ModelPorts:
         return in_run
 
     def rest(self) -> None:
-        """In a run, release the memory of reading; rows stay readable."""
         if self.run_id and isinstance(marts := self.warehouse, KeptMarts):
             marts.rest()

@@ -33,7 +33,6 @@ TABLES = (EXAMPLES, ROWS)
 
 
 def ingest_report_of(table: str) -> str:
-    """Return the name of the report on a table's delivery."""
     return f"ingest_{table}"
 
 
@@ -60,7 +59,6 @@ class ProjectDays(LandedDays):
 
     @property
     def start(self) -> date:
-        """The first day with examples: earlier ones are never used in training by accident."""
         own = self.home.own(self.model_name)
         return add_days(own.start_date, -own.rows.maturity_days - 1)
 
@@ -167,23 +165,19 @@ class ProjectHome(HomePorts):
 
     @cached_property
     def lake(self) -> ObstoreObjectStore:
-        """The store of events, artifacts, tables and reports: a bucket, or a folder that git ignores."""
         made_and_ignored(self.settings.home)
         return ObstoreObjectStore.at(self.settings.places.lake)
 
     @property
     def times(self) -> DayTimes:
-        """Days decide at their nominal time; people act in the evening of the newest day."""
         return DayTimes(SimulatedTimes())
 
     @cached_property
     def days(self) -> ProjectDays:
-        """The days with an accepted table of any model."""
         return ProjectDays(self, "")
 
     @property
     def model_names(self) -> Sequence[str]:
-        """The models that the project declares; empty if a home is read by itself."""
         return sorted(self.declared)
 
     def ledger_if(self, *, is_made: bool) -> None:

@@ -111,12 +111,10 @@ class Services:
     sending_stop: Callable[[], SendingStop] | None = None
 
     def measure(self, name: str, value: float) -> None:
-        """Publish a metric for alarms; a no-op for homes with gauges."""
         if self.measures is not None:
             self.measures().report(name, value)
 
     def is_sending_stopped(self) -> bool:
-        """Return whether an external switch stops every send."""
         return self.sending_stop is not None and self.sending_stop().is_stopped()
 
 
@@ -169,7 +167,6 @@ def services_of(home: Home) -> Services:
     settings = home.settings
 
     def number_key() -> bytes:
-        """Return the key of number hashes, used for nothing else: the setting's, else this home's own."""
         key = settings.owner.hash_key
         return home.keyring.key("numbers") if key is None else key.get_secret_value().encode()
 

@@ -188,6 +188,5 @@ def _is_adoption_cut_short(home: HomePorts) -> bool:
 
 
 def signed_positions(home: HomePorts) -> Mapping[str, int]:
-    """Return the ledger's positions in the newest signed head, from any store."""
     newest = newest_head(head_stores(home, is_made=True), home.private.heads.pins)
     return {} if newest is None else newest.head.ledger

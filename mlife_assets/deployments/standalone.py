@@ -177,7 +177,6 @@ def require_readable(settings: Settings) -> None:
 
 
 def clock_of(file: Path | None) -> Clock:
-    """Return the machine's clock, or the one in a file for trials."""
     return SystemClock() if file is None else FileClock(file)
 
 

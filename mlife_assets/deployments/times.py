@@ -62,23 +62,18 @@ class DayTimes:
         return run_time(day) + SEND_DELAY
 
     def sending(self, day: date) -> datetime:
-        """Return the start time of sending partition `day` if it starts now."""
         return self.times.moment(day, SEND_DELAY)
 
     def outcomes(self, day: date) -> datetime:
-        """Return the time up to which replies and receipts of partition `day` are read."""
         return self.times.moment(day, OUTCOMES_DELAY)
 
     def act(self, newest: date) -> datetime:
-        """Return the time of a person's act, with `newest` the newest decided day."""
         return self.times.moment(newest, OPERATOR_DELAY)
 
     def sealing(self, newest: date) -> datetime:
-        """Return the time of signing a head, with `newest` the newest landed day."""
         return self.times.moment(newest, timedelta(0))
 
     def today(self, start: date) -> date:
-        """Return the present UTC day; a simulated world has none and uses its first day."""
         return self.times.moment(start, timedelta(0)).date()
 
 
@@ -89,11 +84,9 @@ class SimulatedTimes:
     clock: None = None
 
     def moment(self, day: date, delay: timedelta) -> datetime:
-        """Return the run's time plus the delay."""
         return run_time(day) + delay
 
     def pace(self, start: datetime) -> Pace:
-        """Return a clock that starts at `start` and advances only by waiting."""
         clock = SimulatedClock(start)
         return Pace(clock, lambda seconds: clock.set(clock.now() + timedelta(seconds=seconds)))
 
@@ -123,9 +116,7 @@ class RealTimes:
         return Pace(self.clock, self.sleep)
 
     def is_due(self, day: date) -> bool:
-        """Return whether the nominal time of the run has come."""
         return self.clock.now() >= run_time(day)
 
     def is_over(self, day: date) -> bool:
-        """Return whether the UTC day has ended."""
         return self.clock.now() >= day_start(add_days(day, 1))

@@ -175,7 +175,6 @@ class _UnknownModelError(NotFoundError):
 
 
 def _version(provider: ScorerProvider) -> str | None:
-    """Return the version of the champion; None where none can be loaded now."""
     try:
         return provider().model_version
     except (NotFoundError, IntegrityError, TransientError):
@@ -275,6 +274,5 @@ def _defect(_: Request, __: Exception) -> Response:
 
 
 def _sentence(error: Exception) -> tuple[str, str]:
-    """Split an error of ours into fault and remedy, which a semicolon joins."""
     message, _, remedy = str(error).partition("; ")
     return message, remedy

@@ -98,7 +98,6 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait(self.limits.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
         self._stop_waiting()
         super().connection_lost(exc)
 
@@ -113,7 +112,6 @@ class BoundedProtocol(HttpToolsProtocol):
             self.send_400_response(_TOO_LONG)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
         self._body += len(body)
         super().on_body(body)
 
@@ -125,7 +123,6 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Wait for the headers of the next request."""
         self._received = self._body = 0
         super().on_message_complete()
 
@@ -175,7 +172,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def bounded_protocol(limits: ConnectionLimits) -> type[BoundedProtocol]:
-    """Return the protocol of one server, whose connections share `limits`."""
     return type("ServerProtocol", (BoundedProtocol,), {"limits": limits, "waiting": {}})
 
 
@@ -187,7 +183,6 @@ class AnnouncedServer(uvicorn.Server):
         self._announce = announce
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Start, and say so."""
         await super().startup(sockets=sockets)
         self._announce()
 

@@ -84,7 +84,6 @@ class DecodingCage:
         return Decoded(table, tuple(record["extra"]))
 
     def close(self) -> None:
-        """End the worker; the next file starts another."""
         with self._lock:
             self._end()
 

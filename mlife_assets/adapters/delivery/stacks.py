@@ -149,7 +149,6 @@ class Stacks:
         return PlannedStack(inputs.name, is_new, made[0], (), made_from(inputs), made[1], read)
 
     def forget(self, shown: PlannedStack) -> None:
-        """Delete the change set of a plan that cannot be applied any more."""
         if shown.change_set is not None:
             self.of("cloudformation").delete_change_set(ChangeSetName=shown.change_set)
 
@@ -196,7 +195,6 @@ class Stacks:
         return PlannedStack(IMAGE_STACK, False, made[0], (), "", made[1])
 
     def image(self) -> str | None:
-        """Return the running image; None before the first deployment."""
         require_account(self.of, self.account)
         return self.value(IMAGE)
 
@@ -234,7 +232,6 @@ class Stacks:
             token = {"NextToken": page["NextToken"]}
 
     def state(self, name: str) -> str | None:
-        """Return the state of a stack; None without one."""
         stack = self._described(name)
         return None if stack is None else str(stack["StackStatus"])
 

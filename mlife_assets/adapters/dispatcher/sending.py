@@ -274,11 +274,9 @@ class Dispatcher:
         return find_forgotten(self._ledger, self._gateway, campaign, as_of, now, earlier)
 
     def collect_receipts(self, now: datetime) -> int:
-        """Record the delivery receipts up to `now`; returns how many sends they closed. Safe to call again."""
         return collect_receipts(self._ledger, self._gateway, now)
 
     def process_inbound(self, now: datetime) -> InboundReport:
-        """Classify and record the inbound texts up to `now`, with their effects. Safe to call again."""
         return self._hearing.read(now)
 
 

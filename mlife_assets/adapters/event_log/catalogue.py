@@ -108,7 +108,6 @@ def read_catalogue(
 
 
 def _listed_by_hours(store: ObjectStore, files: Sequence[LogFile]) -> dict[str, int]:
-    """Return the rows of the files that manifests of release 0.1.0 list."""
     hours = sorted({hour_of_key(file.key) for file in files})
     return {entry.key: entry.rows for hour in hours for entry in listed_in_hour(store, hour)}
 
@@ -167,7 +166,6 @@ class Mark:
     sha256: str
 
     def to_text(self) -> str:
-        """Return the text for `mark_of`."""
         return json.dumps(asdict(self), sort_keys=True)
 
 

@@ -202,7 +202,6 @@ class Chain:
             raise IntegrityError(f"{key} is not the one that was signed; restore it from a copy")
 
     def _read(self, sequence: int) -> ChainEnd:
-        """Read one manifest, remember its entries and return it as an end."""
         return self._noted(sequence, self._bytes(manifest_key(sequence)))
 
     def _noted(self, sequence: int, data: bytes) -> ChainEnd:
@@ -211,7 +210,6 @@ class Chain:
         return ChainEnd(sequence, content_hash(data))
 
     def _bytes(self, key: str) -> bytes:
-        """Return a manifest that must exist, since a later one does."""
         try:
             return self._store.get(key)
         except NotFoundError as error:
@@ -228,7 +226,6 @@ class Chain:
         return manifest
 
     def _is_ours(self, data: bytes, key: bytes) -> bool:
-        """Return whether a manifest carries our keyed hash; the key may have been rotated meanwhile."""
         return is_authentic(data, key) or (self._key_of is not None and is_authentic(data, self._key_of()))
 
     def _follow_rotation(self) -> None:

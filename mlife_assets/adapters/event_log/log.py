@@ -180,7 +180,6 @@ class ParquetEventLog:
         )
 
     def days(self, event_type: str) -> tuple[date, ...]:
-        """Return the days with a folder of a type, ascending, without reading the folders."""
         folders = self._store.folders(f"{EVENTS}/event_type={_event_type(event_type).name}")
         return tuple(sorted(day for day in map(parse_day, folders) if day is not None))
 
@@ -209,7 +208,6 @@ class ParquetEventLog:
         return Entry(file.key, content_hash(self._store.get(file.key)), rows)
 
     def is_whole(self, file: LogFile) -> bool:
-        """Return whether the bytes of a data file match its name."""
         return content_hash(self._store.get(file.key)).startswith(file.digest)
 
     def restore(self, event_type: str, table: pa.Table, files: Iterable[LogFile]) -> list[LogFile]:
@@ -361,7 +359,6 @@ def _days_by_type(keys: Iterable[str]) -> dict[str, set[date]]:
 
 
 def encode_rows(kind: EventType, rows: pa.Table) -> bytes:
-    """Return rows of today's version as the bytes of a file."""
     return encode_table(rows, {} if kind.version == 1 else {VERSION_KEY: str(kind.version)})
 
 

@@ -83,7 +83,6 @@ class HourManifest:
 
 
 def encode_manifest(manifest: Manifest, key: bytes | None = None) -> bytes:
-    """Return the canonical bytes of `manifest` under `key`."""
     own_hash = _own_hash(_content(manifest))
     return _encoded(manifest, own_hash, None if key is None else _keyed(own_hash, key))
 
@@ -108,7 +107,6 @@ def decode_manifest(key: str, data: bytes) -> Manifest:
 
 
 def is_authentic(data: bytes, key: bytes) -> bool:
-    """Return whether a holder of `key` wrote a manifest."""
     raw = orjson.loads(data)
     return isinstance(raw["mac"], str) and hmac.compare_digest(raw["mac"], _keyed(raw["sha256"], key))
 
@@ -219,18 +217,15 @@ class LogFile:
 
 
 def content_hash(data: bytes) -> str:
-    """Return the SHA-256 of `data` as 64 hex digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def hour_of(microseconds: int) -> str:
-    """Return the partition `dt=YYYY-MM-DD/hour=HH` of an `observed_at` in microseconds since 1970 UTC."""
     moment = datetime.fromtimestamp(microseconds // 1_000_000, tz=UTC)
     return f"dt={moment.date().isoformat()}/hour={moment.hour:02d}"
 
 
 def hour_of_key(key: str) -> str:
-    """Return the partition `dt=YYYY-MM-DD/hour=HH` of a data file's key."""
     return "/".join(key.split("/")[2:4])
 
 
@@ -273,7 +268,6 @@ def parse_day(folder: str) -> date | None:
 
 
 def manifest_key(sequence: int) -> str:
-    """Return the key of manifest number `sequence` of the chain."""
     return f"{CHAIN}/{sequence // MANIFESTS_PER_FOLDER:09d}/{sequence:012d}.json"
 
 
@@ -286,11 +280,9 @@ def parse_manifest_key(key: str) -> int | None:
 
 
 def hour_manifest_key(hour: str, sequence: int) -> str:
-    """Return the key of manifest number `sequence` of partition `hour`, as release 0.1.0 wrote them."""
     return f"{MANIFESTS}/{hour}/{sequence:08d}.json"
 
 
 def parse_hour_manifest_key(key: str) -> tuple[str, int] | None:
-    """Return (partition, sequence) of the key of a manifest of release 0.1.0; None for another key."""
     match = _HOUR_MANIFEST.fullmatch(key)
     return None if match is None else (match["hour"], int(match["sequence"]))

@@ -58,7 +58,6 @@ class Audit:
 
     @property
     def is_signed(self) -> bool:
-        """Return whether everything up to the newest head was signed or adopted."""
         return self.head is not None and self.head.history != "unsigned"
 
 

@@ -103,7 +103,6 @@ class SignedHead:
 
     @property
     def sha256(self) -> str:
-        """Return the hash that the next head carries."""
         return content_hash(self.body)
 
 
@@ -203,7 +202,6 @@ class Ed25519Signer:
 
 
 def key_id(public_key: bytes) -> str:
-    """Return the name of a key: the start of the hash of its public half."""
     return hashlib.sha256(public_key).hexdigest()[:KEY_ID_LENGTH]
 
 

@@ -204,7 +204,6 @@ def newest_head(stores: Sequence[HeadStore], pins: HeadPins) -> SignedHead | Non
 
 
 def _held(stores: Sequence[HeadStore]) -> dict[HeadStore, set[int]]:
-    """Return the numbers of the heads that each store has: one listing of each."""
     return {store: set(store.sequences()) for store in stores}
 
 

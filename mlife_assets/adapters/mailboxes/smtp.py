@@ -196,7 +196,6 @@ class SmtpSession:
         return self._smtp
 
     def wait_for_acceptance(self) -> None:
-        """Be patient with the next answer."""
         if self._server is not None and self._smtp is not None and self._smtp.sock is not None:
             self._smtp.sock.settimeout(self._server.acceptance_seconds)
 

@@ -120,7 +120,6 @@ def rows_of(table: pa.Table, reference: MonitoringReference, block: str) -> pa.T
 
 
 def fit_univariate(engine: Engine, reference: MonitoringReference, sample: pa.Table) -> Fitted:
-    """Return the univariate calculator fitted on `sample`, one chunk."""
     return engine.columns(frame(reference, sample, list(reference.columns.watched)))
 
 
@@ -220,18 +219,15 @@ def _gains(matrix: Floats, settings: dict[str, Any]) -> Callable[[Floats], Float
 def fit_reconstruction(
     engine: Engine, reference: MonitoringReference, sample: pa.Table, names: list[str]
 ) -> Reconstruction:
-    """Return the PCA reconstruction calculator fitted on `sample`, one chunk."""
     return engine.reconstruction(frame(reference, sample, names), variance_share=PCA_VARIANCE_SHARE)
 
 
 def reference_rows(reference: MonitoringReference, block: str, policy: MonitoringPolicy) -> int:
-    """Return with how many rows of the reference the classifier of a block compares a day."""
     is_of_entities = block in reference.columns.entity_blocks
     return policy.domain_classifier_entity_reference_rows if is_of_entities else policy.domain_classifier_sample_rows
 
 
 def item_hashes(reference: MonitoringReference, sample: pa.Table) -> npt.NDArray[np.uint64]:
-    """Return a hash of each row's item, or of its entity where nothing is ranked."""
     name = reference.ids[-1]
     return sampling.hash_ids(sample[name], name)
 

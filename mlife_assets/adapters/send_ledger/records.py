@@ -171,7 +171,6 @@ class Approvals(Subject):
         return is_new
 
     def rejection(self, plan_digest: str) -> Rejection | None:
-        """Return who rejected a plan and why, None when nobody did."""
         with self.engine.connect() as connection:
             return _rejection(connection, plan_digest)
 
@@ -350,11 +349,9 @@ class Switches(Subject):
     """Pauses and resumptions of a ledger."""
 
     def pause(self, *, actor: str, reason: str, now: datetime, campaign: str = EVERYTHING) -> None:
-        """Stop all sending of an application, or of all, of rows in flight too."""
         self._switch(True, campaign, actor, reason, now)
 
     def resume(self, *, actor: str, reason: str, now: datetime, campaign: str = EVERYTHING) -> None:
-        """Allow what was paused under the same name: everything, or one application."""
         self._switch(False, campaign, actor, reason, now)
 
     def _switch(self, is_paused: bool, campaign: str, actor: str, reason: str, now: datetime) -> None:
@@ -369,7 +366,6 @@ class Switches(Subject):
             return bool(connection.execute(sa.select(is_off)).scalar())
 
     def rows(self, since_sequence: int = 0) -> pa.Table:
-        """Return pauses and resumptions after a sequence: `sequence`, `is_paused`, who, why, when, `campaign`."""
         return stream_rows(self.engine, sa.select(switches), switches, since_sequence)
 
 
@@ -385,7 +381,6 @@ class LogFiles(Subject):
                 connection.execute(sa.delete(log_files).where(log_files.c.key == EARLIER))
 
     def recorded(self) -> frozenset[str]:
-        """Return the keys of all files that are remembered; `EARLIER` stands for those of an earlier release."""
         with self.engine.connect() as connection:
             return frozenset(connection.execute(sa.select(log_files.c.key)).scalars())
 

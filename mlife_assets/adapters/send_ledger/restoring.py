@@ -231,7 +231,6 @@ def known_beyond(one: sa.Connection, other: sa.Connection) -> list[str]:
 
 
 def _columns(connection: sa.Connection, table: sa.Table) -> set[str]:
-    """Return the columns that a table has in a database; none where it is not there."""
     inspector = sa.inspect(connection)
     return {one["name"] for one in inspector.get_columns(table.name)} if inspector.has_table(table.name) else set()
 

@@ -51,7 +51,6 @@ class Instant(sa.types.TypeDecorator[datetime]):
         return (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Return an aware datetime in UTC."""
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
@@ -259,7 +258,6 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 @contextmanager
 def writer(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Open a connection for `write`."""
     with engine.connect() as connection:
         yield connection.execution_options(**{_WRITE: True})
 

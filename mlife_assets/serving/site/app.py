@@ -308,7 +308,6 @@ class Runbook:
 
 
 def read_runbooks(sources: Mapping[str, str]) -> dict[str, Runbook]:
-    """Return all runbooks by name, the one that leads to the others first, then by title."""
     found = [_runbook(name, source, sources) for name, source in sources.items()]
     return {one.name: one for one in sorted(found, key=lambda one: (one.name != FIRST, one.title.lower()))}
 

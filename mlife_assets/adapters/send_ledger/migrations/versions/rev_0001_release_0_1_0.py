@@ -90,5 +90,4 @@ switches = sa.Table(
 
 
 def upgrade() -> None:
-    """Create the tables."""
     metadata.create_all(op.get_bind(), checkfirst=False)
