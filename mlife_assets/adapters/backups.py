@@ -116,10 +116,8 @@ def _connect(path: Path, *, is_copy: bool) -> sqlite3.Connection:
 
 
 def ledger_facts(path: Path, *, is_copy: bool = False) -> LedgerFacts:
-    """Return the facts of a ledger file; `is_copy` as in `ledger_as_it_is`.
-
-    Raises:
-        IntegrityError: it is damaged or of an unknown schema.
+    """Return the facts of a ledger file; `is_copy` as in `ledger_as_it_is`. Raises IntegrityError if it is damaged or
+    of an unknown schema.
     """
     try:
         with closing(_connect(path, is_copy=is_copy)) as connection:
@@ -145,8 +143,6 @@ class Backup:
     """A backup that was read back and verified.
 
     Attributes:
-        folder: its place.
-        created_at: time of its making.
         files: name -> SHA-256.
         rows: table of the ledger -> rows.
         signed_by: the public key of its check, in hex digits; None without a signature.
@@ -195,18 +191,12 @@ def create_backup(
     """Write a backup to a new or empty folder.
 
     Args:
-        ledger: in a file or in a database.
         private: folder of the keys and the heads.
-        to: the folder, on another disk.
-        now: the present.
-        signer: signs the manifest.
         home: the folder with the home's world files, if any.
         copy_lake: copies the lake into a folder and returns hashes by key; None leaves it out.
 
-    Raises:
-        InvalidInputError: `to` is not empty.
-        IntegrityError: the written backup does not read back.
-        TransientError: a key was changed meanwhile.
+    Raises InvalidInputError if `to` is not empty; IntegrityError if the written backup does not read back;
+    TransientError if a key was changed meanwhile.
     """
     if to.exists() and any(to.iterdir()):
         raise InvalidInputError(f"{to} is not empty; name a folder of its own for each backup")

@@ -107,13 +107,8 @@ def _instant(micros: int) -> datetime:
 
 
 class ConsoleGateway:
-    """Implements `ports.MessageGateway` for texts, without a network.
-
-    Args:
-        path: SQLite file of the provider's log, created when missing. Phone numbers are in it as keyed hashes only.
-        seed: seed of reproducible outcomes.
-        hash_key: key of the phone-number hashes.
-        faults: rates of faults.
+    """Implements `ports.MessageGateway` for texts, without a network. `path`: SQLite file of the provider's log,
+    created when missing. Phone numbers are in it as keyed hashes only.
     """
 
     name, channel, reaches_nobody = "console", Channel.SMS, True

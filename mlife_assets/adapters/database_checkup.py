@@ -26,7 +26,6 @@ def look_at_database(
 
     Args:
         part: the setting that names it.
-        address: of the database.
         schemas: schemas that must exist or be creatable.
         ledger: the schema of the ledger.
         now: the clock of this machine.

@@ -90,12 +90,8 @@ def sound_rows(found: ReadTable, study: Study) -> pa.Table:
 def examine_examples(examples: Path | pa.Table, study: Study, policy: ExampleFilePolicy | None = None) -> ReadTable:
     """Return the readable values of a file of examples, and the faults of all others.
 
-    A `.csv.zip` holds one CSV file.
-
-    Raises:
-        NotFoundError: there is no such file.
-        InvalidInputError: the format is unknown, an expression fails or accesses more than the file, or the file or the
-            SQL exceed `policy`.
+    A `.csv.zip` holds one CSV file. Raises NotFoundError if there is no such file, InvalidInputError if the format is
+    unknown, an expression fails or accesses more than the file, or the file or the SQL exceed `policy`.
     """
     policy = policy or ExampleFilePolicy()
     with _source(examples, policy) as source, _connected(source, policy) as connection:
@@ -119,12 +115,10 @@ def read_inputs(
     What a study derives from columns that only examples have, such as the label, is left out.
 
     Args:
-        rows: a file or a table.
         study: the study of the model's examples.
         kinds: input of the model -> its type in SQL.
         usual: `ReadTable.types` of these examples.
         holds_history: whether other rows that derived columns look at are among them.
-        policy: limits of the file.
 
     Raises:
         NotFoundError: there is no such file.
@@ -217,11 +211,8 @@ def read_sample(table: Path | pa.Table, rows: int | None, policy: ExampleFilePol
 
 
 def read_as_written(path: Path, policy: ExampleFilePolicy | None = None) -> pa.Table:
-    """Return all columns of a file, those of a CSV file as the text that they hold.
-
-    Raises:
-        NotFoundError: there is no such file.
-        InvalidInputError: the format is unknown, or the file cannot be read or exceeds `policy`.
+    """Return all columns of a file, those of a CSV file as the text that they hold. Raises NotFoundError if there is no
+    such file, InvalidInputError if the format is unknown, or the file cannot be read or exceeds `policy`.
     """
     policy = policy or ExampleFilePolicy()
     with _source(path, policy) as source, _connected(source, policy) as connection:

@@ -106,7 +106,6 @@ class Replayed:
     """Results of judging the rejections of a landing day and a type again.
 
     Attributes:
-        day: their landing day.
         report: rows that are good now and rows still refused; `files` counts stored objects.
         appended: good rows not in the log by an earlier replay, which this one adds, or would add.
     """

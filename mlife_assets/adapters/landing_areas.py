@@ -71,11 +71,8 @@ class LandingFolder:
         self._root = Path(root).absolute()
 
     def look(self, day: date) -> LandedDay:
-        """Return the entries for `day`, and those that belong to no day.
-
-        Raises:
-            NotFoundError: the landing folder is gone.
-            TransientError: it cannot be read.
+        """Return the entries for `day`, and those that belong to no day. Raises NotFoundError if the landing folder is
+        gone, TransientError if it cannot be read.
         """
         deliveries: list[Delivery] = []
         ignored: list[IgnoredFile] = []
@@ -106,10 +103,8 @@ class LandingFolder:
         return {day: sorted(sources) for day, sources in by_day.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a delivery without a fault, or why it cannot be read.
-
-        Raises:
-            TransientError: it disappeared, or the disk fails.
+        """Return the bytes of a delivery without a fault, or why it cannot be read. Raises TransientError if it
+        disappeared, or the disk fails.
         """
         *folders, name = source.split("/")
         with ExitStack() as stack:
@@ -281,10 +276,8 @@ class LandingBucket:
     def look(self, day: date) -> LandedDay:
         """Return the entries for `day`, and those that belong to no day.
 
-        Raises:
-            TransientError: the bucket does not answer.
-            PermanentError: it is missing, or refuses the key.
-            InvalidInputError: a key in it cannot be listed.
+        Raises TransientError if the bucket does not answer; PermanentError if it is missing, or refuses the key;
+        InvalidInputError if a key in it cannot be listed.
         """
         deliveries: list[Delivery] = []
         names, loose = self._below("")
@@ -321,11 +314,8 @@ class LandingBucket:
         return {day: sorted(sources) for day, sources in by_day.items()}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a delivery without a fault, or why it cannot be read.
-
-        Raises:
-            TransientError: it disappeared, or the bucket fails.
-            PermanentError: the key may not read it.
+        """Return the bytes of a delivery without a fault, or why it cannot be read. Raises TransientError if it
+        disappeared, or the bucket fails; PermanentError if the key may not read it.
         """
         with self._answers(source):
             try:
@@ -343,11 +333,8 @@ class LandingBucket:
             return too_large(maximum_bytes) if found.meta["size"] > maximum_bytes else bytes(found.bytes())
 
     def first_source(self) -> str | None:
-        """Return the first file, after reading it as a check; None while there is none.
-
-        Raises:
-            PermanentError: the bucket is not there, or the key may not list or read it.
-            TransientError: the bucket does not answer.
+        """Return the first file, after reading it as a check; None while there is none. Raises PermanentError if the
+        bucket is not there, or the key may not list or read it; TransientError if the bucket does not answer.
         """
         for event_type in self._below("")[0]:
             if hidden_reason(event_type) is None:

@@ -49,9 +49,7 @@ class GivenFile:
     """A file with its event type and day.
 
     Attributes:
-        path: where it lies, as it was named.
         event_type: as the name of its folder says it, or the user.
-        day: of landing.
         is_laid: its last two folders are those of landing, so they are looked at too.
     """
 
@@ -70,11 +68,8 @@ class GivenFile:
 
 
 def given_file(path: Path, *, event_type: str | None = None, day: date | None = None) -> GivenFile:
-    """Return a file with event type and day: the given ones, else those in the names of its last two folders.
-
-    Raises:
-        NotFoundError: there is no such file.
-        InvalidInputError: its event type or day is unknown.
+    """Return a file with event type and day: the given ones, else those in the names of its last two folders. Raises
+    NotFoundError if there is no such file, InvalidInputError if its event type or day is unknown.
     """
     whole = path.absolute()
     if not os.path.lexists(whole):
@@ -94,10 +89,8 @@ class GivenFiles:
     """`landed_names.Landing` over files that somebody named."""
 
     def __init__(self, files: Sequence[GivenFile]) -> None:
-        """Take files, each once.
-
-        Raises:
-            InvalidInputError: two of them would have one name in landing, so only one can be delivered.
+        """Take files, each once. Raises InvalidInputError if two of them would have one name in landing, so only one
+        can be delivered.
         """
         self._files: dict[str, GivenFile] = {}
         for file in files:
@@ -209,9 +202,7 @@ def check_files(
     files: Sequence[GivenFile], *, policy: LandingPolicy, cage: DecodingCage, shown: int
 ) -> list[CheckedFile]:
     """Return what would become of files that are delivered in time, by day and name, with `shown` rejections of each.
-
-    Raises:
-        InvalidInputError: two files would have one name, or a folder cannot be opened.
+    Raises InvalidInputError if two files would have one name, or a folder cannot be opened.
     """
     landing = GivenFiles(files)
     lake = ObstoreObjectStore(MemoryStore())

@@ -58,9 +58,8 @@ def write_templates(
 ) -> list[WrittenFile]:
     """Write files of `kinds` for each event type below `folder`, and return them in order.
 
-    Raises:
-        InvalidInputError: one of them exists, then none is written; or the folder cannot be written.
-        NotFoundError: `dbt_project`, which says what columns mean, has nothing about a type.
+    Raises InvalidInputError if one of them exists, then none is written; or the folder cannot be written. NotFoundError
+    if `dbt_project`, which says what columns mean, has nothing about a type.
     """
     contents = {written: data for name in event_types for written, data in _files(folder, name, kinds, dbt_project)}
     present = [written.path for written in contents if written.path.exists() or written.path.is_symlink()]
@@ -79,10 +78,8 @@ def write_templates(
 
 
 def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
-    """Return the meanings of a row of an event type and of its columns.
-
-    Raises:
-        NotFoundError: its staging model is not there, or does not describe the landed columns.
+    """Return the meanings of a row of an event type and of its columns. Raises NotFoundError if its staging model is
+    not there, or does not describe the landed columns.
     """
     import yaml
 

@@ -71,12 +71,10 @@ def catch_up(
         outbox: from this ledger to the log.
         find: asks the provider of a channel whether it took a message.
         signed: how far each stream had come by the newest signed head; numbering goes on after it.
-        now: the present.
         vouches: somebody vouches for consents and reviews in the log that the ledger never wrote. A ledger that knows
             none of them, or is behind the newest head, was lost: it believes the log anyway.
 
-    Raises:
-        IntegrityError: the ledger is of another deployment, or the log lacks the plan of a send.
+    Raises IntegrityError if the ledger is of another deployment, or the log lacks the plan of a send.
     """
     planned = _planned(outbox)
     foreign = [row.message_id for row in ledger.sends.rows() if row.attempts and row.message_id not in planned]

@@ -58,12 +58,9 @@ def require_agreement(
     """Raise IntegrityError unless the ledger knows its rows in the log, and the log every published row.
 
     Args:
-        ledger: of which one is about to send.
-        outbox: from this ledger to the log.
         signed: how far each stream of the ledger had come by the newest signed head; empty when nothing was signed.
         mark: the private file that says how far texts from people were compared.
         since: first day whose sends the caps look at; they look at later days than `until`, too.
-        until: the day that is about to be sent.
     """
     log = outbox.event_log
     if EARLIER in ledger.log_files.recorded():

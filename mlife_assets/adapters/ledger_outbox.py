@@ -59,13 +59,10 @@ class LedgerOutbox:
         }
 
     def publish(self, *, is_position_trusted: bool = True) -> dict[str, int]:
-        """Append everything new to the event log; return rows by event type.
+        """Append everything new to the event log; return rows by event type. `is_position_trusted`: False compares
+        every row with the log instead, as is done when no position is there.
 
-        Args:
-            is_position_trusted: False compares every row with the log instead, as is done when no position is there.
-
-        Raises:
-            IntegrityError: the remembered position cannot be read, or the ledger lacks the last published row.
+        Raises IntegrityError if the remembered position cannot be read, or the ledger lacks the last published row.
         """
         self.heal()
         position = self.position() if is_position_trusted else None
@@ -90,10 +87,8 @@ class LedgerOutbox:
     def heal(self) -> None:
         """Write and list files of the newest days again where a power cut took them: the ledger has their rows.
 
-        A file that differs by a byte from the ledger's record is somebody else's and stays unlisted.
-
-        Raises:
-            IntegrityError: the ledger no longer gives the same bytes.
+        A file that differs by a byte from the ledger's record is somebody else's and stays unlisted. Raises
+        IntegrityError if the ledger no longer gives the same bytes.
         """
         for event_type, recent in self._recent().items():
             damaged = [file for file in recent if not self.event_log.is_whole(file)]
@@ -152,10 +147,8 @@ class LedgerOutbox:
         return [self._events(rows, providers)[event_type] for providers in (self._providers, *self._former)]
 
     def position(self) -> dict[str, int] | None:
-        """Return the last published sequence of each stream; None when none is remembered.
-
-        Raises:
-            IntegrityError: it cannot be read.
+        """Return the last published sequence of each stream; None when none is remembered. Raises IntegrityError if it
+        cannot be read.
         """
         try:
             stored = orjson.loads(self._store.get(POSITION_KEY))

@@ -43,7 +43,6 @@ class DailyMart:
     """A mart of daily tables.
 
     Attributes:
-        schema: its columns.
         grain: columns that identify and order its rows.
         date_column: column that selections apply to.
         partitions_after: how many days after a row's date the first and the last partition lie that may hold it.
@@ -83,7 +82,6 @@ class TableMarts:
         """Return rows of a mart, ordered by its grain.
 
         Args:
-            mart: its name.
             start: first date of the mart's date column, included.
             end: last date, included.
             as_of: one date alone, whose partitions have to be there; excludes `start` and `end`.
@@ -176,10 +174,8 @@ def _in_order(rows: pa.Table, grain: Sequence[str]) -> pa.Table:
 
 
 def delivered_table(value: Any, name: str) -> pa.Table:
-    """Return the value of the asset `name` as a table, without its index.
-
-    Raises:
-        InvalidInputError: it is no table; names asset, type and remedy.
+    """Return the value of the asset `name` as a table, without its index. Raises InvalidInputError if it is no table;
+    names asset, type and remedy.
     """
     if isinstance(value, pa.Table):
         return value

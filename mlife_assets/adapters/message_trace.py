@@ -118,16 +118,11 @@ def _model_hops(log: EventLog, model_version: str, until: date) -> list[Hop]:
 
 
 def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> MessageTrace:
-    """Follow one message through the event log.
+    """Follow one message through the event log. `load_scorer`: returns the scorer of the model version that the
+    prediction names.
 
-    Args:
-        log: the event log.
-        message_id: the message to follow.
-        load_scorer: returns the scorer of the model version that the prediction names.
-
-    Raises:
-        NotFoundError: no event plans this message.
-        IntegrityError: the logged feature row does not give the logged scores or reasons again.
+    Raises NotFoundError if no event plans this message, IntegrityError if the logged feature row does not give the
+    logged scores or reasons again.
     """
     plans = _rows(log, "message_planned", None, None, message_id=message_id)
     if not plans:

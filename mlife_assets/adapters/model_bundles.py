@@ -42,11 +42,7 @@ class Bundle:
     """A version of a model with its records.
 
     Attributes:
-        model_name: of the model.
-        model_version: of the version.
         environment: where it was exported.
-        exported_by: the exporter.
-        exported_at: when.
         signed_by: public key of that environment, in hex digits.
         files: content by name; names are plain and may have folders.
         signature: of the list of hashes; empty before it was signed.
@@ -117,9 +113,7 @@ def find_bundle(store: ObjectStore, wanted: str) -> str:
     Bundles of one version differ in their verdicts. Which one counts is never guessed: a writer to the place
     could decide it by the files put there.
 
-    Raises:
-        NotFoundError: there is none, or none that is whole.
-        InvalidInputError: there are several; names them.
+    Raises NotFoundError if there is none, or none that is whole. InvalidInputError if there are several; names them.
     """
     found = [
         f"{version}/{bundle}"

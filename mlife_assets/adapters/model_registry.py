@@ -77,9 +77,8 @@ class ModelRegistry:
     def registration(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> pa.Table | None:
         """Return the event that `register` appends, None where it is on record otherwise; writes nothing.
 
-        Raises:
-            ContentConflictError: another model has this version; it is of one, since manifest and card are.
-            KeyError, TypeError, ValueError: the manifest lacks fields of the event.
+        Raises ContentConflictError if another model has this version; it is of one, since manifest and card are.
+        KeyError, TypeError or ValueError if the manifest lacks fields of the event.
         """
         version = artifact.model_version
         (registered,) = self._event_log.remembered(REGISTERED, anew=True)
@@ -123,11 +122,8 @@ class ModelRegistry:
                     self._store.replace(key, data)
 
     def load(self, model_version: str) -> ModelArtifact:
-        """Return an artifact whose content hashes to its version, registered or of a fold.
-
-        Raises:
-            NotFoundError: there is no such version.
-            IntegrityError: a file is missing or was changed.
+        """Return an artifact whose content hashes to its version, registered or of a fold. Raises NotFoundError if
+        there is no such version, IntegrityError if a file is missing or was changed.
         """
         folder = f"{VERSIONS}/{model_version}"
         is_registered = folder in self._loaded or self._store.exists(f"{folder}/{MANIFEST_FILE}")
@@ -153,9 +149,8 @@ class ModelRegistry:
     def resolve(self, text: str) -> str:
         """Return the registered version that `text` is, or is the beginning of; `champion` is the one that serves.
 
-        Raises:
-            NotFoundError: no version begins so, or no champion serves.
-            InvalidInputError: `text` is empty, or several versions begin so; names them.
+        Raises NotFoundError if no version begins so, or no champion serves. InvalidInputError if `text` is empty, or
+        several versions begin so; names them.
         """
         if not text:
             raise InvalidInputError("a model version is empty; write at least its first letters")
@@ -177,10 +172,8 @@ class ModelRegistry:
         return f"models/{model_version}/{CARD_FILE}"
 
     def put_card(self, model_version: str, html: str) -> str:
-        """Write, or write again, the card of a version; returns its key.
-
-        Raises:
-            NotFoundError: there is no such version.
+        """Write, or write again, the card of a version; returns its key. Raises NotFoundError if there is no such
+        version.
         """
         if not self._store.exists(f"models/{model_version}/{MANIFEST_FILE}"):
             raise NotFoundError(f"there is no model {model_version} to describe; register it first")
@@ -215,10 +208,7 @@ class ModelRegistry:
         """Make a registered version the champion; it takes effect after everything that was recorded before.
 
         A promotion of it that is on record since it was `decided`, by default `now`, is the same one, called again.
-
-        Raises:
-            NotFoundError: the model has no such version.
-            IntegrityError: it cannot be loaded.
+        Raises NotFoundError if the model has no such version, IntegrityError if it cannot be loaded.
         """
         self.load(model_version)
         self._event_log.remembered(*REIGN_EVENTS, REGISTERED, anew=True)  # files that a crash left unlisted count, too
@@ -245,8 +235,7 @@ class ModelRegistry:
         A second rollback goes one further back, never forward to a version rolled back before. The same call again
         (same `now`, actor and reason, say after a crash) changes nothing.
 
-        Raises:
-            GateClosedError: there is none to return to, or `to` never was champion.
+        Raises GateClosedError if there is none to return to, or `to` never was champion.
         """
         self._event_log.remembered(*REIGN_EVENTS, anew=True)  # files that a crash left unlisted count, too
         history = self.history()
@@ -316,10 +305,8 @@ def events_of(
 
 
 def registered_row(artifact: ModelArtifact, model_name: str, as_of: date, at: datetime) -> dict[str, Any]:
-    """Return the event that registers an artifact at an instant.
-
-    Raises:
-        KeyError, TypeError, ValueError: the manifest lacks fields of the event.
+    """Return the event that registers an artifact at an instant. Raises KeyError, TypeError or ValueError if the
+    manifest lacks fields of the event.
     """
     manifest = artifact.manifest
     return {
@@ -347,10 +334,8 @@ class ChampionWatch:
         self._version: str | None = None
 
     def champion(self) -> str | None:
-        """Return the present champion; None before the first promotion.
-
-        Raises:
-            IntegrityError: the end of the log was changed.
+        """Return the present champion; None before the first promotion. Raises IntegrityError if the end of the log was
+        changed.
         """
         with self._lock:
             end = self._event_log.chain.end()

@@ -329,10 +329,8 @@ def _disk_fault(path: str, error: Exception) -> MlifeError:
 def listed_files(root: Path, prefix: str) -> list[str]:
     """Return the keys of all files below the folder `prefix` of `root`, sorted; none where there is no such folder.
 
-    Raises:
-        NotFoundError: `root` is gone.
-        ValueError: `prefix`, or a name below it, is no key.
-        OSError: a folder cannot be read, or a link leads back to a folder that it lies in.
+    Raises NotFoundError if `root` is gone; ValueError if `prefix`, or a name below it, is no key; OSError if a folder
+    cannot be read, or a link leads back to a folder that it lies in.
     """
     _require_folder(root)
     found, waiting = list[str](), [_plain(prefix)]
@@ -442,8 +440,6 @@ def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable
 
     Args:
         part: the setting that names it.
-        name: where it is.
-        store: it.
         now: the clock of this machine.
     """
     found: list[Finding] = []

@@ -119,10 +119,8 @@ def _said(scores: Floats, truth: npt.NDArray[Any]) -> dict[str, float]:
 
 
 class OwnReconstruction:
-    """How far rows lie from the subspace that usual rows span.
-
-    Attributes:
-        sampling_error: of the mean error of the rows that it was fitted on.
+    """How far rows lie from the subspace that usual rows span. `sampling_error`: of the mean error of the rows that it
+    was fitted on.
     """
 
     def __init__(self, usual: pd.DataFrame, variance_share: float) -> None:

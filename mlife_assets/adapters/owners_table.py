@@ -160,12 +160,7 @@ def _require_once(file: OwnersFile, names: Sequence[str], known: Sequence[str]) 
 
 
 class OwnersFile:
-    """A file, or an object: a `Bucket` whose prefix is the whole key.
-
-    Args:
-        place: where it is.
-        setting: the variable that says so.
-    """
+    """A file, or an object: a `Bucket` whose prefix is the whole key. `setting`: the variable that says so."""
 
     def __init__(self, place: Path | Bucket, setting: str) -> None:
         self.setting = setting
@@ -245,11 +240,8 @@ class OwnersFile:
 
 
 class OwnersAuditTable:
-    """Implements `recruiting.ports.AuditAttributes`.
-
-    Args:
-        place: of the table, a file or an object, with the columns `user_id`, `sex` and `race_ethnicity`; None where
-            there is none.
+    """Implements `recruiting.ports.AuditAttributes`. `place`: of the table, a file or an object, with the columns
+    `user_id`, `sex` and `race_ethnicity`; None where there is none.
     """
 
     def __init__(self, place: Path | Bucket | None) -> None:
@@ -288,11 +280,8 @@ class OwnersAuditTable:
 
 
 class OwnersContacts:
-    """Implements `recruiting.ports.ContactBook`, and has mail addresses, too.
-
-    Args:
-        place: of the book, with the columns `user_id`, `phone_number` and, where mails are sent, `mail_address`; None
-            where none was named.
+    """Implements `recruiting.ports.ContactBook`, and has mail addresses, too. `place`: of the book, with the columns
+    `user_id`, `phone_number` and, where mails are sent, `mail_address`; None where none was named.
     """
 
     def __init__(self, place: Path | Bucket | None) -> None:

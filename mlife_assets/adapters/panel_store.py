@@ -40,11 +40,8 @@ class RecordedPanel:
     Attributes:
         panel_id: first digits of `sha256`.
         as_of_date: day whose candidates were ranked.
-        recruiters: how many ranked.
-        users: for how many users.
         pairs: ranked (user, job) pairs.
         sha256: of the file, 64 hex digits.
-        actor: who recorded it.
         recorded_at: since when the hash is known.
     """
 
@@ -85,11 +82,8 @@ class PanelStore:
         It is recorded after every panel that was recorded before.
 
         Args:
-            data: the file, as its bytes.
             as_of: the day it must be of.
             candidates: of the panel's users on that day.
-            actor: who records it.
-            now: the present.
 
         Raises:
             InvalidInputError: the file breaks its schema or is of another day, a ranking is incomplete, or a ranked
@@ -130,11 +124,8 @@ class PanelStore:
         return [_recorded(row) for row in rows if until is None or row["observed_at"] <= until]
 
     def resolve(self, text: str) -> RecordedPanel:
-        """Return the panel whose hash is, or begins with, `text`.
-
-        Raises:
-            NotFoundError: there is none.
-            InvalidInputError: `text` is empty, or several begin so.
+        """Return the panel whose hash is, or begins with, `text`. Raises NotFoundError if there is none,
+        InvalidInputError if `text` is empty, or several begin so.
         """
         if not text:
             raise InvalidInputError("a panel id is empty; write at least its first digits")
@@ -146,11 +137,8 @@ class PanelStore:
         return found[0]
 
     def load(self, recorded: RecordedPanel) -> Panel:
-        """Return a recorded panel after checking that its file is unchanged.
-
-        Raises:
-            IntegrityError: the file is missing, was changed, or is not what its event says.
-            GateClosedError: the event itself is late.
+        """Return a recorded panel after checking that its file is unchanged. Raises IntegrityError if the file is
+        missing, was changed, or is not what its event says; GateClosedError if the event itself is late.
         """
         _require_in_time(recorded.as_of_date, recorded.recorded_at)
         try:
@@ -167,10 +155,7 @@ class PanelStore:
 
     def panels_of(self, days: Collection[date], until: datetime | None = None) -> tuple[Panel, ...]:
         """Return the verified panel of each of `days` that has one recorded by `until`, by day; the newest counts.
-
-        Raises:
-            IntegrityError: a file is missing or was changed.
-            GateClosedError: an event is late.
+        Raises IntegrityError if a file is missing or was changed, GateClosedError if an event is late.
         """
         newest = {one.as_of_date: one for one in self.recorded(until)}
         return tuple(self.load(newest[day]) for day in sorted(set(days) & set(newest)))

@@ -32,7 +32,6 @@ class Contact:
     """An account, the person behind it and how to reach them.
 
     Attributes:
-        person_id: the person.
         is_in_book: whether the contact book has an address of the account in the channel, usable or not.
         address: that number in E.164 or mail address, None when there is none or nothing can be sent to it.
         without_book: why nobody knows whether there is one; empty where there is a book.
@@ -52,14 +51,7 @@ class Contact:
 
 
 class PeopleRegister:
-    """Registers accounts in the ledger by their addresses.
-
-    Args:
-        ledger: where people and hashes are stored.
-        contacts: the numbers.
-        key: of the hashes.
-        books: the addresses of channels other than texts.
-    """
+    """Registers accounts in the ledger by their addresses. `books`: the addresses of channels other than texts."""
 
     def __init__(
         self, ledger: SqlLedger, contacts: ContactBook, *, key: bytes, books: Mapping[Channel, AddressBook] = NO_BOOKS
@@ -71,9 +63,8 @@ class PeopleRegister:
     def register(self, user_ids: Iterable[str], *, now: datetime, channel: Channel = Channel.SMS) -> dict[str, Contact]:
         """Return the contact of each account in a channel, after joining the people who share an address.
 
-        Raises:
-            GateClosedError: a book cannot be read, or the channel has none; nothing was registered. Not where the owner
-                has named no book: then `Contact.has_address` raises it.
+        Raises GateClosedError if a book cannot be read, or the channel has none; nothing was registered. Not where the
+        owner has named no book: then `Contact.has_address` raises it.
         """
         wanted = sorted(set(user_ids))
         if channel not in self._books:
@@ -97,11 +88,9 @@ class PeopleRegister:
         Args:
             address: the number as the provider writes it, or the address of a mail.
             inbound_id: of the message; names a stranger.
-            now: the present.
             channel: by which it came.
 
-        Raises:
-            GateClosedError: the ledger does not know the address, and the book was not named or cannot be read.
+        Raises GateClosedError if the ledger does not know the address, and the book was not named or cannot be read.
         """
         if channel is Channel.EMAIL:
             written: Iterable[str] = dict.fromkeys((address, address.lower()))
@@ -147,9 +136,7 @@ class PeopleRegister:
         """Replace all hashes by those of this register's key. Returns how many addresses are known now.
 
         Nobody's person id changes. Addresses that no account has any more are forgotten: nobody could hash them again.
-
-        Raises:
-            GateClosedError: a book cannot be read; the ledger keeps the old hashes.
+        Raises GateClosedError if a book cannot be read; the ledger keeps the old hashes.
         """
         everybody = self._ledger.people.user_ids()
         channels = [channel for channel in self._books if channel is not Channel.CALL]  # its numbers are those of texts

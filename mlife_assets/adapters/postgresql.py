@@ -65,9 +65,8 @@ def schema_url(address: str, schema: str) -> sa.URL:
 def open_schema(address: str, schema: str) -> sa.Engine:
     """Return an engine on a schema of the database, made when it is missing; its errors are ours, with a remedy.
 
-    Raises:
-        PermanentError: user, password, database or a right is wrong; names the remedy.
-        TransientError: the server cannot be reached or has no connection left.
+    Raises PermanentError if user, password, database or a right is wrong; names the remedy. TransientError if the
+    server cannot be reached or has no connection left.
     """
     engine = _engine(address, schema)
     with engine.begin() as connection:
@@ -82,10 +81,8 @@ def open_schema(address: str, schema: str) -> sa.Engine:
 
 
 def holds_tables(address: str, schema: str) -> bool:
-    """Return whether a schema of the database holds tables, also such as this user may not read; makes nothing.
-
-    Raises:
-        PermanentError, TransientError: as `open_schema` does: a failed read is no answer.
+    """Return whether a schema of the database holds tables, also such as this user may not read; makes nothing. Raises
+    PermanentError or TransientError as `open_schema` does: a failed read is no answer.
     """
     engine = _engine(address, schema)
     query = sa.text("SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = :schema)")

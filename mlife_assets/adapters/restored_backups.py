@@ -105,7 +105,6 @@ def restore_backup(
     """Put a backup back; nothing may have the ledger open. Safe to repeat after a crash.
 
     Args:
-        backup: as `read_backup` returned it.
         private: folder of the keys and the heads, and of a ledger in a file.
         replaces: also when the present ledger knows more, or cannot be read, or a present key differs. Without, a
             ledger that knows more stays where there is a lake to fill up, or a key or head that was lost, and is an
@@ -219,11 +218,8 @@ class LedgerInDatabase:
     first_head: bytes | None = field(repr=False)
 
     def known_beyond(self, backup: Backup) -> list[str]:
-        """Return tables with rows that the backup lacks; creates nothing.
-
-        Raises:
-            ContentConflictError: the ledger is another home's.
-            PermanentError, TransientError: the database cannot be reached or read.
+        """Return tables with rows that the backup lacks; creates nothing. Raises ContentConflictError if the ledger is
+        another home's, PermanentError or TransientError if the database cannot be reached or read.
         """
         if not holds_tables(self.address, LEDGER_SCHEMA):
             return []
@@ -322,15 +318,8 @@ def _put_rows(backup: Backup, connection: sa.Connection, copy: Path) -> None:
 def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
     """Copy a lake into an empty folder, readable by its owner alone, and return the SHA-256 of each object by key.
 
-    Nothing waits for the disk: the caller that declares the copy whole does.
-
-    Args:
-        lake: the source.
-        chain: of its event log.
-        folder: where to.
-
-    Raises:
-        IntegrityError: the log is damaged, so this copy could not stand for it.
+    Nothing waits for the disk: the caller that declares the copy whole does. Raises IntegrityError if the log is
+    damaged, so this copy could not stand for it.
     """
     with made_private():
         copy = ObstoreObjectStore.local(folder, survives_power_cut=False)
@@ -357,14 +346,8 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
 
 
 def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
-    """Return the keys that a lake lacks of a copy, in order.
-
-    Args:
-        lake: that is to be filled up.
-        files: key -> SHA-256 of the copy's objects.
-
-    Raises:
-        ContentConflictError: it holds another history; nothing was changed.
+    """Return the keys that a lake lacks of a copy, in order. `files`: key -> SHA-256 of the copy's objects. Raises
+    ContentConflictError if it holds another history; nothing was changed.
     """
     there = set(lake.list(""))
     once = sorted(key for key in files if key in there and _is_in(key, WRITTEN_ONCE) and not key.endswith(CARD_FILE))
@@ -380,10 +363,8 @@ def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
 def fill_up(
     lake: ObjectStore, read: Callable[[str], bytes], files: Mapping[str, str], missing: Collection[str]
 ) -> None:
-    """Put the missing objects of a copy, which `read` returns, into a lake and read each back; safe to repeat.
-
-    Raises:
-        IntegrityError: something does not read back as it was.
+    """Put the missing objects of a copy, which `read` returns, into a lake and read each back; safe to repeat. Raises
+    IntegrityError if something does not read back as it was.
     """
     _each(lambda key: str(lake.put_if_absent(key, read(key))), missing)
     for key, digest in _each(lambda key: content_hash(lake.get(key)), missing).items():

@@ -94,7 +94,6 @@ class SqlSession:
     """Read-only SQL over a home.
 
     Args:
-        warehouse: the marts.
         lake: where log and tables lie; asked only whether there is anything of a table.
         environment: the variables that dbt reads, which name the lake and its key (`settings.Exports.of_dbt`).
     """
@@ -361,10 +360,8 @@ class Query:
     """A file of the library.
 
     Attributes:
-        name: of the file, without its suffix.
         question: that it answers, in one sentence.
         columns: column -> its meaning and unit, in the order of the answer.
-        text: all of the file.
     """
 
     name: str

@@ -71,11 +71,8 @@ class TableStore:
     def read(self, name: str, as_of_date: date, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the table of one day, or those of `columns` that it has.
 
-        Named columns are cached in this process until others are read, so the same bytes are decoded once.
-
-        Raises:
-            NotFoundError: there is none; names the asset to materialize.
-            IntegrityError: it cannot be read.
+        Named columns are cached in this process until others are read, so the same bytes are decoded once. Raises
+        NotFoundError if there is none; names the asset to materialize. IntegrityError if it cannot be read.
         """
         key = self.key(name, as_of_date)
         data = self._read(key, name, as_of_date)
@@ -185,10 +182,8 @@ def old_tables(lake: ObjectStore, policy: RetentionPolicy, today: date) -> dict[
 
 
 def prune(lake: ObstoreObjectStore, policy: RetentionPolicy, today: date) -> dict[str, list[str]]:
-    """Remove and return the tables of `old_tables`; a missing one is no error. Safe to run again.
-
-    Raises:
-        PermanentError: the key may not delete; names the remedy.
+    """Remove and return the tables of `old_tables`; a missing one is no error. Safe to run again. Raises PermanentError
+    if the key may not delete; names the remedy.
     """
     found = old_tables(lake, policy, today)
     for _ in read_at_once(lake.delete, list(chain.from_iterable(found.values()))):

@@ -89,8 +89,6 @@ class DuckDBWarehouse:
         path: the file that dbt builds; it need not exist yet.
         marts: further marts by name; those of `MARTS` cannot be replaced.
         attempts: how often opening is tried while another process holds the file.
-        wait_seconds: pause between attempts.
-        sleep: how to pause.
     """
 
     def __init__(
@@ -122,7 +120,6 @@ class DuckDBWarehouse:
         """Return rows of a mart, ordered by its grain; timestamps are in UTC.
 
         Args:
-            mart: its name.
             start: first date of the mart's date column, included.
             end: last date, included.
             as_of: one date alone; excludes `start` and `end`.
@@ -161,10 +158,8 @@ class DuckDBWarehouse:
         return self._marts[mart]
 
     def staged(self) -> dict[str, StagedTable]:
-        """Return event type -> its staged table; none where nothing was built yet.
-
-        Raises:
-            TransientError: another process kept the file for all attempts.
+        """Return event type -> its staged table; none where nothing was built yet. Raises TransientError if another
+        process kept the file for all attempts.
         """
         from mlife_assets.adapters.event_log.catalogue import StagedTable
 
@@ -189,11 +184,8 @@ class DuckDBWarehouse:
     def open(self, needed: str = "tag:features tag:metrics") -> duckdb.DuckDBPyConnection:
         """Return a connection that reads the file, waiting for a writer; the caller closes it.
 
-        `needed` selects what to build where there is no file.
-
-        Raises:
-            NotFoundError: nothing was built yet.
-            TransientError: another process kept the file for all attempts.
+        `needed` selects what to build where there is no file. Raises NotFoundError if nothing was built yet,
+        TransientError if another process kept the file for all attempts.
         """
         import duckdb
 
@@ -274,10 +266,8 @@ class WarehouseCopy:
         """Which one of the lake the file was made from; outlives this object, as the file does."""
 
     def fetch(self) -> None:
-        """Fetch the file unless this task has one; where none was ever put back there is none.
-
-        Raises:
-            PermanentError, TransientError: the bucket cannot be read.
+        """Fetch the file unless this task has one; where none was ever put back there is none. Raises PermanentError or
+        TransientError if the bucket cannot be read.
         """
         if self._path.exists():
             return
@@ -301,9 +291,8 @@ class WarehouseCopy:
     def put_back(self) -> None:
         """Put the file into the lake, in parts where it is large.
 
-        Raises:
-            ContentConflictError: another task has put one there since this one fetched its own.
-            PermanentError, TransientError: the bucket cannot be written.
+        Raises ContentConflictError if another task has put one there since this one fetched its own, PermanentError or
+        TransientError if the bucket cannot be written.
         """
         made_from = self._version.read_text() if self._version.exists() else None
         try:

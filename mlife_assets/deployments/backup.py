@@ -48,9 +48,8 @@ NEWEST_BACKUP = "backups/newest.json"
 def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
     """Write a backup of a home to a new or empty folder; without the lake it has ledger, keys and heads.
 
-    Raises:
-        InvalidInputError: the folder is in the lake or not empty, or there is no home to back up.
-        IntegrityError: the log is damaged, or the written backup does not read back.
+    Raises InvalidInputError if the folder is in the lake or not empty, or there is no home to back up; IntegrityError
+    if the log is damaged, or the written backup does not read back.
     """
     _require_home(home)
     lake = home.lake
@@ -74,10 +73,8 @@ def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) 
 
 
 def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
-    """Return the public key that must have signed a backup: the named one, else this home's newest.
-
-    Raises:
-        InvalidInputError: the name is no public key, or there is none and the home lost its own.
+    """Return the public key that must have signed a backup: the named one, else this home's newest. Raises
+    InvalidInputError if the name is no public key, or there is none and the home lost its own.
     """
     if signed_by is not None:
         try:
@@ -98,10 +95,8 @@ def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
 def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_older: bool = False) -> Restored:
     """Restore a backup into a home that no other process has open; then open the home anew.
 
-    Raises:
-        ContentConflictError: some content is newer or different; nothing was changed.
-        GateClosedError: there is a newer backup, and not `takes_older`.
-        InvalidInputError: there is no home to restore into.
+    Raises ContentConflictError if some content is newer or different; nothing was changed. GateClosedError if there is
+    a newer backup, and not `takes_older`. InvalidInputError if there is no home to restore into.
     """
     _require_home(home)
     if not takes_older:
@@ -122,10 +117,8 @@ def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_o
 
 
 def renew_lost_keys(home: BoardHome, backup: Backup) -> str | None:
-    """Replace lost keys that sign the log, and return the new public one; None if no key is lost.
-
-    Raises:
-        GateClosedError: the lake holds more than heads and a signed backup vouch for.
+    """Replace lost keys that sign the log, and return the new public one; None if no key is lost. Raises
+    GateClosedError if the lake holds more than heads and a signed backup vouch for.
     """
     vouched = {} if backup.signed_by is None else backup.lake
     reason = "no backup holds the keys that sign the log"

@@ -90,10 +90,8 @@ class BoardThings(PrivateThings):
 
     @cached_property
     def letterhead(self) -> Letterhead:
-        """Sender of mails: the owner's, else the policies'.
-
-        Raises:
-            NotFoundError, InvalidInputError: the owner's file is missing or invalid.
+        """Sender of mails: the owner's, else the policies'. Raises NotFoundError or InvalidInputError if the owner's
+        file is missing or invalid.
         """
         return own_letterhead(self.settings) or self.policies.letterhead
 
@@ -256,8 +254,6 @@ class BoardHome(HomePorts):
     """The ports of one job board; adapters are made on first use.
 
     Attributes:
-        settings: from the environment.
-        policies: business and scientific choices.
         declared: the models of the deployment, by default those of its `defs.yaml` files.
         declared_applications: its applications, likewise.
         story: events of its market, by default the settings'.
@@ -422,7 +418,6 @@ class BoardPorts:
     """The ports of one job board, as one application sees it.
 
     Attributes:
-        home: shared by all views.
         application_name: application of this view, by default the first.
         run_id: run that reads each row of marts once, if any.
     """
@@ -528,7 +523,6 @@ def board_ports(settings: Settings, policies: Policies | None = None, **stated: 
     """Return the ports of a job board.
 
     Args:
-        settings: from the environment.
         policies: business and scientific choices, by default those of `settings.policies()`.
         stated: see `BoardHome`.
     """

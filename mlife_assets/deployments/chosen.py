@@ -27,10 +27,8 @@ ASKED_OF_A_PROVIDER = ("send", "find", "receipts", "inbound")
 
 
 def deployment_of(home: Home) -> Deployment:
-    """Return the deployment of a home, by its settings; makes nothing yet.
-
-    Raises:
-        InvalidInputError: a setting names something missing or of a wrong kind.
+    """Return the deployment of a home, by its settings; makes nothing yet. Raises InvalidInputError if a setting names
+    something missing or of a wrong kind.
     """
     named = home.settings.deployment
     is_ours, ours = named in BUILT_IN, f"mlife_assets.deployments.{named}"

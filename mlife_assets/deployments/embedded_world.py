@@ -74,12 +74,10 @@ class EmbeddedWorld:
     """The simulated market of a deployment.
 
     Attributes:
-        seed: of everything random.
         users: number of people on the first day.
         jobs: approximate number of open jobs.
         start_date: first simulated day.
         history_days: days before the platform texts.
-        story: its events.
         home: folder of the market's state and truth tables.
         private_folder: folder of the contact book and of the audit table.
     """

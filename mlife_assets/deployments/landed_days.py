@@ -89,8 +89,6 @@ class BoardDays(LandedDays):
     """Deliveries of a job board's exporters.
 
     Attributes:
-        settings: of the home.
-        is_simulated: whether the people are made up.
         tables, event_log: return the stores to read, made on first use.
         switches: returns the times of pausing and resuming: the ledger has them before the log.
     """

@@ -60,7 +60,6 @@ class PrivateThings:
     """Secrets of a home; a request for a key narrows the whole folder first.
 
     Attributes:
-        settings: of the home.
         prepare: called before the private folder is made.
         make_keyring, make_heads: see `record.Services`.
     """
@@ -194,12 +193,8 @@ def head_stores(home: HomePorts, *, is_made: bool = False) -> Sequence[HeadStore
 
 @dataclass(frozen=True)
 class Scorers:
-    """Versions of a model, ready to score; each is verified on its first load.
-
-    Attributes:
-        registry: of the model.
-        threads: for scoring.
-        remedy: words on how to get a first champion.
+    """Versions of a model, ready to score; each is verified on its first load. `remedy`: words on how to get a first
+    champion.
     """
 
     registry: ModelRegistry
@@ -255,9 +250,6 @@ class ModelPorts:
     """The ports of one model's chain, made on first use.
 
     Attributes:
-        home: home of the model.
-        model_name: of the model.
-        days: landed days of the model.
         declared: returns its declaration. Raises InvalidInputError naming the known ones.
         make_tables, make_marts: make its daily tables, and its marts.
         is_unnamed: whether it is the model from before there were several: its jobs and assets lack its name.

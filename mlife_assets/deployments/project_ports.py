@@ -38,12 +38,7 @@ def ingest_report_of(table: str) -> str:
 
 @dataclass(frozen=True)
 class ProjectDays(LandedDays):
-    """The days of a model's accepted tables; without a name, of any model's.
-
-    Attributes:
-        home: of the project.
-        model_name: of the model.
-    """
+    """The days of a model's accepted tables; without a name, of any model's."""
 
     home: ProjectHome
     model_name: str
@@ -129,7 +124,6 @@ class ProjectHome(HomePorts):
     """The ports of one project; adapters are made on first use.
 
     Attributes:
-        settings: from the environment.
         declared: its models by name.
         places: the files that declare them.
     """

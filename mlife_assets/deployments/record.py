@@ -88,7 +88,6 @@ class Services:
     """Storage of a home: files of its own, or services if the home ends with its task.
 
     Attributes:
-        lake: makes the store of all output.
         database: returns the address of the ledger's database, which holds no password; None for a file of the home.
         keyring, number_key: make the keys of the deployment, and that of number hashes.
         heads: makes signed heads of the event log.

@@ -68,11 +68,8 @@ def head_signer_at_hand(home: HomePorts) -> HeadSigner:
 
 
 def adopt(home: HomePorts, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
-    """Sign a log of release 0.1.0 after verifying it.
-
-    Raises:
-        GateClosedError: it is damaged, and `despite_findings` is false.
-        InvalidInputError: everything of release 0.1.0 is signed already.
+    """Sign a log of release 0.1.0 after verifying it. Raises GateClosedError if it is damaged, and `despite_findings`
+    is false; InvalidInputError if everything of release 0.1.0 is signed already.
     """
     found = audit_log(home)
     if not found.verification.hashes:
@@ -116,8 +113,7 @@ def replace_lost_keys(
     `vouched` are the hashes of valid manifests since the newest head, whose keyed hash cannot be checked any more;
     without it, `actor` vouches for all. Returns the new head, None if no key is lost.
 
-    Raises:
-        GateClosedError: a manifest since the newest head is not vouched for.
+    Raises GateClosedError if a manifest since the newest head is not vouched for.
     """
     with home.event_log.chain.alone():
         newest = newest_head(head_stores(home), home.private.heads.pins)

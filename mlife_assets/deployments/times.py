@@ -99,12 +99,7 @@ class SimulatedTimes:
 
 @dataclass(frozen=True)
 class RealTimes:
-    """The present is a clock's; waiting is real.
-
-    Attributes:
-        clock: the present.
-        sleep: waits.
-    """
+    """The present is a clock's; waiting is real."""
 
     clock: Clock
     sleep: Callable[[float], None] = time.sleep

@@ -56,7 +56,6 @@ def create_app(
         models: name -> what returns the scorer of the model's present champion; called for each large request, and ten
             times a second for small ones, so it should cache by version. Raises NotFoundError when nothing was
             promoted, which is answered with 503.
-        limits: of requests.
         token: bearer token of every request except `/health`; with None, any caller who uses a name of this machine
             gets an answer, so let it listen on loopback alone.
 
@@ -69,8 +68,7 @@ def create_app(
         GET /health: 200 when the champion of any of `models` can be loaded, else 503; `{"status"}` and no more. What
             one model lacks takes no other away; `/v1/models` says which champions cannot be loaded.
 
-    Raises:
-        InvalidInputError: `models` is empty.
+    Raises InvalidInputError if `models` is empty.
 
     Errors are `{"error": {"message", "remedy", "row", "field"}}` with 401 (no token), 404 or 405 (no such route or
     model), 408 (too slow), 413 (too large), 421 (a host that is not ours), 422 (cannot be scored), 503 (no champion can

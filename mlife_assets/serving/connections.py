@@ -208,12 +208,7 @@ def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **option
 
 
 class PageHeaders:
-    """ASGI middleware that adds headers to every answer.
-
-    Args:
-        app: the application.
-        more: further headers of this application.
-    """
+    """ASGI middleware that adds headers to every answer."""
 
     def __init__(self, app: ASGIApp, more: Mapping[str, str]) -> None:
         digest = base64.b64encode(hashlib.sha256(reading_script().encode()).digest()).decode()
@@ -247,7 +242,6 @@ class Access:
     """ASGI middleware that lets through who may ask.
 
     Args:
-        app: the application behind it.
         token: the bearer token; None accepts every caller who uses a local name.
         refusal: makes the answer to a refused caller.
     """

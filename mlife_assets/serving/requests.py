@@ -173,10 +173,8 @@ class BodyReader:
     async def body(self, request: Request) -> AsyncIterator[list[bytes]]:
         """Yield the parts of the body; their bytes count as held until the context is left.
 
-        Raises:
-            BodyTooLargeError: it exceeds the limit of one request.
-            BodyTooSlowError: it fell behind the pace.
-            BusyError: with it, the budget of all requests would be exceeded.
+        Raises BodyTooLargeError if it exceeds the limit of one request; BodyTooSlowError if it fell behind the pace;
+        BusyError if the budget of all requests would be exceeded with it.
         """
         body = _Held()
         try:

@@ -52,9 +52,8 @@ class AthenaMarts:
     def publish(self, warehouse: DuckDBWarehouse, names: Sequence[str]) -> list[PublishedMart]:
         """Replace each named mart by the warehouse's, unless it is the same.
 
-        Raises:
-            NotFoundError: a mart was not built, or the catalogue has no database for it.
-            PermanentError, TransientError: bucket or catalogue refused a call.
+        Raises NotFoundError if a mart was not built, or the catalogue has no database for it; PermanentError or
+        TransientError if bucket or catalogue refused a call.
         """
         import duckdb
 

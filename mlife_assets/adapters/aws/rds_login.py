@@ -28,10 +28,8 @@ _LOGINS: dict[str, Callable[[], str]] = {}
 
 
 def rds_address(host: str, secret: str, region: str, folder: Path) -> str:
-    """Return the address of the database, with a password in a file of `folder` and none in the address.
-
-    Raises:
-        NotFoundError, PermanentError, TransientError: the secret cannot be read, or holds no user and password.
+    """Return the address of the database, with a password in a file of `folder` and none in the address. Raises
+    NotFoundError, PermanentError or TransientError if the secret cannot be read, or holds no user and password.
     """
     path = folder / PASSWORDS
 

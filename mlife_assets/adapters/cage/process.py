@@ -56,10 +56,8 @@ class DecodingCage:
         self._worker: _Worker | None = None
 
     def decode(self, data: bytes, columns: Sequence[Column]) -> Decoded | FileFault:
-        """Return those of `columns` that a file holds, or why it is refused.
-
-        Raises:
-            TransientError: no worker can be started.
+        """Return those of `columns` that a file holds, or why it is refused. Raises TransientError if no worker can be
+        started.
         """
         policy = self._policy
         limits = {

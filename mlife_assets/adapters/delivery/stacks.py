@@ -132,9 +132,8 @@ class Stacks:
     def plan(self, inputs: StackInputs, label: str) -> PlannedStack:
         """Return the plan of a stack, with a change set named by `label` if there are changes.
 
-        Raises:
-            GateClosedError: the credentials are of another account.
-            PermanentError: CloudFormation cannot make the change set; gives the reason.
+        Raises GateClosedError if the credentials are of another account, PermanentError if CloudFormation cannot make
+        the change set; gives the reason.
         """
         require_account(self.of, self.account)
         state = self.state(inputs.name)
@@ -156,13 +155,11 @@ class Stacks:
         """Execute a shown plan and return the result in a few words.
 
         Args:
-            shown: of a plan.
             inputs: the stack in the checkout, for creating one that had to wait.
             label: name of its change set.
 
-        Raises:
-            UpstreamMismatchError: it differs from the shown plan; plan again.
-            PermanentError: CloudFormation could not apply it and rolled back; names resource and reason.
+        Raises UpstreamMismatchError if it differs from the shown plan; plan again. PermanentError if CloudFormation
+        could not apply it and rolled back; names resource and reason.
         """
         require_account(self.of, self.account)
         if shown.waits_for:

@@ -219,8 +219,7 @@ def find_forgotten(
     the provider knows. People who wait and got a message on one of the `earlier` days, unknown to the ledger, are
     suppressed: the caps would have counted it.
 
-    Raises:
-        GateClosedError: the provider cannot be asked.
+    Raises GateClosedError if the provider cannot be asked.
     """
     from mlife_assets.adapters.send_ledger import RestoredSend, accepted_moves
 

@@ -77,13 +77,10 @@ class Dispatcher:
     """Sends approved rows of one application through the gateway of its channel.
 
     Args:
-        ledger: the only record of sends.
         gateway: the provider; must not retry by itself.
         people: the person behind an account, and their address.
         application: hours, caps, pace, attempts, holdout.
         contact: the holdout and the caps that hold across applications.
-        checks: run before a send.
-        clock: the present.
         sleep: waits; a simulated clock advances itself here.
     """
 
@@ -296,14 +293,11 @@ class Hearing:
         self._read_at: datetime | None = None
 
     def read(self, now: datetime, *, since: datetime | None = None) -> InboundReport:
-        """Classify and record the inbound texts up to `now`, with their effects. Safe to call again.
+        """Classify and record the inbound texts up to `now`, with their effects. Safe to call again. `since`: skip
+        earlier replies; None reads all.
 
-        Args:
-            now: the present.
-            since: skip earlier replies; None reads all.
-
-        Raises:
-            GateClosedError: a text's sender is unknown, since the contact book cannot be read; others are recorded.
+        Raises GateClosedError if a text's sender is unknown, since the contact book cannot be read; others are
+        recorded.
         """
         known = self._ledger.replies.known(since=since)
         keywords: Counter[str] = Counter()
@@ -348,10 +342,8 @@ class Hearing:
         return self._people.account_behind(address, inbound.inbound_id, now=now, channel=channel)
 
     def keep_up(self, *, after_seconds: int) -> None:
-        """Read new replies unless the last reading is more recent than `after_seconds`.
-
-        Raises:
-            GateClosedError: they cannot be read.
+        """Read new replies unless the last reading is more recent than `after_seconds`. Raises GateClosedError if they
+        cannot be read.
         """
         now, last = self._clock.now(), self._read_at
         if last is not None and timedelta() <= now - last < timedelta(seconds=after_seconds):

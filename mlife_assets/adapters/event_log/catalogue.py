@@ -70,13 +70,10 @@ def read_catalogue(
     """Return the catalogue of the log in `store`.
 
     Args:
-        log: the log.
-        store: where it lies.
         today: the last day that can have events; None if unknown.
         opened_since: the first day whose files are all opened; None opens no file.
 
-    Raises:
-        IntegrityError: a manifest is damaged or missing.
+    Raises IntegrityError if a manifest is damaged or missing.
     """
     keys = list(store.list(EVENTS))  # before manifests: files written meanwhile are listed then
     listed = {entry.key: entry.rows for _, manifest in log.chain.since(-1) for entry in manifest.entries}
@@ -184,13 +181,11 @@ def to_stage(
     """Return the variables `staged` and `staged_mark` for dbt.
 
     Args:
-        log: the event log.
         tables: event type -> its staged table.
         definition: digest of the staging SQL.
         again_from: the first day of the log to stage again even without new files.
 
-    Raises:
-        IntegrityError: a manifest after a mark is damaged.
+    Raises IntegrityError if a manifest after a mark is damaged.
     """
     end = log.chain.end()
     if end is None or not log.chain.holds(end):

@@ -52,7 +52,6 @@ class Chain:
     """The chain in `store`; threads may share one, whose calls are serialised.
 
     Args:
-        store: store of the log.
         key: returns the key of the keyed hash of manifests, which may be rotated while the chain is open; without it
             manifests have none and none is checked.
         pinned: returns the last manifest pinned by a signed head, None before the first.

@@ -184,11 +184,8 @@ class ParquetEventLog:
         return tuple(sorted(day for day in map(parse_day, folders) if day is not None))
 
     def read_file(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows of one data file as rows of today's version of its type.
-
-        Raises:
-            IntegrityError: its bytes do not match its name.
-            NewerVersionError: a newer mlife wrote it.
+        """Return the rows of one data file as rows of today's version of its type. Raises IntegrityError if its bytes
+        do not match its name, NewerVersionError if a newer mlife wrote it.
         """
         data = self._store.get(file.key)
         if not content_hash(data).startswith(file.digest):
@@ -363,11 +360,8 @@ def encode_rows(kind: EventType, rows: pa.Table) -> bytes:
 
 
 def decode_rows(kind: EventType, data: bytes, columns: Sequence[str], key: str) -> pa.Table:
-    """Return `columns` of the rows in the file `key`, of any version of its type.
-
-    Raises:
-        NewerVersionError: this code is too old for the file.
-        IntegrityError: the file is no Parquet, or lacks a column that its version has.
+    """Return `columns` of the rows in the file `key`, of any version of its type. Raises NewerVersionError if this code
+    is too old for the file, IntegrityError if the file is no Parquet, or lacks a column that its version has.
     """
     try:
         return _decoded(kind, data, columns, key)

@@ -62,7 +62,6 @@ class Manifest:
         sequence: 0, 1, 2 ... in the order in which they were written.
         previous: hash of the manifest before; None in number 0.
         anchors: in number 0, the last manifest of each hour of release 0.1.0; else empty.
-        entries: listed files.
     """
 
     sequence: int

@@ -112,7 +112,6 @@ def verify(
     """Check the whole log in `store`.
 
     Args:
-        store: store of the log.
         witnessed: manifests that must exist, from earlier verifications or signed heads.
         key: of the keyed hash of manifests, which those after number `trusted_until` must carry.
         trusted_until: number of the manifest that a signed head pins.

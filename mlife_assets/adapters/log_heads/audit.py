@@ -75,10 +75,6 @@ def audit(
 
     Args:
         store: the lake.
-        log: reads its rows.
-        heads: where heads are kept.
-        pins: the keys that may sign them.
-        records: ledger, reports.
         key_of: returns the key of the keyed hash of manifests after a head.
         witnessed: manifests kept from earlier verifications.
     """

@@ -67,7 +67,6 @@ class Head:
     """A signed state of the log.
 
     Attributes:
-        sequence: 0, 1, 2 ...
         day: the newest day of `observed_at` that was sealed.
         chain: the newest manifest.
         manifests: those since the head before, in order.

@@ -63,15 +63,13 @@ class Sealer:
         """Sign what `chain` holds; None when there is nothing new to sign.
 
         Args:
-            chain: of the event log.
             now: when the stores got it; not part of the head.
             ledger: how far the ledger's sequences have come.
             note: makes a head even if no manifest is new.
             next_key: the signer after this head.
             manifest_key: name of the key for manifests after this head; None keeps the present one.
 
-        Raises:
-            IntegrityError: a manifest or the newest head is damaged, or somebody else wrote it.
+        Raises IntegrityError if a manifest or the newest head is damaged, or somebody else wrote it.
         """
         for _ in range(RACES_MAXIMUM):
             held = _held(self.stores)

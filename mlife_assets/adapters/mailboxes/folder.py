@@ -68,13 +68,8 @@ class MailFaults:
 
 
 class FolderMailbox:
-    """Implements `ports.MessageGateway` for mails without a network.
-
-    Args:
-        folder: private; `sent` in it gets the mails, `returned` is read.
-        stationery: makes the mails.
-        seed: makes outcomes reproducible.
-        faults: rates of simulated faults.
+    """Implements `ports.MessageGateway` for mails without a network. `folder`: private; `sent` in it gets the mails,
+    `returned` is read.
     """
 
     name, channel, reaches_nobody = "folder", Channel.EMAIL, True
@@ -262,7 +257,6 @@ class ReturnedFolder:
         """Return complaints, unsubscriptions and replies from `since` up to `until`, oldest first.
 
         Args:
-            until: the present.
             since: leaves out what arrived before it.
             user_of: message id -> account, None where it is not known; then a reply says from which address it came.
         """

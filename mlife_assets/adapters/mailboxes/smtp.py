@@ -100,10 +100,8 @@ class SendJournal:
             path.unlink(missing_ok=True)
 
     def look_up(self, message_id: str) -> HandedOver | None:
-        """Return the journal's entry of a mail, None when it was never handed over.
-
-        Raises:
-            IntegrityError: its file cannot be understood.
+        """Return the journal's entry of a mail, None when it was never handed over. Raises IntegrityError if its file
+        cannot be understood.
         """
         path = self._path(message_id)
         try:
@@ -137,8 +135,7 @@ class SmtpServer:
         acceptance_seconds: of the answer to a whole mail, for which relays take their time.
         mails_per_connection: after so many the connection is renewed.
 
-    Raises:
-        InvalidInputError: naming the field and the remedy.
+    Raises InvalidInputError naming the field and the remedy.
     """
 
     host: str
@@ -176,10 +173,8 @@ class SmtpSession:
         self._mails = 0
 
     def ready(self, *, is_within_mail: bool = False) -> smtplib.SMTP:
-        """Return the connection, opened or renewed if need be, but never within a mail.
-
-        Raises:
-            smtplib.SMTPException, OSError: the relay cannot be reached or does not let us in.
+        """Return the connection, opened or renewed if need be, but never within a mail. Raises smtplib.SMTPException or
+        OSError if the relay cannot be reached or does not let us in.
         """
         server = self._server
         if server is None:
@@ -256,13 +251,8 @@ __all__ = ["SmtpMailbox", "SmtpServer"]
 
 
 class SmtpMailbox:
-    """Implements `ports.MessageGateway` for mails through a relay. For one thread.
-
-    Args:
-        server: the relay; None where none is named: returned mails are read and nothing is sent.
-        stationery: makes the mails.
-        journal: of mails handed over.
-        returned: mails that came back.
+    """Implements `ports.MessageGateway` for mails through a relay. For one thread. `server`: the relay; None where none
+    is named: returned mails are read and nothing is sent.
     """
 
     name, channel = "smtp", Channel.EMAIL

@@ -358,11 +358,8 @@ class SqlLedger:
         return str(reason) if reason else NOT_LEASED
 
     def transition_many(self, moves: Sequence[Transition], *, now: datetime) -> None:
-        """Move rows in order, all or none.
-
-        Raises:
-            PermanentError: a forbidden edge.
-            NotFoundError: an unknown message id.
+        """Move rows in order, all or none. Raises PermanentError on a forbidden edge, NotFoundError on an unknown
+        message id.
         """
         if not moves:
             return

@@ -141,11 +141,8 @@ class People(Subject):
     """Accounts, people and the suppression list of a ledger."""
 
     def register(self, seen: Mapping[str, str | None], *, now: datetime) -> dict[str, str]:
-        """Register accounts with the hashes of their numbers and join those that are one person.
-
-        Args:
-            seen: user id -> hash of the normalised number, None without one.
-            now: the present.
+        """Register accounts with the hashes of their numbers and join those that are one person. `seen`: user id ->
+        hash of the normalised number, None without one.
 
         Returns:
             User id -> person id of every account of `seen`. When nothing is new, nothing is written.
@@ -261,7 +258,6 @@ class People(Subject):
 
         Args:
             user_id: any account of the person.
-            now: the present.
             reason: why; each reason is listed, and lifted, by itself.
             until: when it ends; None is never. A listed suppression keeps its time and never ends earlier.
             channel: which; empty: every one.

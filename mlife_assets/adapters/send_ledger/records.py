@@ -127,10 +127,8 @@ class Approvals(Subject):
         return None if row is None else (row.plan_id, row.plan_digest)
 
     def record(self, approval: Approval, *, now: datetime) -> bool:
-        """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing.
-
-        Raises:
-            GateClosedError: another plan was approved for the campaign day, or this one was rejected.
+        """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing. Raises
+        GateClosedError if another plan was approved for the campaign day, or this one was rejected.
         """
         with write(self.engine) as connection:
             require_not_rejected(_rejection(connection, approval.plan_digest))
@@ -153,10 +151,8 @@ class Approvals(Subject):
         return None if row is None else RecordedApproval(**row._asdict())
 
     def record_rejection(self, rejection: Rejection, *, now: datetime) -> bool:
-        """Record that a plan is never sent. Returns whether it was new; the same again changes nothing.
-
-        Raises:
-            GateClosedError: it was approved.
+        """Record that a plan is never sent. Returns whether it was new; the same again changes nothing. Raises
+        GateClosedError if it was approved.
         """
         with write(self.engine) as connection:
             approved = connection.execute(_of_day(rejection.campaign, rejection.as_of_date)).first()
@@ -216,11 +212,9 @@ class Replies(Subject):
         """Record an inbound text once, with its effect. Returns whether it was new.
 
         Args:
-            inbound_id: the provider's id of it.
             user_id: the account that it came from.
             keyword: what it asks for.
             received_at: when the provider got it.
-            now: the present.
             effect: what follows from it (`effects.effect_of_reply`); by default that of the default policy, so that a
                 ledger that is brought forward from the log pauses, too. A suppression is lifted only if what made it
                 came before this text.
@@ -271,9 +265,8 @@ class Replies(Subject):
         The pause of a person with other unread replies stays. Giving the same verdict again changes nothing. An opt-out
         of a stranger is `also_of` an account that we know under another address.
 
-        Raises:
-            NotFoundError: no such reply or account.
-            InvalidInputError: another verdict was given, or the reply was clear.
+        Raises NotFoundError if there is no such reply or account, InvalidInputError if another verdict was given or the
+        reply was clear.
         """
         effect_of_review(verdict)  # an unknown verdict is refused before anything is looked up
         with write(self.engine) as connection:

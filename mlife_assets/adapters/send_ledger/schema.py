@@ -220,8 +220,7 @@ def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.
         survives_power_cut: SQLite only: every commit waits for the disk. Without, a commit survives the death of
             the process but not of the machine; enough when the gateway is the console, which forgets just as much.
 
-    Raises:
-        InvalidInputError: another database.
+    Raises InvalidInputError on another database.
     """
     engine = sa.create_engine(url) if isinstance(url, str) else url
     if engine.dialect.name == "sqlite":

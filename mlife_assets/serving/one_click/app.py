@@ -49,7 +49,6 @@ def create_one_click_app(
         read_token: returns the content of a token, None when it is invalid (`read_unsubscribe_token` with the key).
         record: keeps that an account wants no more mails, at once; the same use again changes nothing.
         brand: whose mails end.
-        now: the present.
 
     Routes:
         GET /unsubscribe/<token>: a page with a button; changes nothing.

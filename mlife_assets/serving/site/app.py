@@ -97,7 +97,6 @@ def create_site(
     """Return the application.
 
     Args:
-        contents: the pages.
         ui_url: address of the Dagster UI; None when there is none to link to.
         mark: sent with every answer in the header `x-mlife-site`.
         served: the pages beside those of the lake; a place that is not named has no page.
@@ -387,7 +386,6 @@ def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | N
     """Return the content of the page of one message.
 
     Args:
-        found: the trace.
         cards: model version -> link to its card, where there is one.
         plan_href: link to the plan in the Dagster UI.
     """
