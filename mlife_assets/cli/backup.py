@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, require_event_log, settings_of
-from mlife_assets.cli.output import answer_console, moment, print_json, progress
+from mlife_assets.cli.homes import board_settings, open_board, opened_board, require_event_log
+from mlife_assets.cli.options import AsJson, Home
+from mlife_assets.cli.output import moment, print_json, progress, say
 
 if TYPE_CHECKING:
     from datetime import date
@@ -44,7 +45,7 @@ def create(
     from mlife_assets.components.shown.present import operator_time
     from mlife_assets.deployments.backup import back_up
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     with progress("copying and reading back"):
         backup = back_up(
             platform.home, to.absolute(), now=operator_time(platform.of_model()), has_lake=not without_lake
@@ -54,22 +55,20 @@ def create(
         facts = {"folder": str(backup.folder), "created_at": backup.created_at, "rows": dict(backup.rows)}
         print_json({**facts, "lake_objects": objects, "signed_by": backup.signed_by})
         return
-    answer_console().print(
+    say(
         f"{backup.folder}: {backup.rows['sends']:,} sends, {backup.rows['suppressions']:,} suppressions, {objects:,} "
         f"objects of the lake, {len(backup.files):,} files in all, as of {moment(backup.created_at)}; keep it as "
-        "private as the ledger",
-        soft_wrap=True,
+        "private as the ledger"
     )
     words = "keep this public key elsewhere; a home that is lost asks for it as --signed-by"
-    answer_console().print(f"signed by {backup.signed_by}: {words}", soft_wrap=True)
+    say(f"signed by {backup.signed_by}: {words}")
 
 
 @backup_app.command()
 def restore(
     source: Annotated[Path, typer.Option("--from", metavar="DIR", help="What `mlife backup create` wrote.")],
     replaces: Annotated[
-        bool,
-        typer.Option("--replace", help="Also over a ledger that knows more, which is moved aside, not deleted."),
+        bool, typer.Option("--replace", help="Also over a ledger that knows more, which is moved aside, not deleted.")
     ] = False,
     signed_by: Annotated[
         str | None,
@@ -107,7 +106,7 @@ def restore(
 
     if unsigned and signed_by is not None:
         raise typer.BadParameter("--unsigned takes a backup without a signature and --signed-by one with; say one")
-    settings = settings_of(home)
+    settings = board_settings(home)
     platform = board_ports(settings)
     key = None if unsigned else trusted_key(platform.home, signed_by)
     with progress("reading the backup"):
@@ -116,14 +115,14 @@ def restore(
     made = {"created_at": backup.created_at, "newest_day": backup.newest_day, "suppressions": suppressions}
     if not as_json:
         words = f"of {moment(backup.created_at)}, until day {backup.newest_day}, {suppressions:,} suppressions"
-        answer_console().print(f"The backup is {words}", soft_wrap=True)
+        say(f"The backup is {words}")
     if not backup.lake:
         require_event_log(settings)
     has_died = unfinished_restore(settings.private_folder) is not None
     with progress("restoring"):
         restored = put_back(platform.home, backup, replaces=replaces, takes_older=takes_older)
-    settings = settings_of(home)  # which world the home holds may be known only now
-    platform = open_platform(settings, despite_restore=True)
+    settings = board_settings(home)  # which world the home holds may be known only now
+    platform = opened_board(settings, despite_restore=True)
     new_key = renew_lost_keys(platform.home, backup)
     require_intact_log(platform.home)  # only now: heads and keys that it is held against may have been lost, too
     result = _caught_up(platform, vouches=restored.has_ledger or has_died)
@@ -137,19 +136,17 @@ def restore(
         moved = [str(path) for path in restored.moved_aside]
         print_json({**facts, "backup": made, "features_until": built_until, "moved_aside": moved})
         return
-    console = answer_console()
-    for path in restored.moved_aside:
-        console.print(f"moved aside: {path}", soft_wrap=True)
+    say(*(f"moved aside: {path}" for path in restored.moved_aside))
     if not restored.has_ledger:
-        console.print("The ledger that is there knows more than the backup's and stays; --replace moves it aside.")
+        say("The ledger that is there knows more than the backup's and stays; --replace moves it aside.")
     if backup.lake:
         lacked = f"lacked {restored.filled:,} of {len(backup.lake):,} objects; it has them now."
-        console.print(f"The lake {lacked if restored.filled else 'has all objects of the backup.'}")
+        say(f"The lake {lacked if restored.filled else 'has all objects of the backup.'}")
     if new_key is not None:
         words = "The keys that sign the log were lost, and no backup holds them: new ones sign from now on"
-        console.print(f"{words}. Keep the public key elsewhere: {new_key}", soft_wrap=True)
+        say(f"{words}. Keep the public key elsewhere: {new_key}")
     if built_until is not None:
-        console.print(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
+        say(f"Features of all days until {built_until} were built again; metrics follow with the next day.")
     _print(result)
 
 
@@ -171,7 +168,7 @@ def catch_up_ledger(
     from mlife_assets.adapters.ledger_cross_check import require_known_files
     from mlife_assets.deployments.backup import require_intact_log
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     require_intact_log(platform.home)
     result = _caught_up(platform, vouches=vouches)
     require_known_files(platform.ledger, platform.event_log)
@@ -200,9 +197,8 @@ def _rebuild(settings: Settings) -> date | None:
 
 
 def _print(result: CaughtUp) -> None:
-    answer_console().print(
+    say(
         f"The ledger agrees with the event log: {result.sends:,} sends, {result.inbound:,} replies, "
         f"{result.switches:,} switches and {result.approvals:,} approvals were added or moved on from it, "
-        f"{result.found_at_provider:,} sends from the provider's records",
-        soft_wrap=True,
+        f"{result.found_at_provider:,} sends from the provider's records"
     )

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import one_line, print_answer, print_json, progress, side_console
+from mlife_assets.cli.output import one_line, print_answer, print_json, progress, say_aside
 
 Examples = Annotated[Path, typer.Option("--examples", metavar="FILE", help=".parquet, .csv, .csv.gz or .csv.zip.")]
 Spec = Annotated[Path, typer.Option("--spec", metavar="FILE", help="JSON or .yaml: roles of the columns.")]
@@ -41,7 +41,7 @@ def spec(
         print_json(answer.as_dict())
         return
     for line in answer.lines:
-        side_console().print(one_line(line), markup=False, soft_wrap=True)
+        say_aside(one_line(line))
     typer.echo(orjson.dumps(answer.record["spec"], option=orjson.OPT_INDENT_2).decode())
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, require_event_log, settings_of
-from mlife_assets.cli.output import ExitCode, answer_console, print_json, progress, side_console, staged_progress
+from mlife_assets.cli.homes import board_settings, opened_board, require_event_log
+from mlife_assets.cli.options import A_DAY, AsJson, Home
+from mlife_assets.cli.output import ExitCode, answer_console, print_json, progress, say, side_console, staged_progress
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def day(
         date | None,
         typer.Option(
             "--date",
-            parser=parse_day,
-            metavar="YYYY-MM-DD",
+            **A_DAY,
             help="The day to run: the next one, or the newest once more.",
             show_default="the day after the newest decided day",
         ),
@@ -62,8 +62,8 @@ def day(
 
     Exit codes: 0 done, 1 a run failed, 3 the governor blocked the day, so nothing was scored or sent.
     """
-    settings = settings_of(home, approves_sends=approves_sends)
-    chosen_day = day_to_run(open_platform(settings), chosen)
+    settings = board_settings(home, approves_sends=approves_sends)
+    chosen_day = day_to_run(opened_board(settings), chosen)
     with progress(f"running {chosen_day}"):
         result = run(settings, chosen_day, rebuilds_metrics)
     if as_json:
@@ -82,7 +82,7 @@ def demo(home: Home = None, as_json: AsJson = False) -> None:
     Exit codes: 0 done, 1 failed.
     """
     console = side_console() if as_json else answer_console()
-    summary = run_demo(settings_of(home, approves_sends=True, is_new_world=True), console)
+    summary = run_demo(board_settings(home, approves_sends=True, is_new_world=True), console)
     if as_json:
         print_json(summary)
 
@@ -153,25 +153,19 @@ def run(settings: Settings, chosen_day: date, rebuilds_metrics: bool) -> DayResu
 
 
 def _print_day(result: DayResult) -> None:
-    console = answer_console()
-    console.print(f"{result.day} (day {result.number}): {result.verdict}", style="bold")
-    for reason in result.reasons:
-        console.print(f"  {reason}", soft_wrap=True)
+    say(f"{result.day} (day {result.number}): {result.verdict}", style="bold")
+    say(*(f"  {reason}" for reason in result.reasons))
     if result.retrained_by:
-        console.print(f"  {result.retrained_by} launched a retraining", soft_wrap=True)
+        say(f"  {result.retrained_by} launched a retraining")
     if result.promotion:
         outcome = "promoted" if result.is_promoted else "not promoted"
-        console.print(f"  gate: {outcome}. {result.promotion}", soft_wrap=True)
-    console.print(
+        say(f"  gate: {outcome}. {result.promotion}")
+    say(
         f"  texts: {result.planned:,} planned, {result.submitted:,} submitted, {result.delivered:,} delivered; "
-        f"${result.earned_usd:,.2f} bid for the applications after texts that were reported today",
-        soft_wrap=True,
+        f"${result.earned_usd:,.2f} bid for the applications after texts that were reported today"
     )
     if result.planned and not result.submitted:
-        console.print(
-            "  The plan was not sent. If it waits for approval: `mlife plan show`.",
-            soft_wrap=True,
-        )
+        say("  The plan was not sent. If it waits for approval: `mlife plan show`.")
 
 
 def run_demo(settings: Settings, console: Console) -> dict[str, Any]:

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.options import AsJson, parse_day
+from mlife_assets.cli.homes import project_root
+from mlife_assets.cli.options import A_DAY, AsJson
 from mlife_assets.cli.output import answer_console, print_json, side_console
-from mlife_assets.cli.project_home import project_root
 from mlife_assets.core.errors import InvalidInputError
 
 
 def days(
-    first: Annotated[date, typer.Option("--from", parser=parse_day, metavar="YYYY-MM-DD", help="The first day.")],
-    last: Annotated[date, typer.Option("--to", parser=parse_day, metavar="YYYY-MM-DD", help="The last day.")],
+    first: Annotated[date, typer.Option("--from", **A_DAY, help="The first day.")],
+    last: Annotated[date, typer.Option("--to", **A_DAY, help="The last day.")],
     model: Annotated[
         str | None, typer.Option("--model", help="Which model.", show_default="the only one of the project")
     ] = None,

@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, settings_of
-from mlife_assets.cli.output import ExitCode, answer_console, faults_named, print_json
-from mlife_assets.cli.project_home import project_settings
+from mlife_assets.cli.homes import any_settings, open_board
+from mlife_assets.cli.options import A_DAY, AsJson, Home
+from mlife_assets.cli.output import ExitCode, faults_named, print_json, say
 
 NUMBERS = "numbers"
 
@@ -29,34 +29,29 @@ def doctor(home: Home = None, as_json: AsJson = False) -> None:
     """
     from mlife_assets.deployments.places import look_at_places
 
-    settings = project_settings(home) or settings_of(home)
+    settings = any_settings(home)
     found = look_at_places(settings)
     faults = [one for one in found if one.is_fault]
     if as_json:
         print_json({"home": str(settings.home), "faults": len(faults), "found": [asdict(one) for one in found]})
     else:
-        console = answer_console()
         for one in found:
-            console.print(f"{'FAULT' if one.is_fault else 'ok':<6}{one.part}: {one.says}", soft_wrap=True)
+            say(f"{'FAULT' if one.is_fault else 'ok':<6}{one.part}: {one.says}")
             if one.is_fault:
-                console.print(f"      do: {one.remedy}", soft_wrap=True)
-        console.print(f"{len(faults)} of {len(found)} need something done" if faults else "all is well")
+                say(f"      do: {one.remedy}")
+        say(f"{len(faults)} of {len(found)} need something done" if faults else "all is well")
     if faults:
         raise typer.Exit(ExitCode.FAILED)
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="New or empty folder.")],
-    first_day: Annotated[
-        date,
-        typer.Option("--first-day", parser=parse_day, metavar="YYYY-MM-DD", help="Day of your first raw events."),
-    ],
+    first_day: Annotated[date, typer.Option("--first-day", **A_DAY, help="Day of your first raw events.")],
     history_days: Annotated[
         int, typer.Option("--history-days", min=2, max=720, help="Days to learn from before the first is scored.")
     ] = 60,
     deployment: Annotated[
-        str,
-        typer.Option("--deployment", metavar="NAME", help="standalone, or yours as package.module:name."),
+        str, typer.Option("--deployment", metavar="NAME", help="standalone, or yours as package.module:name.")
     ] = "standalone",
     as_json: AsJson = False,
 ) -> None:
@@ -73,10 +68,7 @@ def init(
     if as_json:
         print_json({"home": str(folder.absolute()), "written": [str(path) for path in written]})
         return
-    console = answer_console()
-    for path in written:
-        console.print(f"  {path}", soft_wrap=True)
-    console.print(f"A home was begun in {folder}. {folder / READ_ME} says how to go on.", soft_wrap=True)
+    say(*(f"  {path}" for path in written), f"A home was begun in {folder}. {folder / READ_ME} says how to go on.")
 
 
 @keys_app.callback()
@@ -94,7 +86,7 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
     """
     from mlife_assets.components.shown.present import operator_time
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     now = operator_time(platform.of_model())
     platform.home.messengers.people.require_books()  # a key that was changed without them would fit no hash
     if platform.settings.owner.hash_key is None:
@@ -108,4 +100,4 @@ def rotate_numbers(home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"numbers": known, "accounts": len(platform.ledger.people.user_ids())})
         return
-    answer_console().print(f"The key is new; {known} numbers are hashed with it, older hashes are gone")
+    say(f"The key is new; {known} numbers are hashed with it, older hashes are gone")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import Commands, answer_console, print_json, progress
+from mlife_assets.cli.output import Commands, print_json, progress, say
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.delivery.smoke import RunTasks
@@ -104,12 +104,12 @@ def apply(
     stacks = _stacks(files := _files(infra), plan.environment, plan.owner)
     given = {"Image": plan.image} if plan.image else {}
     wanted = {one.name: one for one in stack_inputs(files, plan.environment, plan.owner, given)}
-    console, became = answer_console(), {}
+    became = {}
     for one in plan.stacks:
         with progress(f"applying {one.name}"):
             became[one.name] = stacks.apply(one, wanted.get(one.name), _label())
         if not as_json:
-            console.print(f"{one.name}: {became[one.name]}", soft_wrap=True)
+            say(f"{one.name}: {became[one.name]}")
     if as_json:
         print_json({"stacks": became})
 
@@ -129,13 +129,11 @@ def drift(
     if as_json:
         print_json({"stacks": {name: [asdict(change) for change in changes] for name, changes in found.items()}})
     else:
-        console = answer_console()
         for name, changes in found.items():
-            console.print(f"{name}: {'as it was made' if not changes else 'drifted'}", soft_wrap=True)
+            say(f"{name}: {'as it was made' if not changes else 'drifted'}")
             for change in changes:
-                console.print(f"  {change.what}: {change.name} ({change.kind})", soft_wrap=True)
-                for one in change.properties:
-                    console.print(f"    {one.path}: {one.before} -> {one.after}", soft_wrap=True)
+                say(f"  {change.what}: {change.name} ({change.kind})")
+                say(*(f"    {one.path}: {one.before} -> {one.after}" for one in change.properties))
     if any(found.values()):
         raise typer.Exit(1)
 
@@ -180,7 +178,7 @@ def teardown(environment: Environment, infra: Folder = INFRA, as_json: AsJson = 
     for one in found:
         lines = [*(f"first: {command}" for command in one.first), *(f"stays, and costs: {what}" for what in one.stays)]
         head = f"{one.stack} in {one.account}, by {one.by or 'a role of your own'}"
-        answer_console().print("\n  ".join([head, *lines]), soft_wrap=True)
+        say("\n  ".join([head, *lines]))
 
 
 @infra_app.command()
@@ -207,7 +205,7 @@ def run(
     if as_json:
         print_json(asdict(ended))
     else:
-        answer_console().print(f"{'ok' if ended.is_well else 'FAILED'}: {ended.log_stream} {ended.reason}")
+        say(f"{'ok' if ended.is_well else 'FAILED'}: {ended.log_stream} {ended.reason}")
     if not ended.is_well:
         raise typer.Exit(1)
 
@@ -240,7 +238,7 @@ def smoke(
         except NotYetError as error:
             typer.echo(f"not yet: {inside}: {error}")
             raise typer.Exit(NOT_YET) from error
-        print_json({inside: said}) if as_json else answer_console().print(f"ok: {inside}: {said}", soft_wrap=True)
+        print_json({inside: said}) if as_json else say(f"ok: {inside}: {said}")
         return
     files = _files(infra)
     tasks = _tasks(files, environment)
@@ -251,11 +249,10 @@ def smoke(
     if as_json:
         print_json({"checks": {name: asdict(one) for name, one in ended.items()}})
     else:
-        console = answer_console()
         for name, one in ended.items():
             word = "ok" if one.is_well else "not yet" if one.exit_code == NOT_YET else "FAILED"
             said = f"  exit code {one.exit_code} {one.reason}; {one.log_stream}" if word == "FAILED" else ""
-            console.print(f"{word:<8}{name}{said}", soft_wrap=True)
+            say(f"{word:<8}{name}{said}")
     if not all(one.is_well or one.exit_code == NOT_YET for one in ended.values()):
         raise typer.Exit(1)
 
@@ -311,5 +308,4 @@ def _print(plan: Plan, lines: list[str], *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(plan))
         return
-    for line in lines:
-        answer_console().print(line, soft_wrap=True)
+    say(*lines)

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, parse_day, seal, settings_of
-from mlife_assets.cli.output import ExitCode, answer_console, counted, one_line, print_json, progress
+from mlife_assets.cli.homes import open_board, seal
+from mlife_assets.cli.options import A_DAY, AsJson, Home
+from mlife_assets.cli.output import ExitCode, counted, one_line, print_json, progress, say
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -88,15 +89,13 @@ def template(
         files = [{"event_type": one.event_type, "format": one.kind, "file": str(one.path)} for one in written]
         print_json({"files": files, "naming": name_rule, "placing": PLACING})
         return
-    console = answer_console()
     what = f"{counted(len(written), 'file')} of {counted(len(chosen), 'event type')}"
-    console.print(f"Written to {folder}: {what}.", soft_wrap=True)
+    say(f"Written to {folder}: {what}.")
     for event_type in chosen:
         names = ", ".join(str(one.path.relative_to(folder)) for one in written if one.event_type == event_type)
-        console.print(f"  {names}", soft_wrap=True)
-    console.print(name_rule, soft_wrap=True)
-    console.print(PLACING, soft_wrap=True)
-    console.print("Landing takes Parquet alone: a .jsonl file is to be read. `mlife landing check` tries your files.")
+        say(f"  {names}")
+    say(name_rule, PLACING)
+    say("Landing takes Parquet alone: a .jsonl file is to be read. `mlife landing check` tries your files.")
 
 
 @landing_app.command()
@@ -106,8 +105,7 @@ def check(
         date | None,
         typer.Option(
             "--day",
-            parser=parse_day,
-            metavar="YYYY-MM-DD",
+            **A_DAY,
             help="Day they are delivered for.",
             show_default="of the folder dt=YYYY-MM-DD that a file lies in",
         ),
@@ -148,11 +146,9 @@ def check(
     if as_json:
         print_json(_document(checked))
     else:
-        console = answer_console()
         for one in checked:
-            for line in _lines(one):
-                console.print(line, soft_wrap=True)
-        console.print(_sum(checked), style="bold", soft_wrap=True)
+            say(*_lines(one))
+        say(_sum(checked), style="bold")
     if not all(one.is_accepted for one in checked):
         raise typer.Exit(ExitCode.FAILED)
 
@@ -226,10 +222,7 @@ def _document(checked: list[CheckedFile]) -> dict[str, Any]:
 
 def replay(
     day: Annotated[
-        date | None,
-        typer.Option(
-            "--day", parser=parse_day, metavar="YYYY-MM-DD", help="Day they were delivered for.", show_default="all"
-        ),
+        date | None, typer.Option("--day", **A_DAY, help="Day they were delivered for.", show_default="all")
     ] = None,
     event_type: Annotated[
         str | None,
@@ -250,7 +243,7 @@ def replay(
     """
     from mlife_assets.components.events.event_history import late_labels
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     folders = _folders(platform, day, event_type)
     with progress("judging rejected rows"):
         replayed, late_files = _replayed(platform, folders, applies=applies)
@@ -262,15 +255,13 @@ def replay(
         found = {"replayed": [asdict(one) for one in replayed], "late": [asdict(one) for one in late]}
         print_json({"is_applied": applies, "appended": appended, **found})
         return
-    console = answer_console()
     for one in replayed:
-        for line in _replay_lines(one, applies=applies):
-            console.print(line, soft_wrap=True)
+        say(*_replay_lines(one, applies=applies))
     for changed in late:
-        console.print(_late_line(changed), soft_wrap=True)
+        say(_late_line(changed))
     were = f"{'was' if appended == 1 else 'were'} taken" if applies else "would be taken"
     hint = "; --apply takes them" if appended and not applies else ""
-    console.print(f"{counted(appended, 'row')} {were}{hint}.", style="bold", soft_wrap=True)
+    say(f"{counted(appended, 'row')} {were}{hint}.", style="bold")
 
 
 def _folders(platform: BoardPorts, day: date | None, event_type: str | None) -> list[RejectedFolder]:

@@ -13,19 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.options import (
-    OPERATOR,
-    Actor,
-    AsJson,
-    Home,
-    Reason,
-    require_event_log,
-    settings_of,
-)
-from mlife_assets.cli.output import ExitCode, answer_console, print_json, progress
-from mlife_assets.cli.project_home import open_project, project_settings
+from mlife_assets.cli.homes import board_settings, opened_project, project_settings, require_event_log
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Reason
+from mlife_assets.cli.output import ExitCode, print_json, progress, say
 from mlife_assets.core.errors import InvalidInputError
-from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     from mlife_assets.adapters.event_log.manifests import Link
@@ -130,7 +121,6 @@ def adopt(
     """
     from mlife_assets.deployments.sealing import adopt as sign
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     head = sign(_open(home), actor=actor, reason=reason, despite_findings=despite_findings)
     _print_head(head, as_json)
 
@@ -154,7 +144,6 @@ def rotate(
     """
     from mlife_assets.deployments.sealing import replace_lost_keys, rotate_key
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = _open(home)
     head = (replace_lost_keys if is_lost else rotate_key)(platform, actor=actor, reason=reason)
     if head is None:
@@ -170,8 +159,8 @@ def _open(home: Path | None) -> HomePorts:
     from mlife_assets.deployments.board_ports import board_ports
 
     if (project := project_settings(home)) is not None:
-        return open_project(project)
-    settings = settings_of(home)
+        return opened_project(project)
+    settings = board_settings(home)
     found = board_ports(settings).home
     if not ((settings.private_folder / "heads").exists() or found.ledger_if(is_made=False) is not None):
         require_event_log(settings)
@@ -194,22 +183,19 @@ def _print_head(head: Head, as_json: bool) -> None:
     if as_json:
         print_json(_head_row(head))
         return
-    answer_console().print(
-        f"Head {head.sequence} of {head.day} is signed; it pins manifest {head.chain.sequence}.", soft_wrap=True
-    )
+    say(f"Head {head.sequence} of {head.day} is signed; it pins manifest {head.chain.sequence}.")
 
 
 def _print_audit(audit: Audit) -> None:
-    console, verification = answer_console(), audit.verification
+    verification = audit.verification
     for finding in verification.findings:
-        console.print(f"{finding.kind}  {finding.key}", style="bold red", soft_wrap=True)
-        console.print(f"  {finding.detail}", soft_wrap=True)
+        say(f"{finding.kind}  {finding.key}", style="bold red")
+        say(f"  {finding.detail}")
     count = len(verification.findings)
     size = f"{verification.files:,} files, {verification.rows:,} rows, {verification.manifests:,} manifests"
     state = "intact" if verification.is_intact else f"{count} finding{'s' if count > 1 else ''}"
-    console.print(f"{state}: {size}", style="green" if verification.is_intact else "bold red")
-    for note in audit.notes:
-        console.print(f"  {note}", soft_wrap=True)
+    say(f"{state}: {size}", style="green" if verification.is_intact else "bold red")
+    say(*(f"  {note}" for note in audit.notes))
 
 
 def _heads(path: Path) -> tuple[Link, ...]:

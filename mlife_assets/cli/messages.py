@@ -18,27 +18,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import (
-    OPERATOR,
-    Actor,
-    ApplicationName,
-    AsJson,
-    Home,
-    Reason,
-    open_application,
-    open_platform,
-    seal,
-    settings_of,
-)
-from mlife_assets.cli.output import answer_console, moment, one_line, print_json, progress
+from mlife_assets.cli.homes import open_board, seal
+from mlife_assets.cli.options import OPERATOR, Actor, ApplicationName, AsJson, Home, Reason
+from mlife_assets.cli.output import answer_console, moment, one_line, print_json, progress, say
 from mlife_assets.core.windows import add_days
-from mlife_assets.recruiting.kept_words import kept_words
 from mlife_assets.recruiting.messaging import employer_review, replies
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
     from mlife_assets.components.acts.acts import PlanStanding
+    from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.recruiting.message_trace import Hop, MessageTrace
     from mlife_assets.settings import Settings
 
@@ -93,8 +83,7 @@ def resume(
 def _switch(pauses: bool, application: str, reason: str, actor: str, home: Path | None, as_json: bool) -> None:
     from mlife_assets.components.acts.acts import switch_sending
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     done = switch_sending(platform, pauses=pauses, actor=actor, reason=reason, application=application)
     if as_json:
         print_json(
@@ -112,7 +101,7 @@ def _switch(pauses: bool, application: str, reason: str, actor: str, home: Path 
     state = "paused" if pauses else "allowed"
     how = f"by {actor} at {moment(done.at)}: {reason}" if done.at else "already; nothing was changed"
     what = f"Sending of {application}" if application else "Sending"
-    answer_console().print(f"{what} is {state} {how}")
+    say(f"{what} is {state} {how}")
 
 
 class ReplyVerdict(StrEnum):
@@ -136,7 +125,7 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
     """
     from mlife_assets.components.shown.present import operator_time
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     waiting = platform.ledger.replies.unclear()
     bodies = {}
     if waiting:
@@ -158,11 +147,10 @@ def inbox(home: Home = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"waiting": rows})
         return
-    console = answer_console()
     for reply in waiting:
         body = one_line(bodies.get(reply.inbound_id, GONE))
-        console.print(f"{reply.inbound_id}  {reply.user_id}  {moment(reply.received_at)}  {body}", soft_wrap=True)
-    console.print(f"{len(rows)} replies wait; `mlife messages review ID --as harmless|opt_out` answers one")
+        say(f"{reply.inbound_id}  {reply.user_id}  {moment(reply.received_at)}  {body}")
+    say(f"{len(rows)} replies wait; `mlife messages review ID --as harmless|opt_out` answers one")
 
 
 def review(
@@ -183,8 +171,7 @@ def review(
     from mlife_assets.components.shown.present import operator_time
     from mlife_assets.recruiting.messaging.events import reply_review_event
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     now = operator_time(platform.of_model())
     user_id = platform.ledger.replies.review(inbound_id, verdict.value, actor=actor, now=now, also_of=user)
     event = reply_review_event(inbound_id, user_id, verdict.value, actor=actor, reason=reason, now=now)
@@ -195,7 +182,7 @@ def review(
         print_json({"inbound_id": inbound_id, "user_id": user_id, "verdict": verdict.value, "actor": actor, "at": now})
         return
     effect = "is never texted again" if verdict is ReplyVerdict.OPT_OUT else "may be texted again"
-    answer_console().print(f"{inbound_id} is {verdict.value} by {actor}: {user_id} {effect}", markup=False)
+    say(f"{inbound_id} is {verdict.value} by {actor}: {user_id} {effect}")
 
 
 def employers(home: Home = None, as_json: AsJson = False) -> None:
@@ -208,18 +195,17 @@ def employers(home: Home = None, as_json: AsJson = False) -> None:
     from mlife_assets.adapters.employer_reviews import unapproved_employers
     from mlife_assets.components.shown.present import newest_day
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     day = add_days(newest_day(platform.of_model()) or platform.settings.days.first_lived_date, 1)
     rows = unapproved_employers(platform.event_log, day)
     if as_json:
         print_json({"employers": rows})
         return
-    console = answer_console()
     for row in rows:
         words = "  ".join(one_line(str(row.get(name))) for name in ("employer_name", "newest_title"))
         line = f"{row['employer_id']}  {row['reason']}  newest job {row['newest_job_seen']}  {words}"
-        console.print(line, soft_wrap=True)
-    console.print(f"{len(rows)} employers are not approved; `mlife messages vet ID... --as approved|refused`")
+        say(line)
+    say(f"{len(rows)} employers are not approved; `mlife messages vet ID... --as approved|refused`")
 
 
 def vet(
@@ -244,8 +230,7 @@ def vet(
     from mlife_assets.adapters.employer_reviews import review_employers
     from mlife_assets.components.shown.present import newest_day, operator_time
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     now = operator_time(platform.of_model())
     day = add_days(newest_day(platform.of_model()) or platform.settings.days.first_lived_date, 1)
     changed = review_employers(
@@ -262,7 +247,7 @@ def vet(
     for one in employer_ids:
         called = f" ({one_line(changed[one])})" if one in changed else ""
         change = f"by {actor}: {reason}" if one in changed else "already; nothing was changed"
-        answer_console().print(f"{one}{called} is {verdict.value} {change}", markup=False)
+        say(f"{one}{called} is {verdict.value} {change}")
 
 
 @plan_app.command()
@@ -273,7 +258,7 @@ def show(application: ApplicationName = "", home: Home = None, as_json: AsJson =
     """
     from mlife_assets.components.acts.acts import plan_standing
 
-    standing = plan_standing(open_application(settings_of(home), application))
+    standing = plan_standing(_open(home, application))
     if as_json:
         print_json(_row(standing))
         return
@@ -301,14 +286,12 @@ def approve(
     from mlife_assets.components.messages.sending import NEW_HOME
     from mlife_assets.recruiting.messaging.approve import require_digest
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     reason = NEW_HOME + reason if new_home else reason
-    settings = settings_of(home)
-    platform = open_application(settings, application)
+    platform = _open(home, application)
     full = require_digest(newest_plan(platform), digest)
     config = {"plan_digest": full, "application": application, "actor": actor, "reason": reason}
     with progress("sending"):
-        _run(settings, APPROVE_JOB, APPROVE_OP, config)
+        _run(platform.settings, APPROVE_JOB, APPROVE_OP, config)
     standing = plan_standing(platform)
     if as_json:
         print_json(_row(standing))
@@ -331,14 +314,20 @@ def reject(
     """
     from mlife_assets.components.acts.acts import plan_standing, reject_plan
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
-    platform = open_application(settings_of(home), application)
+    platform = _open(home, application)
     reject_plan(platform, digest, actor=actor, reason=reason)
     standing = plan_standing(platform)
     if as_json:
         print_json(_row(standing))
     else:
         _print(standing)
+
+
+def _open(home: Path | None, application: str) -> BoardPorts:
+    """Return the ports as an application sees them. Raises InvalidInputError on no such application."""
+    view = open_board(home).of_application(application)
+    _ = view.application
+    return view
 
 
 def _run(settings: Settings, job: str, op: str, config: Mapping[str, str]) -> None:
@@ -377,13 +366,13 @@ def _print(standing: PlanStanding) -> None:
     from mlife_assets.recruiting.mail.body import body_line
     from mlife_assets.recruiting.messaging_policy import JOB_OF_THE_DAY
 
-    console, plan = answer_console(), standing.plan
+    plan = standing.plan
     messages = CALLED[plan.channel]
 
     def line(text: str) -> None:
-        console.print(f"  {text}", soft_wrap=True, markup=False)
+        say(f"  {text}")
 
-    console.print(f"{plan.plan_id}, the plan of {plan.as_of_date}: {standing.state}", style="bold", soft_wrap=True)
+    say(f"{plan.plan_id}, the plan of {plan.as_of_date}: {standing.state}", style="bold")
     line(f"{plan.planned.num_rows:,} {messages}, worth ${plan.expected_value_usd:,.2f}; digest {standing.digest}")
     if standing.actor is not None:
         line(f"{standing.state} by {standing.actor}: {standing.reason or 'no reason was kept'}")
@@ -420,7 +409,7 @@ def trace(
     """
     from mlife_assets.adapters.message_trace import trace_message
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     with progress("following the event log"):
         found = trace_message(platform.event_log, message_id, platform.of_model().scorers.of)
     is_recomputed = any(hop.event_type == "prediction" for hop in found.hops)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, settings_of
-from mlife_assets.cli.output import print_json, side_console
-from mlife_assets.cli.project_home import project_settings
+from mlife_assets.cli.homes import any_settings, board_settings
+from mlife_assets.cli.options import AsJson, Home
+from mlife_assets.cli.output import print_json, say_aside
 from mlife_assets.cli.serve import HOST, listening_socket
 from mlife_assets.core.ids import digest
 from mlife_assets.garbage import collect_as_usual
@@ -51,13 +51,12 @@ def open_pages(
     """
     import uvicorn
 
-    project = project_settings(home)
-    settings = project or settings_of(home)
+    settings = any_settings(home)
     wanted = settings.serving.pages_port if port is None else port
     if wanted and _is_served(wanted, site_mark(settings)):
         _say(f"http://{HOST}:{wanted}", "they are served already", opens_browser=opens_browser, as_json=as_json)
         return
-    config = project_site_config(project) if project else site_config(settings_of(home))
+    config = site_config(settings)
     with listening_socket(HOST, wanted) as listener:
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         _say(url, "stop with Ctrl-C", opens_browser=opens_browser, as_json=as_json)
@@ -87,7 +86,7 @@ def dev(
     from mlife_assets.components.running.instance import run_dagster_dev
     from mlife_assets.settings import WORKSPACE_FILE
 
-    settings = settings_of(home)
+    settings = board_settings(home)
     with listening_socket(HOST, port) as probe:
         ui_port = probe.getsockname()[1]
     wanted = settings.serving.pages_port if pages_port is None else pages_port
@@ -100,32 +99,23 @@ def dev(
             print_json(addresses)
         else:
             shown = "Dagster UI: {ui}\nPages: {pages}\nStop both with Ctrl-C.".format(**addresses)
-            side_console().print(shown, markup=False, soft_wrap=True)
+            say_aside(shown)
         # Dagster stops on an interrupt and when it is terminated, unless interrupts are ignored, as behind `&`.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with _in_a_thread(site_config(settings), listener):
             run_dagster_dev(settings, WORKSPACE_FILE, HOST, ui_port)
 
 
-def site_config(settings: Settings) -> uvicorn.Config:
+def site_config(settings: ProjectSettings | Settings) -> uvicorn.Config:
     """Return the configuration of the site of a home."""
-    from mlife_assets.cli.home_pages import HomePages
-    from mlife_assets.serving.connections import server_config
-    from mlife_assets.serving.site.app import create_site
-    from mlife_assets.settings import RUNBOOKS_FOLDER
-
-    site = create_site(HomePages(settings, RUNBOOKS_FOLDER), ui_url=settings.serving.ui_url, mark=site_mark(settings))
-    return server_config(site)
-
-
-def project_site_config(settings: ProjectSettings) -> uvicorn.Config:
-    """Return the configuration of the site of a project's models: their overview and their cards."""
-    from mlife_assets.cli.project_status import ProjectPages
+    from mlife_assets.cli.home_pages import ProjectPages, pages_of
+    from mlife_assets.recruiting.places import SERVED
     from mlife_assets.serving.connections import server_config
     from mlife_assets.serving.site.app import create_site
 
-    site = create_site(ProjectPages(settings), ui_url=settings.serving.ui_url, mark=site_mark(settings), served=())
-    return server_config(site)
+    pages = pages_of(settings)
+    served = () if isinstance(pages, ProjectPages) else SERVED
+    return server_config(create_site(pages, ui_url=settings.serving.ui_url, mark=site_mark(settings), served=served))
 
 
 def site_mark(settings: HomeSettings) -> str:
@@ -168,7 +158,7 @@ def _say(url: str, more: str, *, opens_browser: bool, as_json: bool) -> None:
     if as_json:
         print_json({"url": url})
     else:
-        side_console().print(f"The pages are at {url} ({more}).", markup=False, soft_wrap=True)
+        say_aside(f"The pages are at {url} ({more}).")
     if opens_browser and not as_json and _has_window():
         webbrowser.open(url)
 

@@ -12,9 +12,18 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlife_assets.cli.options import open_model, open_platform, require_event_log, settings_of
+from mlife_assets.cli.homes import (
+    board_settings,
+    models_of,
+    open_board,
+    open_home,
+    open_model,
+    opened_project,
+    project_root,
+    project_settings,
+    require_event_log,
+)
 from mlife_assets.cli.output import faults_named
-from mlife_assets.cli.project_home import open_project, project_models, project_root, project_settings
 from mlife_assets.core.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -33,13 +42,7 @@ class OpenedHome:
     @property
     def models(self) -> list[str]:
         """Names of its models."""
-        from mlife_assets.adapters.model_registry import model_names
-
-        if (project := project_settings(self.path)) is not None:
-            return project_models(open_project(project))
-        platform = open_platform(settings_of(self.path))
-        first = platform.of_model().model_name
-        return list(dict.fromkeys([first, *platform.home.model_names, *model_names(platform.event_log)]))
+        return models_of(open_home(self.path))
 
     def status(self) -> dict[str, Any]:
         """Return what `mlife status --json` prints."""
@@ -50,9 +53,9 @@ class OpenedHome:
 
         found: Mapping[str, Any]
         if (project := project_settings(self.path)) is not None:
-            found = standings_document(project.home, standings(project))
+            found = standings_document(project.home, standings(opened_project(project)))
         else:
-            platform = open_platform(settings_of(self.path))
+            platform = open_board(self.path)
             try:
                 standing = standing_of(platform)
             finally:
@@ -92,7 +95,7 @@ def open(path: Path | str) -> OpenedHome:  # noqa: A001 - the name is promised
         with faults_named():
             folder = ProjectSettings.below(root, None).home
     if (project := project_settings(folder)) is not None:
-        open_project(project)
+        opened_project(project)
     else:
-        require_event_log(settings_of(folder))
+        require_event_log(board_settings(folder))
     return OpenedHome(folder)

@@ -55,6 +55,25 @@ def side_console() -> Console:
     return Console(stderr=True, highlight=False, markup=False)
 
 
+def say(*lines: str, style: str = "") -> None:
+    """Print each line of an answer; a terminal wraps it."""
+    console = answer_console()
+    for line in lines:
+        console.print(line, style=style, soft_wrap=True)
+
+
+def say_field(name: str, value: object, style: str = "") -> None:
+    """Print a line of a list of facts."""
+    say(f"{name:<11}{value}", style=style)
+
+
+def say_aside(*lines: str) -> None:
+    """Print each line on stderr, beside the answer."""
+    console = side_console()
+    for line in lines:
+        console.print(line, soft_wrap=True)
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document: keys sorted, dates in ISO 8601."""
     import orjson
@@ -79,9 +98,7 @@ def print_answer(answer: Shown, *, as_json: bool = False) -> None:
     if as_json:
         print_json(answer.as_dict())
         return
-    console = answer_console()
-    for line in answer.lines:
-        console.print(line, soft_wrap=True)
+    say(*answer.lines)
 
 
 def one_line(text: str) -> str:

@@ -13,19 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import (
-    OPERATOR,
-    Actor,
-    AsJson,
-    Home,
-    open_platform,
-    parse_day,
-    seal,
-    settings_of,
-)
-from mlife_assets.cli.output import answer_console, moment, print_json
+from mlife_assets.cli.homes import open_board, seal
+from mlife_assets.cli.options import A_DAY, OPERATOR, Actor, AsJson, Home
+from mlife_assets.cli.output import answer_console, moment, print_json, say
 from mlife_assets.core.errors import InvalidInputError, NotEnoughEvidenceError, NotFoundError
-from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,9 +27,7 @@ if TYPE_CHECKING:
 
 panel_app = typer.Typer(no_args_is_help=True, help="Let recruiters rank candidates: the human baseline of the gate.")
 
-Day = Annotated[
-    date, typer.Option("--date", parser=parse_day, metavar="YYYY-MM-DD", help="Day whose candidates are ranked.")
-]
+Day = Annotated[date, typer.Option("--date", **A_DAY, help="Day whose candidates are ranked.")]
 
 
 @panel_app.command()
@@ -55,7 +44,7 @@ def template(
     """
     from mlife_assets.recruiting.panel.ballots import panel_template, template_bytes
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     user_features, job_features = _features(platform, day)
     pairs = panel_template(user_features, job_features, day, users=users, policy=platform.policies.candidates)
     try:
@@ -67,14 +56,10 @@ def template(
     if as_json:
         print_json({"as_of_date": day, "file": str(out), "users": found, "pairs": pairs.num_rows})
         return
-    console = answer_console()
-    console.print(f"{out}: {pairs.num_rows:,} pairs of {found:,} users of {day}.", soft_wrap=True)
+    say(f"{out}: {pairs.num_rows:,} pairs of {found:,} users of {day}.")
     if found < users:
-        console.print(f"  Only {found:,} users have two candidates or more.", soft_wrap=True)
-    console.print(
-        "  Each recruiter fills in a copy: a code in recruiter, and per user ranks from 1 (the best) without gaps.",
-        soft_wrap=True,
-    )
+        say(f"  Only {found:,} users have two candidates or more.")
+    say("  Each recruiter fills in a copy: a code in recruiter, and per user ranks from 1 (the best) without gaps.")
 
 
 @panel_app.command()
@@ -91,8 +76,7 @@ def record(
     """
     from mlife_assets.components.shown.present import operator_time
 
-    actor = kept_words("--actor", actor)
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
 
     def candidates(user_ids: tuple[str, ...]) -> pa.Table:
         import pyarrow as pa
@@ -111,10 +95,8 @@ def record(
     if as_json:
         print_json(_row(made))
         return
-    console = answer_console()
-    console.print(f"{made.panel_id} is the panel of {made.as_of_date}.", style="bold", soft_wrap=True)
-    console.print(f"  {_size(made)}", soft_wrap=True)
-    console.print(f"  sha256 {made.sha256}, recorded by {made.actor} at {moment(made.recorded_at)}", soft_wrap=True)
+    say(f"{made.panel_id} is the panel of {made.as_of_date}.", style="bold")
+    say(f"  {_size(made)}", f"  sha256 {made.sha256}, recorded by {made.actor} at {moment(made.recorded_at)}")
 
 
 @panel_app.command("list")
@@ -123,7 +105,7 @@ def list_panels(home: Home = None, as_json: AsJson = False) -> None:
 
     Exit codes: 0 done, 1 failed.
     """
-    recorded = open_platform(settings_of(home)).panels.recorded()
+    recorded = open_board(home).panels.recorded()
     counts = {one.as_of_date: one.panel_id for one in recorded}
     if as_json:
         rows = [_row(one) | {"is_counted": counts[one.as_of_date] == one.panel_id} for one in recorded]
@@ -131,7 +113,7 @@ def list_panels(home: Home = None, as_json: AsJson = False) -> None:
         return
     console = answer_console()
     if not recorded:
-        console.print("No panel was recorded yet; `mlife panel template` begins one.")
+        say("No panel was recorded yet; `mlife panel template` begins one.")
         return
     from rich.table import Table
 
@@ -141,7 +123,7 @@ def list_panels(home: Home = None, as_json: AsJson = False) -> None:
         sizes = (str(one.recruiters), f"{one.users:,}", f"{one.pairs:,}")
         table.add_row(mark, one.panel_id, str(one.as_of_date), moment(one.recorded_at), *sizes, one.actor)
     console.print(table)
-    console.print("* counts for its day")
+    say("* counts for its day")
 
 
 @panel_app.command()
@@ -154,21 +136,18 @@ def show(
 
     Exit codes: 0 done, 1 failed or the file was changed.
     """
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     recorded = platform.panels.resolve(panel_id)
     panel = platform.panels.load(recorded)
     agreement, sentence = _agreement(panel, platform)
     if as_json:
         print_json(_row(recorded) | {"recruiter_codes": panel.recruiters, "agreement": agreement, "sentence": sentence})
         return
-    console = answer_console()
-    console.print(f"{recorded.panel_id}, panel of {recorded.as_of_date}", style="bold", soft_wrap=True)
-    console.print(f"  {_size(recorded)}: {', '.join(panel.recruiters)}", soft_wrap=True)
-    console.print(f"  {sentence}", soft_wrap=True)
-    console.print(
+    say(f"{recorded.panel_id}, panel of {recorded.as_of_date}", style="bold")
+    say(f"  {_size(recorded)}: {', '.join(panel.recruiters)}", f"  {sentence}")
+    say(
         f"  sha256 {recorded.sha256}, recorded by {recorded.actor} at {moment(recorded.recorded_at)}; "
-        "the file still has this hash",
-        soft_wrap=True,
+        "the file still has this hash"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import counted, print_json, progress, side_console
+from mlife_assets.cli.output import counted, print_json, progress, say_aside
 
 TrainedModel = Annotated[Path, typer.Option("--model", metavar="DIR", help="Output of a training.")]
 
@@ -45,7 +45,7 @@ def score(
             print_json({**said, "out": str(out)})
         else:
             words = f"{counted(scored.num_rows, 'row')} scored by {known.model_version}: {out}"
-            side_console().print(words, soft_wrap=True)
+            say_aside(words)
     elif as_json:
         columns = [name for name in (PROBABILITY, REASONS) if name in scored.column_names]
         print_json({**said, "scores": scored.select(columns).to_pylist()})

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, settings_of
-from mlife_assets.cli.output import faults_named, print_json, side_console
-from mlife_assets.cli.project_home import open_project, project_settings
+from mlife_assets.cli.homes import open_board, open_home
+from mlife_assets.cli.options import AsJson, Home
+from mlife_assets.cli.output import faults_named, print_json, say_aside
 from mlife_assets.core.errors import InvalidInputError, MlifeError, NotFoundError
 from mlife_assets.garbage import collect_as_usual
 
@@ -73,9 +73,8 @@ def serve(
         settings, providers = _of_folder(model, home, makes_token=makes_token)
     else:
         _require_home(home)
-        project = project_settings(home)
-        settings = project or settings_of(home)
-        providers = champion_providers(open_project(project) if project else open_platform(settings_of(home)).home)
+        ports = open_home(home)
+        settings, providers = ports.settings, champion_providers(ports)
     token, source = endpoint_token(settings, makes_token=makes_token)
     with listening_socket(host, port, is_for_all=token is not None) as listener:
         versions = serving_versions(providers)
@@ -89,8 +88,8 @@ def serve(
             wanted = f", with the token of {source}" if source else ""
             for name, version in versions.items():
                 said = f"{version} answers at {url}/v1/models/{name}/score" if version else "no champion can be loaded"
-                side_console().print(f"{name}: {said}", markup=False, soft_wrap=True)
-            side_console().print(f"Serving at {url}{wanted}; stop with Ctrl-C", markup=False, soft_wrap=True)
+                say_aside(f"{name}: {said}")
+            say_aside(f"Serving at {url}{wanted}; stop with Ctrl-C")
 
         config = server_config(create_app(providers, token=token))
         collect_as_usual()
@@ -222,7 +221,7 @@ def one_click(
 
     from mlife_assets.serving.connections import server_config
 
-    platform = open_platform(settings_of(home))
+    platform = open_board(home)
     # The holder of a link may use it from anywhere; there is nothing else to reach.
     with listening_socket(host, port, is_for_all=True) as listener:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/unsubscribe/"
@@ -230,7 +229,7 @@ def one_click(
             print_json({"url": url, "unsubscribe_base": platform.home.private.letterhead.unsubscribe_base})
         else:
             base = platform.home.private.letterhead.unsubscribe_base
-            side_console().print(f"Ends mails at {url}, to which {base} must lead; stop with Ctrl-C", soft_wrap=True)
+            say_aside(f"Ends mails at {url}, to which {base} must lead; stop with Ctrl-C")
         config = server_config(one_click_app(platform))
         collect_as_usual()
         with suppress(KeyboardInterrupt):

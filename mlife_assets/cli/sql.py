@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, open_platform, require_event_log, settings_of
-from mlife_assets.cli.output import answer_console, counted, moment, one_line, print_json
-from mlife_assets.cli.project_home import open_project, project_settings
+from mlife_assets.cli.homes import board_settings, opened_board, opened_project, project_settings, require_event_log
+from mlife_assets.cli.options import AsJson, Home
+from mlife_assets.cli.output import answer_console, counted, moment, one_line, print_json, say
 from mlife_assets.core.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -28,8 +28,7 @@ tables_app = typer.Typer(no_args_is_help=True, help="Tables that days leave in t
 
 def sql(
     name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="A question of the library; without, all are listed."),
+        str | None, typer.Argument(metavar="[NAME]", help="A question of the library; without, all are listed.")
     ] = None,
     query: Annotated[
         str | None,
@@ -69,8 +68,8 @@ def sql(
     from mlife_assets.adapters.sql_session import SqlSession
 
     text = query if query is not None else read_query(str(name)).text
-    settings = settings_of(home)
-    platform = open_platform(settings)
+    settings = board_settings(home)
+    platform = opened_board(settings)
     answer = SqlSession(platform.home.warehouse, platform.lake, settings.exports.of_dbt()).ask(
         text, seconds=seconds, rows=rows
     )
@@ -81,11 +80,9 @@ def _print_library(queries: list[Any], as_json: bool) -> None:
     if as_json:
         print_json({"queries": {one.name: {"question": one.question, "columns": one.columns} for one in queries}})
         return
-    console = answer_console()
     width = max(len(one.name) for one in queries)
-    for one in queries:
-        console.print(f"{one.name:<{width}}  {one.question}", soft_wrap=True)
-    console.print("`mlife sql NAME` answers one; `mlife sql NAME --text` prints its SQL.", soft_wrap=True)
+    say(*(f"{one.name:<{width}}  {one.question}" for one in queries))
+    say("`mlife sql NAME` answers one; `mlife sql NAME --text` prints its SQL.")
 
 
 def _print_answer(answer: Answer, as_json: bool) -> None:
@@ -109,7 +106,7 @@ def _print_answer(answer: Answer, as_json: bool) -> None:
     console.print(table)
     number = counted(answer.row_count, "row")
     left = f"the first {len(rows):,} of {number}; --rows prints more" if len(rows) < answer.row_count else number
-    console.print(left, style="bold")
+    say(left, style="bold")
 
 
 def _plain(value: Any) -> Any:
@@ -166,10 +163,10 @@ def prune(
     from mlife_assets.recruiting.retention_policy import RetentionPolicy
 
     if project := project_settings(home):
-        open_project(project)
+        opened_project(project)
         place, policy = project.places.lake, RetentionPolicy()
     else:
-        settings = settings_of(home)
+        settings = board_settings(home)
         require_event_log(settings)
         place, policy = settings.places.lake, settings.policies().retention
     policy = policy if keep_days is None else RetentionPolicy(table_days=keep_days)
@@ -177,11 +174,10 @@ def prune(
     if as_json:
         print_json({"is_applied": applies, "keep_days": policy.table_days, "tables": found})
         return
-    console = answer_console()
     for name, keys in found.items():
         first, last = (key.split("as_of_date=")[1].partition("/")[0] for key in (keys[0], keys[-1]))
-        console.print(f"{name}: {counted(len(keys), 'day')}, {first} to {last}", soft_wrap=True)
+        say(f"{name}: {counted(len(keys), 'day')}, {first} to {last}")
     count = sum(map(len, found.values()))
     were = f"{'was' if count == 1 else 'were'} removed" if applies else "would be removed"
     hint = "; --apply removes them" if count and not applies else ""
-    console.print(f"{counted(count, 'table')} {were}{hint}.", style="bold", soft_wrap=True)
+    say(f"{counted(count, 'table')} {were}{hint}.", style="bold")

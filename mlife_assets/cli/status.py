@@ -15,14 +15,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import AsJson, Home, first_steps, has_event_log, open_platform, settings_of
-from mlife_assets.cli.output import answer_console, moment, print_json, progress
-from mlife_assets.cli.project_home import project_settings
+from mlife_assets.cli.homes import (
+    any_settings,
+    board_settings,
+    first_steps,
+    has_event_log,
+    opened_board,
+    opened_project,
+    project_settings,
+)
+from mlife_assets.cli.options import AsJson, Home
+from mlife_assets.cli.output import moment, print_json, progress, say, say_field
 from mlife_assets.cli.project_status import print_standings, standings, standings_document
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from mlife_assets.core.model_events import Reign
     from mlife_assets.deployments.board_ports import BoardPorts
     from mlife_assets.deployments.ports import ModelPorts
@@ -51,18 +57,20 @@ def status(
     if for_prometheus:
         if as_json:
             raise typer.BadParameter("--json and --prometheus are two formats; ask for one")
-        typer.echo(_gauges(home), nl=False)
+        from mlife_assets.cli.home_pages import pages_of
+
+        typer.echo(pages_of(any_settings(home)).metrics(), nl=False)
         return
     if (project := project_settings(home)) is not None:
-        models = standings(project) if has_event_log(project) else []
+        models = standings(opened_project(project)) if has_event_log(project) else []
         if as_json:
             print_json(standings_document(project.home, models))
         else:
-            print_standings(answer_console(), project.home, models)
+            print_standings(project.home, models)
         return
     from mlife_assets.adapters.home_files import unfinished_restore
 
-    settings = settings_of(home)
+    settings = board_settings(home)
     unfinished = unfinished_restore(settings.private_folder)
     if unfinished is not None or not has_event_log(settings):
         hint = unfinished or first_steps(settings)
@@ -70,81 +78,66 @@ def status(
             print_json({"home": str(settings.home), "is_lived": False, "hint": hint})
         else:
             words = f"{settings.home} is not whole" if unfinished else f"Nothing has run in {settings.home} yet"
-            answer_console().print(f"{words}: {hint}.", soft_wrap=True)
+            say(f"{words}: {hint}.")
         return
-    platform = open_platform(settings)
+    platform = opened_board(settings)
 
     with progress("reading the event log"):
         standing = standing_of(platform)
     if as_json:
         print_json(asdict(standing) | {"home": str(standing.home), "is_lived": True})
         return
-    _print_standing(answer_console(), standing)
+    _print_standing(standing)
 
 
-def _gauges(home: Path | None) -> str:
-    """Return the gauges of a home, of the job board or of a project. Raises NotFoundError when nothing has run."""
-    from mlife_assets.cli.home_pages import HomePages
-    from mlife_assets.cli.project_status import ProjectPages
-    from mlife_assets.settings import RUNBOOKS_FOLDER
-
-    project = project_settings(home)
-    return (HomePages(settings_of(home), RUNBOOKS_FOLDER) if project is None else ProjectPages(project)).metrics()
-
-
-def _print_standing(console: Console, standing: Standing) -> None:
-    def line(name: str, value: object, style: str = "") -> None:
-        console.print(f"{name:<11}{value}", style=style, soft_wrap=True)
-
-    line("home", standing.home)
-    line("newest day", standing.newest_day or "none has run yet")
-    line("next day", f"{standing.next_day}  (`mlife day`)")
-    line("verdict", standing.verdict or "none yet", VERDICT_STYLES.get(standing.verdict or "", ""))
+def _print_standing(standing: Standing) -> None:
+    say_field("home", standing.home)
+    say_field("newest day", standing.newest_day or "none has run yet")
+    say_field("next day", f"{standing.next_day}  (`mlife day`)")
+    say_field("verdict", standing.verdict or "none yet", VERDICT_STYLES.get(standing.verdict or "", ""))
     for reason in standing.reasons:
-        line("", f"- {reason}")
+        say_field("", f"- {reason}")
     champion = standing.champion
     if champion is None:
-        line("champion", "none: no model was promoted yet")
+        say_field("champion", "none: no model was promoted yet")
     else:
         change = champion.kind.replace("_", " ")
-        line("champion", f"{champion.model_version}, {change} by {champion.actor} at {moment(champion.since)}")
-        line("", f"- {champion.reason}")
+        say_field("champion", f"{champion.model_version}, {change} by {champion.actor} at {moment(champion.since)}")
+        say_field("", f"- {champion.reason}")
     if standing.promotion is not None:
         promotion = standing.promotion
-        line("gate", f"{promotion['outcome'].replace('_', ' ')} on {promotion['as_of_date']}")
+        say_field("gate", f"{promotion['outcome'].replace('_', ' ')} on {promotion['as_of_date']}")
     for other in standing.others:
         serves = f"{other.champion_version} serves" if other.champion_version else "no model was promoted yet"
-        line("also", f"{other.model_name}: {other.verdict or 'no verdict yet'}, {serves}")
-    _print_sending(console, standing)
+        say_field("also", f"{other.model_name}: {other.verdict or 'no verdict yet'}, {serves}")
+    _print_sending(standing)
     for alarm in standing.alarms:
-        line("alarm", f"{alarm.source} of {alarm.day}: {alarm.sentence}", "red")
+        say_field("alarm", f"{alarm.source} of {alarm.day}: {alarm.sentence}", "red")
     if not standing.alarms:
-        line("alarms", "none")
+        say_field("alarms", "none")
     if standing.sample_message_id:
-        line("try", f"mlife trace {standing.sample_message_id}")
+        say_field("try", f"mlife trace {standing.sample_message_id}")
 
 
-def _print_sending(console: Console, standing: Standing) -> None:
+def _print_sending(standing: Standing) -> None:
     from mlife_assets.recruiting.mail.body import body_line
 
     switch = standing.switch
     why = f" by {switch['actor']} at {moment(switch['at'])}: {switch['reason']}" if switch else ""
     style = "bold yellow" if standing.is_paused else ""
-    console.print(f"{'sending':<11}{'PAUSED' if standing.is_paused else 'allowed'}{why}", style=style, soft_wrap=True)
-    console.print(f"{'messages':<11}{standing.planned:,} planned; {_counts(standing.sends)}", soft_wrap=True)
-    console.print(f"{'suppressed':<11}{_counts(standing.suppressed)}", soft_wrap=True)
+    say_field("sending", f"{'PAUSED' if standing.is_paused else 'allowed'}{why}", style)
+    say_field("messages", f"{standing.planned:,} planned; {_counts(standing.sends)}")
+    say_field("suppressed", _counts(standing.suppressed))
     twice = "" if standing.duplicate_sends is None else f", {standing.duplicate_sends} sent twice"
-    console.print(f"{'all days':<11}{_counts(standing.unsettled)} still open{twice}", soft_wrap=True)
+    say_field("all days", f"{_counts(standing.unsettled)} still open{twice}")
     if standing.unread_replies:
         ages = ", ".join(f"{count:,} for {days} days" for days, count in Counter(standing.unread_replies).items())
         says = f"{len(standing.unread_replies):,} unread, their senders paused: {ages}; `mlife messages inbox`"
-        console.print(f"{'inbox':<11}{says}", style="bold yellow", soft_wrap=True)
+        say_field("inbox", says, "bold yellow")
     for text in standing.last_texts:
         body = body_line(text["body"])
         body = body if len(body) <= BODY_WIDTH else body[: BODY_WIDTH - 3] + "..."
-        console.print(
-            f"{'':<11}{text['message_id']}  {text['as_of_date']}  {text['state']:<11}  {body}", soft_wrap=True
-        )
+        say_field("", f"{text['message_id']}  {text['as_of_date']}  {text['state']:<11}  {body}")
 
 
 def _counts(counted: object) -> str:

@@ -16,7 +16,7 @@ import typer
 
 from mlife_assets.cli.check import Examples, Spec
 from mlife_assets.cli.options import AsJson
-from mlife_assets.cli.output import ExitCode, answer_console, counted_progress, print_answer, print_json
+from mlife_assets.cli.output import ExitCode, counted_progress, print_answer, print_json, say
 
 
 class Required(StrEnum):
@@ -58,10 +58,8 @@ def train(
     if as_json:
         print_json(model.as_dict())
     else:
-        console = answer_console()
-        console.print(f"{model.model_version}  {model.title}", soft_wrap=True)
-        for line in (*model.lines, f"Card: {out / CARD_FILE}"):
-            console.print(f"  {line}", soft_wrap=True)
+        say(f"{model.model_version}  {model.title}")
+        say(*(f"  {line}" for line in (*model.lines, f"Card: {out / CARD_FILE}")))
     if require is not None and model.outcome != require:
         raise typer.Exit(ExitCode.REFUSED)
 
@@ -91,4 +89,4 @@ def backtest(
     replayed.save(out)
     print_answer(replayed, as_json=as_json)
     if not as_json:
-        answer_console().print(f"  Page: {out / PAGE_FILE}", soft_wrap=True)
+        say(f"  Page: {out / PAGE_FILE}")

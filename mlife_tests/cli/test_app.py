@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 from mlife_assets import __version__
 from mlife_assets.cli import app, output
-from mlife_assets.cli.options import settings_of
+from mlife_assets.cli.homes import board_settings
 from mlife_assets.cli.output import (
     MEANINGS,
     PLAIN_WIDTH,
@@ -219,7 +219,7 @@ def test_an_error_is_one_sentence_on_stderr_and_a_defect_keeps_its_traceback(run
     def fail(home: object) -> None:
         raise error
 
-    monkeypatch.setattr("mlife_assets.cli.status.settings_of", fail)
+    monkeypatch.setattr("mlife_assets.cli.status.board_settings", fail)
     if code is None:
         with pytest.raises(RuntimeError, match="a defect"):
             run("status")
@@ -232,18 +232,18 @@ def test_an_error_is_one_sentence_on_stderr_and_a_defect_keeps_its_traceback(run
 def test_home_overrides_one_field(tmp_path, monkeypatch):
     monkeypatch.setenv("MLIFE_HOME", "/nowhere")
     monkeypatch.setenv("MLIFE_MARKET_USERS", "123")
-    settings = settings_of(tmp_path)
+    settings = board_settings(tmp_path)
     assert (settings.home, settings.market.market_users) == (tmp_path, 123)
     assert not settings.messages.approve_console_sends
-    assert settings_of(None, approves_sends=True).messages.approve_console_sends
+    assert board_settings(None, approves_sends=True).messages.approve_console_sends
 
 
 def test_all_cores_that_the_process_may_use_are_used_unless_fewer_are_asked_for(monkeypatch):
-    assert settings_of(None).cores == len(os.sched_getaffinity(0))
+    assert board_settings(None).cores == len(os.sched_getaffinity(0))
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3})
-    assert settings_of(None).cores == 1
+    assert board_settings(None).cores == 1
     monkeypatch.setenv("MLIFE_CORES", "2")
-    assert settings_of(None).cores == 2
+    assert board_settings(None).cores == 2
 
 
 @pytest.mark.parametrize("arguments", READERS, ids=" ".join)

@@ -16,7 +16,7 @@ import pytest
 from mlife_assets.adapters.event_log import verify
 from mlife_assets.cli.day import _application_line, _model_lines, day_to_run
 from mlife_assets.cli.day import run as run_day
-from mlife_assets.cli.options import settings_of
+from mlife_assets.cli.homes import board_settings
 from mlife_assets.components.acts.acts import approve_plan
 from mlife_assets.components.messages import planning
 from mlife_assets.components.running.demo_summary import DayResult
@@ -122,7 +122,7 @@ def test_options_reach_the_run_and_a_blocked_day_has_its_own_exit_code(run, run_
 
 def test_a_day_beyond_the_clock_of_the_machine_is_refused(lived_home):
     with pytest.raises(InvalidInputError, match="has no partition"):
-        run_day(settings_of(lived_home.path), date(9999, 1, 1), False)
+        run_day(board_settings(lived_home.path), date(9999, 1, 1), False)
 
 
 @pytest.mark.parametrize("flags", [(), ("--json",)])

@@ -22,7 +22,7 @@ from mlife_assets.adapters.panel_store import PanelStore
 from mlife_assets.adapters.private_files import MARK
 from mlife_assets.adapters.tables import TableStore
 from mlife_assets.cli.app import app
-from mlife_assets.cli.project_home import project_root, project_settings
+from mlife_assets.cli.homes import project_root, project_settings
 from mlife_assets.cli.serve import champion_providers, serving_versions
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.deployments.project_ports import ProjectHome

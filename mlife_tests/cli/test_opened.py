@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 import mlife
-from mlife_assets.cli.options import open_model
+from mlife_assets.cli.homes import open_model
 from mlife_assets.core.errors import NotFoundError
 
 

@@ -17,17 +17,16 @@ from typer.testing import CliRunner
 
 from mlife_assets.adapters.sql_session import query_names, read_query
 from mlife_assets.cli.app import app
-from mlife_assets.cli.home_pages import HomePages
+from mlife_assets.cli.home_pages import HomePages, ProjectPages
+from mlife_assets.cli.homes import opened_board
 from mlife_assets.cli.open import _has_window, _is_served, site_mark
-from mlife_assets.cli.options import open_platform
-from mlife_assets.cli.project_status import ProjectPages
 from mlife_assets.cli.status import standing_of
 from mlife_assets.core.errors import NotFoundError
 from mlife_assets.core.pages.document import DASHBOARD
 from mlife_assets.core.windows import add_days, run_time
 from mlife_assets.home_settings import ProjectSettings
 from mlife_assets.recruiting.places import call_list_key
-from mlife_assets.settings import RUNBOOKS_FOLDER, Settings
+from mlife_assets.settings import Settings
 
 
 def test_nothing_lived_is_a_hint_not_an_error(answer_of, run_json, empty):
@@ -300,7 +299,7 @@ def test_the_pages_show_the_home_as_it_is_now(run, refusal_of, home, listening):
 
 
 def test_an_empty_home_says_what_to_run(empty):
-    pages = HomePages(Settings(home=empty), RUNBOOKS_FOLDER)
+    pages = HomePages(Settings(home=empty))
     assert (pages.dashboard(), pages.backtest(), pages.card("mdl_1")) == (None, None, None)
     with pytest.raises(NotFoundError, match="mlife demo"):
         pages.messages()
@@ -311,8 +310,8 @@ def test_an_empty_home_says_what_to_run(empty):
 
 
 def test_call_lists_are_found_the_newest_day_first(home):
-    pages, day = HomePages(Settings(home=home.path), RUNBOOKS_FOLDER), home.newest_day
-    lake = open_platform(Settings(home=home.path)).lake
+    pages, day = HomePages(Settings(home=home.path)), home.newest_day
+    lake = opened_board(Settings(home=home.path)).lake
     assert [pages.card(name) for name in ("..", "", "mdl 1", "mdl/1", "é")] == [None] * 5
     assert pages.call_lists() == []
     keys = [call_list_key(name, one, "html") for name in ("a", "b") for one in (day, day + timedelta(days=1))]

@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Model, Reason, open_model, seal
-from mlife_assets.cli.output import answer_console, counted, moment, print_json
+from mlife_assets.cli.homes import open_model, seal
+from mlife_assets.cli.options import OPERATOR, Actor, AsJson, Home, Model, Reason
+from mlife_assets.cli.output import answer_console, counted, moment, print_json, say
 from mlife_assets.components.shown.verdicts import imports, last_verdict, outcome_words, verdicts
 from mlife_assets.core.errors import GateClosedError, IntegrityError, InvalidInputError, NotFoundError
-from mlife_assets.recruiting.kept_words import kept_words
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from rich.console import Console
 
     from mlife_assets.core.training.model_diff import ModelDiff
     from mlife_assets.deployments.ports import ModelPorts
@@ -71,16 +69,15 @@ def show(version: Version, model: Model = None, home: Home = None, as_json: AsJs
     if as_json:
         print_json(document)
         return
-    _print_model(answer_console(), document)
+    _print_model(document)
 
 
-def _print_model(console: Console, document: dict[str, Any]) -> None:
+def _print_model(document: dict[str, Any]) -> None:
     from mlife_assets.core.training.manifest_facts import section_of, value_words
 
     mark = "  (champion)" if document["is_champion"] else ""
-    console.print(f"{document['model_version']}{mark}", style="bold", soft_wrap=True)
+    say(f"{document['model_version']}{mark}", style="bold")
     _print_pairs(
-        console,
         [
             ("as of", str(document["as_of_date"])),
             ("registered", moment(document["registered_at"])),
@@ -90,44 +87,42 @@ def _print_model(console: Console, document: dict[str, Any]) -> None:
         ],
     )
     for one in document["imported"]:
-        console.print(
+        say(
             f"  imported at {moment(one['imported_at'])} from {one['environment']}, {one['bundle_id']} signed by "
-            f"{one['signed_by']}, by {one['actor']}: {one['reason']}",
-            soft_wrap=True,
+            f"{one['signed_by']}, by {one['actor']}: {one['reason']}"
         )
     groups: dict[str, list[tuple[str, str]]] = {}
     for name, value in document["facts"].items():
         groups.setdefault(section_of(name, value), []).append((name, value_words(value)))
     for title in ("windows", "data", "metrics", "method", "policy"):
         if title in groups:
-            console.print(f"\n{title}", style="bold")
-            _print_pairs(console, groups[title])
+            say(f"\n{title}", style="bold")
+            _print_pairs(groups[title])
     for stage, importance in document["importance"].items():
-        console.print(f"\nimportance{f' of {stage}' if stage else ''} (mean |SHAP|)", style="bold")
-        _print_pairs(console, [(name, f"{value:.4f}") for name, value in list(importance.items())[:FEATURES_SHOWN]])
+        say(f"\nimportance{f' of {stage}' if stage else ''} (mean |SHAP|)", style="bold")
+        _print_pairs([(name, f"{value:.4f}") for name, value in list(importance.items())[:FEATURES_SHOWN]])
         if len(importance) > FEATURES_SHOWN:
-            console.print(f"  and {len(importance) - FEATURES_SHOWN} more")
-    console.print("\nfeatures", style="bold")
-    console.print(f"  {', '.join(document['features'])}", soft_wrap=True)
+            say(f"  and {len(importance) - FEATURES_SHOWN} more")
+    say("\nfeatures", style="bold")
+    say(f"  {', '.join(document['features'])}")
     for feature, values in document["vocabularies"].items():
-        console.print(f"  {feature}: {', '.join(values)}", soft_wrap=True)
-    console.print("\ngate", style="bold")
+        say(f"  {feature}: {', '.join(values)}")
+    say("\ngate", style="bold")
     for row in document["verdicts"]:
-        console.print(f"  {moment(row['decided_at'])}  {outcome_words(row)}")
-        for sentence in row["sentences"]:
-            console.print(f"    {sentence}", soft_wrap=True)
+        say(f"  {moment(row['decided_at'])}  {outcome_words(row)}")
+        say(*(f"    {sentence}" for sentence in row["sentences"]))
     if not document["verdicts"]:
-        console.print("  not judged")
+        say("  not judged")
     for fold in document["folds"]:
         days = f"days up to {fold['trained_to']}"
-        console.print(f"  the week from {fold['first_day']} by {fold['model_version']}, the recipe fitted on {days}")
-    console.print("\nserved", style="bold")
+        say(f"  the week from {fold['first_day']} by {fold['model_version']}, the recipe fitted on {days}")
+    say("\nserved", style="bold")
     for reign in document["served"]:
         until = moment(reign["until"]) if reign["until"] else "now"
-        console.print(f"  {moment(reign['since'])} to {until}, {reign['kind'].replace('_', ' ')}", soft_wrap=True)
-        console.print(f"    by {reign['actor']}: {reign['reason']}", soft_wrap=True)
+        say(f"  {moment(reign['since'])} to {until}, {reign['kind'].replace('_', ' ')}")
+        say(f"    by {reign['actor']}: {reign['reason']}")
     if not document["served"]:
-        console.print("  never")
+        say("  never")
 
 
 def diff(
@@ -155,24 +150,22 @@ def diff(
             | {"facts": changes, "importance": shifts, "sentences": found.sentences, "last_verdicts": judged}
         )
         return
-    _print_diff(answer_console(), found)
-    console = answer_console()
-    console.print("\ngate", style="bold")
+    _print_diff(found)
+    say("\ngate", style="bold")
     for name in dict.fromkeys(names):
         row = judged[name]
         first = f": {row['sentences'][0]}" if row and row["sentences"] else ""
-        console.print(f"  {name} {outcome_words(row)}{first}", soft_wrap=True)
+        say(f"  {name} {outcome_words(row)}{first}")
 
 
-def _print_diff(console: Console, found: ModelDiff) -> None:
+def _print_diff(found: ModelDiff) -> None:
     from rich.table import Table
 
     from mlife_assets.core.training.manifest_facts import value_words
 
-    for sentence in found.sentences:
-        console.print(sentence, soft_wrap=True)
+    say(*found.sentences)
     if found.facts:
-        console.print()
+        say("")
         table = Table("", "fact", found.left_version, found.right_version, "change", box=None)
         for fact in found.facts:
             table.add_row(
@@ -182,21 +175,21 @@ def _print_diff(console: Console, found: ModelDiff) -> None:
                 "" if fact.is_gone else value_words(fact.right),
                 "" if fact.change is None else f"{fact.change:+.6g}",
             )
-        console.print(table)
+        answer_console().print(table)
     moved = [shift for shift in found.importance if shift.change][:SHIFTS_SHOWN]
     if moved:
-        console.print()
+        say("")
         table = Table("", "share of importance", found.left_version, found.right_version, "change", box=None)
         for shift in moved:
             row = (f"{100 * shift.left_share:.1f} %", f"{100 * shift.right_share:.1f} %", f"{100 * shift.change:+.1f}")
             table.add_row(shift.stage, shift.feature, *row)
-        console.print(table)
+        answer_console().print(table)
 
 
-def _print_pairs(console: Console, pairs: list[tuple[str, str]]) -> None:
+def _print_pairs(pairs: list[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
-        console.print(f"  {name:<{width}}  {value}", soft_wrap=True)
+        say(f"  {name:<{width}}  {value}")
 
 
 def list_models(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
@@ -236,7 +229,7 @@ def list_models(model: Model = None, home: Home = None, as_json: AsJson = False)
         )
     console = answer_console()
     console.print(table)
-    console.print("* champion" if champion else "No model was promoted yet.")
+    say("* champion" if champion else "No model was promoted yet.")
 
 
 def history(model: Model = None, home: Home = None, as_json: AsJson = False) -> None:
@@ -259,13 +252,11 @@ def history(model: Model = None, home: Home = None, as_json: AsJson = False) -> 
         if change["previous_version"]:
             title += f"  (before: {change['previous_version']})"
         entries.append((change["since"], 1, title, [f"by {change['actor']}: {change['reason']}"]))
-    console = answer_console()
     for at, place, title, lines in sorted(entries, key=lambda entry: entry[:3]):
-        console.print(f"{moment(at)}  {title}", style="bold" if place else "", soft_wrap=True)
-        for line in lines:
-            console.print(f"    {line}", soft_wrap=True)
+        say(f"{moment(at)}  {title}", style="bold" if place else "")
+        say(*(f"    {line}" for line in lines))
     if not entries:
-        console.print("No model was judged or promoted yet.")
+        say("No model was judged or promoted yet.")
 
 
 def reigns(platform: ModelPorts, model_version: str) -> list[dict[str, Any]]:
@@ -318,10 +309,7 @@ def promote(
     actor: Actor = OPERATOR,
     against_the_gate: Annotated[
         bool,
-        typer.Option(
-            "--against-the-gate",
-            help="Promote even though the gate did not; the recorded reason says so.",
-        ),
+        typer.Option("--against-the-gate", help="Promote even though the gate did not; the recorded reason says so."),
     ] = False,
     model: Model = None,
     home: Home = None,
@@ -336,7 +324,6 @@ def promote(
     """
     from mlife_assets.components.shown.present import operator_time
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_model(home, model)
     name = platform.registry.resolve(version)
     previous = platform.registry.champion()
@@ -389,7 +376,6 @@ def rollback(
     """
     from mlife_assets.components.acts.rollback import roll_back
 
-    reason, actor = kept_words("--reason", reason), kept_words("--actor", actor)
     platform = open_model(home, model)
     done = roll_back(platform, actor=actor, reason=reason, to=to)
     name, previous, now = done.model_version, done.previous_version, done.at
@@ -431,17 +417,12 @@ def _show_change(
 ) -> None:
     from mlife_assets.components.shown.present import next_day
 
-    console = answer_console()
     whom = f"in place of {previous}" if previous else "the first one"
-    console.print(f"{name} {verb}, {whom}.", soft_wrap=True)
-    console.print(f"  by {actor} at {moment(now)}: {reason}", soft_wrap=True)
+    say(f"{name} {verb}, {whom}.", f"  by {actor} at {moment(now)}: {reason}")
     first = next_day(platform)
-    console.print(f"  The endpoint uses it from its next request on, the daily job from {first} on.", soft_wrap=True)
+    say(f"  The endpoint uses it from its next request on, the daily job from {first} on.")
     if fault is not None:
-        console.print(
-            f"  It has no monitoring reference that can be read, so the checks of {first} will stop that day: {fault}.",
-            soft_wrap=True,
-        )
+        say(f"  It has no monitoring reference that can be read, so the checks of {first} will stop that day: {fault}.")
 
 
 def export_version(
@@ -485,18 +466,16 @@ def export_version(
     if as_json:
         print_json(document)
         return
-    console = answer_console()
     words = verdict["outcome"].replace("_", " ")
     size = f"{counted(len(bundle.files), 'file')}, {sum(map(len, bundle.files.values())):,} bytes"
     state = f"is at {to}" if is_new else f"was at {to} already, exported by {bundle.exported_by}"
-    console.print(f"{document['bundle']} {state}: {size}.", soft_wrap=True)
-    console.print(f"  The gate's last verdict on it in {bundle.environment}: {words}.", soft_wrap=True)
+    say(f"{document['bundle']} {state}: {size}.", f"  The gate's last verdict on it in {bundle.environment}: {words}.")
     if not document["has_monitoring_reference"]:
-        console.print("  It has no monitoring reference, so where it comes to serve its checks will stop.")
-    console.print(f"  Signed by {bundle.signed_by}", soft_wrap=True)
+        say("  It has no monitoring reference, so where it comes to serve its checks will stop.")
+    say(f"  Signed by {bundle.signed_by}")
     if key_is_public:
-        console.print("  This key derives from a public seed and proves nothing: anybody can sign with it.")
-    console.print("  The importer names this key, and should have it from you, not from that place.")
+        say("  This key derives from a public seed and proves nothing: anybody can sign with it.")
+    say("  The importer names this key, and should have it from you, not from that place.")
 
 
 def import_version(
@@ -509,8 +488,7 @@ def import_version(
     ],
     reason: Reason,
     version: Annotated[
-        str,
-        typer.Argument(metavar="VERSION", help="A model version, or version/bundle; first letters will do."),
+        str, typer.Argument(metavar="VERSION", help="A model version, or version/bundle; first letters will do.")
     ] = "",
     actor: Actor = OPERATOR,
     model: Model = None,
@@ -561,19 +539,12 @@ def import_version(
             }
         )
         return
-    console = answer_console()
-    console.print(f"{done.model_version} is registered{'' if done.is_new else ', as it was'}.", soft_wrap=True)
-    console.print(
-        f"  It comes from {bundle.environment}, exported by {bundle.exported_by} at {moment(bundle.exported_at)}.",
-        soft_wrap=True,
-    )
+    say(f"{done.model_version} is registered{'' if done.is_new else ', as it was'}.")
+    say(f"  It comes from {bundle.environment}, exported by {bundle.exported_by} at {moment(bundle.exported_at)}.")
     first = "".join(f" {one}" for one in done.sentences[:1])
-    console.print(f"  The gate there: {done.outcome.replace('_', ' ')}.{first}", soft_wrap=True)
+    say(f"  The gate there: {done.outcome.replace('_', ' ')}.{first}")
     if done.judged_at is not None and newest is not None and not counts:
-        console.print(
-            f"  It does not count: what does is {outcome_words(newest)}, of {moment(newest['decided_at'])}.",
-            soft_wrap=True,
-        )
+        say(f"  It does not count: what does is {outcome_words(newest)}, of {moment(newest['decided_at'])}.")
     if fault is not None:
-        console.print(f"  It has no monitoring reference that can be read: {fault}.", soft_wrap=True)
-    console.print(f"  It does not serve: `mlife models promote {done.model_version} --reason ...` does that.")
+        say(f"  It has no monitoring reference that can be read: {fault}.")
+    say(f"  It does not serve: `mlife models promote {done.model_version} --reason ...` does that.")
