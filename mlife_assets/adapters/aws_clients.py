@@ -122,9 +122,7 @@ def _session() -> Any:
 
 
 def read_secret(name: str, region: str, *, setting: str) -> str:
-    """Return a secret's text; `setting` names it. Raises NotFoundError, PermanentError or TransientError if it is
-    missing or may not be read; names the setting.
-    """
+    """Return a secret. Raises NotFoundError, PermanentError or TransientError naming `setting`."""
     with aws_errors_explained(setting, "secretsmanager:GetSecretValue"):
         answer = client("secretsmanager", region).get_secret_value(SecretId=name)
     if not (text := answer.get("SecretString")):

@@ -97,10 +97,7 @@ def write_ledger_file(source: sa.Connection, to: Path) -> None:
 
 @contextmanager
 def ledger_as_it_is(path: Path, *, is_copy: bool = False) -> Iterator[sa.Connection]:
-    """Open a ledger file of any released schema for reading.
-
-    A file that `is_copy` is complete: SQLite must not apply a log or journal beside it.
-    """
+    """Open a ledger file of any released schema for reading; if it `is_copy`, ignoring any log beside it."""
     engine = sa.create_engine("sqlite://", creator=lambda: _connect(path, is_copy=is_copy), poolclass=sa.NullPool)
     try:
         with engine.connect() as connection:
@@ -116,9 +113,7 @@ def _connect(path: Path, *, is_copy: bool) -> sqlite3.Connection:
 
 
 def ledger_facts(path: Path, *, is_copy: bool = False) -> LedgerFacts:
-    """Return the facts of a ledger file; `is_copy` as in `ledger_as_it_is`. Raises IntegrityError if it is damaged or
-    of an unknown schema.
-    """
+    """Return the facts of a ledger file. Raises IntegrityError if it is damaged or of an unknown schema."""
     try:
         with closing(_connect(path, is_copy=is_copy)) as connection:
             sound = [row[0] for row in connection.execute("PRAGMA integrity_check")]

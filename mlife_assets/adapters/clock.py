@@ -19,9 +19,7 @@ class SystemClock:
 
 
 class FileClock:
-    """The present from a file, so that a trial of days can move it for several processes at once. `path`: text file
-    with one instant, such as `2026-06-02T18:00:00+00:00`.
-    """
+    """The present from a text file, such as `2026-06-02T18:00:00+00:00`: trials move several processes at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -63,10 +63,7 @@ CREATE INDEX IF NOT EXISTS requests_by_inbound ON requests (inbound_at) WHERE in
 
 @dataclass(frozen=True)
 class GatewayFaults:
-    """Rates of faults, as shares of requests (or of delivered texts, for replies).
-
-    `timeout_from`..`timeout_until` is an outage: within it every request times out, half of them after acceptance.
-    """
+    """Rates of faults as shares of requests or delivered texts; in `timeout_from`..`timeout_until` all time out."""
 
     throttled_share: float = 0.003
     rejected_share: float = 0.001
@@ -107,9 +104,7 @@ def _instant(micros: int) -> datetime:
 
 
 class ConsoleGateway:
-    """Implements `ports.MessageGateway` for texts, without a network. `path`: SQLite file of the provider's log,
-    created when missing. Phone numbers are in it as keyed hashes only.
-    """
+    """Implements `ports.MessageGateway` for texts, without a network; `path` is its SQLite log, with hashed numbers."""
 
     name, channel, reaches_nobody = "console", Channel.SMS, True
 
@@ -261,10 +256,7 @@ class ConsoleGateway:
         )
 
     def request_counts(self) -> pa.Table:
-        """Return one row per message: `message_id`, `user_id`, `requests`, `accepted`, ordered by message id.
-
-        A message with `accepted` above 1 was texted more than once.
-        """
+        """Return `message_id`, `user_id`, `requests` and `accepted` of each message; above 1 it was accepted twice."""
         rows = self._connection.execute(
             "SELECT message_id, min(user_id), count(*), sum(is_accepted) FROM requests"
             " GROUP BY message_id ORDER BY message_id"

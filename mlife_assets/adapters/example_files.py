@@ -200,10 +200,7 @@ def _require_own_rows(
 
 
 def read_sample(table: Path | pa.Table, rows: int | None, policy: ExampleFilePolicy | None = None) -> pa.Table:
-    """Return at most so many rows of a file or a table, always the same ones; None for all, in order.
-
-    Raises as of `read_as_written`.
-    """
+    """Return at most so many rows of a table, always the same; None for all. Raises as of `read_as_written`."""
     policy = policy or ExampleFilePolicy()
     with _source(table, policy) as source, _connected(source, policy) as connection:
         sample = "" if rows is None else f" using sample reservoir({rows} rows) repeatable (1)"
@@ -211,9 +208,7 @@ def read_sample(table: Path | pa.Table, rows: int | None, policy: ExampleFilePol
 
 
 def read_as_written(path: Path, policy: ExampleFilePolicy | None = None) -> pa.Table:
-    """Return all columns of a file, those of a CSV file as the text that they hold. Raises NotFoundError if there is no
-    such file, InvalidInputError if the format is unknown, or the file cannot be read or exceeds `policy`.
-    """
+    """Return all columns of a file, CSV as text. Raises NotFoundError, or InvalidInputError if it cannot be read."""
     policy = policy or ExampleFilePolicy()
     with _source(path, policy) as source, _connected(source, policy) as connection:
         if source.reader == READ_CSV:

@@ -32,9 +32,7 @@ DAGSTERS_OWN = {"template_vars_module", "requirements", "post_processing"}
 
 
 def read_declared(folder: Path) -> Declared:
-    """Return the declarations of the files below a folder. Raises InvalidInputError if a file is unreadable, or a
-    declaration is invalid; names the file and, if it applies, instance and attribute.
-    """
+    """Return the declarations below a folder. Raises InvalidInputError naming file, instance and attribute."""
     models, applications = [], []
     for path in instance_files(folder):
         for type_name, instance in instances_of(path):

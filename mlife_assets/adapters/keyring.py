@@ -88,9 +88,7 @@ class Keyring:
         return self._seed is not None or (self._folder / f"{name}.key").exists()
 
     def rotate(self, name: str) -> None:
-        """Replace the key `name` by a new random one. Raises GateClosedError if keys of the embedded world derive from
-        its seed; another seed is another world.
-        """
+        """Replace the key `name` by a random one. Raises GateClosedError if keys derive from the world's seed."""
         if self._seed is not None:
             raise GateClosedError(
                 f"key {name} derives from the seed of the embedded world and cannot be rotated; "

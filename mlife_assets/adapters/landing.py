@@ -181,10 +181,7 @@ class Ingest:
         comes_again: bool = False,
         seen: pa.Array = NO_IDS,
     ) -> Outcome:
-        """Accept the good rows of one landing file; an unreadable file is one rejection.
-
-        All rows of a second file with the same bytes are repeats: the log has them once.
-        """
+        """Accept the good rows of one landing file; if the same bytes come again, all rows are repeats."""
         if event_type not in MARKET_EVENT_TYPES:
             detail = f"exporters deliver {', '.join(MARKET_EVENT_TYPES)}; rename the folder or remove it"
             return Outcome(0, rejected_file(Reason.UNKNOWN_EVENT_TYPE, detail))

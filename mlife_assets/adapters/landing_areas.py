@@ -71,9 +71,7 @@ class LandingFolder:
         self._root = Path(root).absolute()
 
     def look(self, day: date) -> LandedDay:
-        """Return the entries for `day`, and those that belong to no day. Raises NotFoundError if the landing folder is
-        gone, TransientError if it cannot be read.
-        """
+        """Return the entries for `day` and of no day. Raises NotFoundError or TransientError about the folder."""
         deliveries: list[Delivery] = []
         ignored: list[IgnoredFile] = []
         with self._open_root() as root:
@@ -103,9 +101,7 @@ class LandingFolder:
         return {day: sorted(sources) for day, sources in by_day.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a delivery without a fault, or why it cannot be read. Raises TransientError if it
-        disappeared, or the disk fails.
-        """
+        """Return a delivery's bytes, or why not. Raises TransientError if it disappeared or the disk fails."""
         *folders, name = source.split("/")
         with ExitStack() as stack:
             place = stack.enter_context(self._open_root())
@@ -274,11 +270,7 @@ class LandingBucket:
         self._store = open_bucket(bucket, retries=retries)
 
     def look(self, day: date) -> LandedDay:
-        """Return the entries for `day`, and those that belong to no day.
-
-        Raises TransientError if the bucket does not answer; PermanentError if it is missing, or refuses the key;
-        InvalidInputError if a key in it cannot be listed.
-        """
+        """Return the entries for `day` and of no day. Raises InvalidInputError on a key that cannot be listed."""
         deliveries: list[Delivery] = []
         names, loose = self._below("")
         ignored = [ignored_file(shown_name(name), name, NO_EVENT_TYPE) for name in loose]
@@ -314,9 +306,7 @@ class LandingBucket:
         return {day: sorted(sources) for day, sources in by_day.items()}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return the bytes of a delivery without a fault, or why it cannot be read. Raises TransientError if it
-        disappeared, or the bucket fails; PermanentError if the key may not read it.
-        """
+        """Return a delivery's bytes, or why not. Raises TransientError on failure, PermanentError if denied."""
         with self._answers(source):
             try:
                 found = obstore.get(self._store, source)
@@ -333,9 +323,7 @@ class LandingBucket:
             return too_large(maximum_bytes) if found.meta["size"] > maximum_bytes else bytes(found.bytes())
 
     def first_source(self) -> str | None:
-        """Return the first file, after reading it as a check; None while there is none. Raises PermanentError if the
-        bucket is not there, or the key may not list or read it; TransientError if the bucket does not answer.
-        """
+        """Return the first file after reading it as a check, None without one. Raises the errors of reading."""
         for event_type in self._below("")[0]:
             if hidden_reason(event_type) is None:
                 for folder, name in self._between(event_type, FIRST_DAY, LAST_DAY):

@@ -68,9 +68,7 @@ class GivenFile:
 
 
 def given_file(path: Path, *, event_type: str | None = None, day: date | None = None) -> GivenFile:
-    """Return a file with event type and day: the given ones, else those in the names of its last two folders. Raises
-    NotFoundError if there is no such file, InvalidInputError if its event type or day is unknown.
-    """
+    """Return a file with the given event type and day, else its folders'. Raises NotFoundError or InvalidInputError."""
     whole = path.absolute()
     if not os.path.lexists(whole):
         raise NotFoundError(f"there is no file {shown_name(str(path))}; name one that exists")
@@ -89,9 +87,7 @@ class GivenFiles:
     """`landed_names.Landing` over files that somebody named."""
 
     def __init__(self, files: Sequence[GivenFile]) -> None:
-        """Take files, each once. Raises InvalidInputError if two of them would have one name in landing, so only one
-        can be delivered.
-        """
+        """Take files, each once. Raises InvalidInputError if two of them would have one name in landing."""
         self._files: dict[str, GivenFile] = {}
         for file in files:
             other = self._files.setdefault(file.source, file)
@@ -201,9 +197,7 @@ FIRST_CHECKED, LAST_CHECKED = 1970, 9998
 def check_files(
     files: Sequence[GivenFile], *, policy: LandingPolicy, cage: DecodingCage, shown: int
 ) -> list[CheckedFile]:
-    """Return what would become of files that are delivered in time, by day and name, with `shown` rejections of each.
-    Raises InvalidInputError if two files would have one name, or a folder cannot be opened.
-    """
+    """Return what would become of files delivered in time, by day and name, each with `shown` rejections."""
     landing = GivenFiles(files)
     lake = ObstoreObjectStore(MemoryStore())
     log = ParquetEventLog(lake)

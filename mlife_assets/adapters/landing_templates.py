@@ -56,11 +56,7 @@ PLACING = (
 def write_templates(
     folder: Path, event_types: Sequence[str], kinds: Collection[Kind], *, dbt_project: Path
 ) -> list[WrittenFile]:
-    """Write files of `kinds` for each event type below `folder`, and return them in order.
-
-    Raises InvalidInputError if one of them exists, then none is written; or the folder cannot be written. NotFoundError
-    if `dbt_project`, which says what columns mean, has nothing about a type.
-    """
+    """Write files of `kinds` below `folder`. Raises InvalidInputError if one exists, and then writes none."""
     contents = {written: data for name in event_types for written, data in _files(folder, name, kinds, dbt_project)}
     present = [written.path for written in contents if written.path.exists() or written.path.is_symlink()]
     if present:
@@ -78,9 +74,7 @@ def write_templates(
 
 
 def meanings(event_type: str, dbt_project: Path) -> tuple[str, dict[str, str]]:
-    """Return the meanings of a row of an event type and of its columns. Raises NotFoundError if its staging model is
-    not there, or does not describe the landed columns.
-    """
+    """Return the meanings of an event type and its columns. Raises NotFoundError if its staging model lacks them."""
     import yaml
 
     path = dbt_project / "models" / "staging" / f"stg_events__{event_type}.yml"

@@ -43,10 +43,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class CaughtUp:
-    """Counts of rows that the ledger lacked: sends, those that only the provider knew, and the rest.
-
-    Approvals count rejections, too.
-    """
+    """Counts of rows that the ledger lacked: sends, those only the provider knew, approvals or rejections, the rest."""
 
     sends: int
     found_at_provider: int

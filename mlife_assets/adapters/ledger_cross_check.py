@@ -162,10 +162,7 @@ def _inbound(ledger: SqlLedger, outbox: LedgerOutbox, mark: Path, day: date) -> 
 
 
 def not_compared(place: Path, files: Sequence[LogFile], texts: Sequence[str]) -> list[LogFile]:
-    """Return the files of texts that have to be found among those of the ledger: all, unless the mark in `place` holds.
-
-    `texts` are in the ledger's order.
-    """
+    """Return the files of texts to find among the ledger's, `texts`: all, unless the mark in `place` holds."""
     try:
         kept = orjson.loads(place.read_bytes())
         until = date.fromisoformat(kept["until"])

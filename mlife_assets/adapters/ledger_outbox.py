@@ -47,9 +47,7 @@ class LedgerOutbox:
         providers: Mapping[str, str],
         former: Sequence[Mapping[str, str]] = (),
     ) -> None:
-        """Remember the position in `store`; `providers`, by channel, are named in the events, and were `former` ones in
-        events of before.
-        """
+        """Remember the position in `store`; events name `providers` by channel, earlier events `former` ones."""
         self._ledger, self.event_log, self._store = ledger, event_log, store
         self._providers, self._former = providers, former
         self._streams: dict[str, Callable[[int], pa.Table]] = {
@@ -139,17 +137,12 @@ class LedgerOutbox:
         return self.event_log.read_file(file, ["event_id"])["event_id"].combine_chunks()
 
     def _recorded(self, event_type: str) -> list[pa.Table]:
-        """Return all events of a type that the ledger knows: under the present providers, then under former ones.
-
-        The ledger does not say who a provider was. A file was published at once, so one of the tables gives all of it.
-        """
+        """Return all of a type's events in the ledger, under present then former providers: one gives a whole file."""
         rows = {name: read(0) for name, read in self._streams.items()}
         return [self._events(rows, providers)[event_type] for providers in (self._providers, *self._former)]
 
     def position(self) -> dict[str, int] | None:
-        """Return the last published sequence of each stream; None when none is remembered. Raises IntegrityError if it
-        cannot be read.
-        """
+        """Return the last published sequence by stream, None if none is remembered. Raises IntegrityError."""
         try:
             stored = orjson.loads(self._store.get(POSITION_KEY))
             return {name: int(stored[name]) for name in STREAMS}

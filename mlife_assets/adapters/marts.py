@@ -174,9 +174,7 @@ def _in_order(rows: pa.Table, grain: Sequence[str]) -> pa.Table:
 
 
 def delivered_table(value: Any, name: str) -> pa.Table:
-    """Return the value of the asset `name` as a table, without its index. Raises InvalidInputError if it is no table;
-    names asset, type and remedy.
-    """
+    """Return an asset's value as a table, without its index. Raises InvalidInputError naming asset, type and remedy."""
     if isinstance(value, pa.Table):
         return value
     if isinstance(value, pa.RecordBatch):
@@ -263,10 +261,7 @@ class KeptMarts:
         return made
 
     def rest(self) -> None:
-        """Give memory back: that which was freed, and pages that were read.
-
-        Pages come again, from the system's cache, when a table is read further.
-        """
+        """Give back freed memory and pages that were read, which come again from the system's cache."""
         for view in self._views:
             view.madvise(mmap.MADV_DONTNEED)
         give_memory_back()

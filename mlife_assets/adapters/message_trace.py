@@ -176,10 +176,7 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
 
 
 def _recomputed(chosen: Mapping[str, Any], load_scorer: ScorerSource) -> tuple[dict[str, float], ScoreParts]:
-    """Score and explain the logged feature row again, and compare with the logged score and reasons.
-
-    Returns the row by name, and its score taken apart.
-    """
+    """Score and explain the logged feature row again; return it and its score taken apart, as they were logged."""
     scorer = load_scorer(chosen["model_version"])
     row = np.array([[np.nan if value is None else value for value in chosen["features"]]], dtype=np.float64)
     if feature_hashes(row)[0] != chosen["feature_hash"]:

@@ -75,11 +75,7 @@ class ModelRegistry:
         return events_of(self._event_log, self.model_name, event_type, start=start, end=end)
 
     def registration(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> pa.Table | None:
-        """Return the event that `register` appends, None where it is on record otherwise; writes nothing.
-
-        Raises ContentConflictError if another model has this version; it is of one, since manifest and card are.
-        KeyError, TypeError or ValueError if the manifest lacks fields of the event.
-        """
+        """Return the event that `register` would append. Raises ContentConflictError on another model's version."""
         version = artifact.model_version
         (registered,) = self._event_log.remembered(REGISTERED, anew=True)
         recorded = next((row for row in registered if row["model_version"] == version), None)
@@ -94,11 +90,7 @@ class ModelRegistry:
         return pa.Table.from_pylist([row], schema=EVENT_TYPES[REGISTERED].schema)  # again: lists it after a crash
 
     def keep_fold(self, artifact: ModelArtifact) -> str:
-        """Store the model of a fold; again is a no-op. Returns its version, by which `load` finds it.
-
-        Where it is registered, too, it is there already. A file that was damaged is written again, its manifest only
-        where that is damaged, too.
-        """
+        """Store the model of a fold and return its version; files that are there are rewritten if damaged."""
         version = artifact.model_version
         if not self._store.exists(f"{VERSIONS}/{version}/{MANIFEST_FILE}"):
             self._keep(FOLDS, artifact)
@@ -122,9 +114,7 @@ class ModelRegistry:
                     self._store.replace(key, data)
 
     def load(self, model_version: str) -> ModelArtifact:
-        """Return an artifact whose content hashes to its version, registered or of a fold. Raises NotFoundError if
-        there is no such version, IntegrityError if a file is missing or was changed.
-        """
+        """Return an artifact, registered or of a fold. Raises NotFoundError, or IntegrityError if it was changed."""
         folder = f"{VERSIONS}/{model_version}"
         is_registered = folder in self._loaded or self._store.exists(f"{folder}/{MANIFEST_FILE}")
         is_fold = not is_registered and self._store.exists(f"{FOLDS}/{model_version}/{MANIFEST_FILE}")
@@ -147,11 +137,7 @@ class ModelRegistry:
         return self._rows(REGISTERED)
 
     def resolve(self, text: str) -> str:
-        """Return the registered version that `text` is, or is the beginning of; `champion` is the one that serves.
-
-        Raises NotFoundError if no version begins so, or no champion serves. InvalidInputError if `text` is empty, or
-        several versions begin so; names them.
-        """
+        """Return the version that begins with `text`, or `champion`. Raises NotFoundError or InvalidInputError."""
         if not text:
             raise InvalidInputError("a model version is empty; write at least its first letters")
         if text == CHAMPION:
@@ -172,9 +158,7 @@ class ModelRegistry:
         return f"models/{model_version}/{CARD_FILE}"
 
     def put_card(self, model_version: str, html: str) -> str:
-        """Write, or write again, the card of a version; returns its key. Raises NotFoundError if there is no such
-        version.
-        """
+        """Write, or rewrite, the card of a version; returns its key. Raises NotFoundError without the version."""
         if not self._store.exists(f"models/{model_version}/{MANIFEST_FILE}"):
             raise NotFoundError(f"there is no model {model_version} to describe; register it first")
         key = self.card_key(model_version)
@@ -293,10 +277,7 @@ def model_names(event_log: EventLog) -> list[str]:
 def events_of(
     event_log: EventLog, model_name: str, event_type: str, *, start: date | None = None, end: date | None = None
 ) -> list[dict[str, Any]]:
-    """Return the rows of a type that are about a model and were observed in [start, end], oldest first.
-
-    Without days a process reads each file once.
-    """
+    """Return a model's rows of a type observed in [start, end], oldest first; without days each file is read once."""
     if start is None and end is None:
         (found,) = event_log.remembered(event_type)
         return [dict(row) for row in found if row[MODEL_NAME] == model_name]
@@ -305,9 +286,7 @@ def events_of(
 
 
 def registered_row(artifact: ModelArtifact, model_name: str, as_of: date, at: datetime) -> dict[str, Any]:
-    """Return the event that registers an artifact at an instant. Raises KeyError, TypeError or ValueError if the
-    manifest lacks fields of the event.
-    """
+    """Return the event that registers an artifact. Raises KeyError, TypeError or ValueError on a bad manifest."""
     manifest = artifact.manifest
     return {
         "event_id": event_id(REGISTERED, artifact.model_version),
@@ -334,9 +313,7 @@ class ChampionWatch:
         self._version: str | None = None
 
     def champion(self) -> str | None:
-        """Return the present champion; None before the first promotion. Raises IntegrityError if the end of the log was
-        changed.
-        """
+        """Return the present champion, None before the first. Raises IntegrityError if the log's end was changed."""
         with self._lock:
             end = self._event_log.chain.end()
             if end is None:

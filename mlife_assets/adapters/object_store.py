@@ -128,10 +128,7 @@ class ObstoreObjectStore:
         return self._root
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Create `key`; False when it already holds the same bytes.
-
-        Raises `ContentConflictError` when it holds other bytes, `InvalidInputError` on a key that is not plain.
-        """
+        """Create `key`; False if it holds the same bytes. Raises `ContentConflictError` if others, or on a bad key."""
         require_plain(key)
         for tried in range(CONFLICT_TRIES):
             try:
@@ -164,10 +161,7 @@ class ObstoreObjectStore:
         self._sync(key)
 
     def delete(self, key: str) -> None:
-        """Remove `key`, which may be gone already, and folders that it leaves empty.
-
-        Raises `InvalidInputError` on anything but a table that may be pruned, `PermanentError` where nobody may.
-        """
+        """Remove a table that may be pruned. Raises `InvalidInputError` on others, `PermanentError` if denied."""
         if not is_pruned(key):
             raise InvalidInputError(f"{quoted(key)} is never deleted; name a table that may be pruned")
         require_plain(key)
@@ -179,10 +173,7 @@ class ObstoreObjectStore:
             raise self._fault(key, error, deletes=True) from self._cause(error)
 
     def get(self, key: str, *, at_most: int | None = None) -> bytes:
-        """Return the bytes of `key`. Raises `NotFoundError`; a failed read is never an empty answer.
-
-        Raises `IntegrityError` where there are more than `at_most`, of which none is read.
-        """
+        """Return the bytes of `key`. Raises `NotFoundError`, or `IntegrityError` if there are more than `at_most`."""
         try:
             if self._root is not None:
                 return read_file(self._root, key, at_most)

@@ -119,9 +119,7 @@ def _said(scores: Floats, truth: npt.NDArray[Any]) -> dict[str, float]:
 
 
 class OwnReconstruction:
-    """How far rows lie from the subspace that usual rows span. `sampling_error`: of the mean error of the rows that it
-    was fitted on.
-    """
+    """How far rows lie from the subspace that usual rows span; `sampling_error` is that of the mean error."""
 
     def __init__(self, usual: pd.DataFrame, variance_share: float) -> None:
         """Fit on rows: words as their shares, missing numbers as the mean, everything standardised."""

@@ -46,10 +46,7 @@ State = tuple[int, int] | str | None
 
 
 def owners_table(file: OwnersFile, data: bytes, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
-    """Return `user_id` and the columns of a file as text, with those of `optional` that it has.
-
-    Raises InvalidInputError where it is no table, or a column or row is invalid.
-    """
+    """Return `user_id`, `columns` and those of `optional` in a file, as text. Raises InvalidInputError on a fault."""
     required = (USER_ID, *columns)
     known = (*required, *optional)
     table = _from_csv(file, data, known) if file.name.endswith(".csv") else _from_parquet(file, data, known)
@@ -240,9 +237,7 @@ class OwnersFile:
 
 
 class OwnersAuditTable:
-    """Implements `recruiting.ports.AuditAttributes`. `place`: of the table, a file or an object, with the columns
-    `user_id`, `sex` and `race_ethnicity`; None where there is none.
-    """
+    """Implements `recruiting.ports.AuditAttributes` over `user_id`, `sex` and `race_ethnicity`; None: no table."""
 
     def __init__(self, place: Path | Bucket | None) -> None:
         self._file = None if place is None else OwnersFile(place, AUDIT_TABLE)
@@ -280,9 +275,7 @@ class OwnersAuditTable:
 
 
 class OwnersContacts:
-    """Implements `recruiting.ports.ContactBook`, and has mail addresses, too. `place`: of the book, with the columns
-    `user_id`, `phone_number` and, where mails are sent, `mail_address`; None where none was named.
-    """
+    """Implements `recruiting.ports.ContactBook` over `user_id`, `phone_number` and, if there, `mail_address`."""
 
     def __init__(self, place: Path | Bucket | None) -> None:
         self._file = None if place is None else OwnersFile(place, CONTACTS)

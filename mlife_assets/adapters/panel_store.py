@@ -124,9 +124,7 @@ class PanelStore:
         return [_recorded(row) for row in rows if until is None or row["observed_at"] <= until]
 
     def resolve(self, text: str) -> RecordedPanel:
-        """Return the panel whose hash is, or begins with, `text`. Raises NotFoundError if there is none,
-        InvalidInputError if `text` is empty, or several begin so.
-        """
+        """Return the panel whose hash begins with `text`. Raises NotFoundError or, if several do, InvalidInputError."""
         if not text:
             raise InvalidInputError("a panel id is empty; write at least its first digits")
         found = [one for one in self.recorded() if one.sha256.startswith(text)]
@@ -137,9 +135,7 @@ class PanelStore:
         return found[0]
 
     def load(self, recorded: RecordedPanel) -> Panel:
-        """Return a recorded panel after checking that its file is unchanged. Raises IntegrityError if the file is
-        missing, was changed, or is not what its event says; GateClosedError if the event itself is late.
-        """
+        """Return a recorded panel. Raises IntegrityError if its file was changed, GateClosedError if it was late."""
         _require_in_time(recorded.as_of_date, recorded.recorded_at)
         try:
             data = self._store.get(recorded.key)
@@ -154,9 +150,7 @@ class PanelStore:
         return panel
 
     def panels_of(self, days: Collection[date], until: datetime | None = None) -> tuple[Panel, ...]:
-        """Return the verified panel of each of `days` that has one recorded by `until`, by day; the newest counts.
-        Raises IntegrityError if a file is missing or was changed, GateClosedError if an event is late.
-        """
+        """Return the newest panel of each of `days` recorded by `until`, verified as by `load`, in order of days."""
         newest = {one.as_of_date: one for one in self.recorded(until)}
         return tuple(self.load(newest[day]) for day in sorted(set(days) & set(newest)))
 

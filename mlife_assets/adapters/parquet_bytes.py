@@ -15,10 +15,7 @@ ROW_GROUP_ROWS = 131_072
 
 
 def encode_table(table: pa.Table, footer: Mapping[str, str] | None = None) -> bytes:
-    """Return `table` as zstd Parquet; chunking and schema metadata of the table do not change the bytes.
-
-    `footer` is kept with the file, beside the columns.
-    """
+    """Return `table` as zstd Parquet, whatever its chunks and metadata; `footer` is kept beside the columns."""
     plain = table.replace_schema_metadata(dict(footer) if footer else None).combine_chunks()
     sink = pa.BufferOutputStream()
     pq.write_table(

@@ -133,11 +133,7 @@ class PeopleRegister:
             self._known(channel, self._ledger.people.user_ids())
 
     def rehash(self, *, now: datetime) -> int:
-        """Replace all hashes by those of this register's key. Returns how many addresses are known now.
-
-        Nobody's person id changes. Addresses that no account has any more are forgotten: nobody could hash them again.
-        Raises GateClosedError if a book cannot be read; the ledger keeps the old hashes.
-        """
+        """Replace all hashes by this key's and forget unused addresses; returns their count. Raises GateClosedError."""
         everybody = self._ledger.people.user_ids()
         channels = [channel for channel in self._books if channel is not Channel.CALL]  # its numbers are those of texts
         read = {channel: self._hashes(self._known(channel, everybody)) for channel in channels}

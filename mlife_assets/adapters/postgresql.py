@@ -63,11 +63,7 @@ def schema_url(address: str, schema: str) -> sa.URL:
 
 
 def open_schema(address: str, schema: str) -> sa.Engine:
-    """Return an engine on a schema of the database, made when it is missing; its errors are ours, with a remedy.
-
-    Raises PermanentError if user, password, database or a right is wrong; names the remedy. TransientError if the
-    server cannot be reached or has no connection left.
-    """
+    """Return an engine on a schema, made if missing. Raises PermanentError with a remedy, or TransientError."""
     engine = _engine(address, schema)
     with engine.begin() as connection:
         if connection.execute(sa.text("SELECT current_schema()")).scalar() is None:
@@ -81,9 +77,7 @@ def open_schema(address: str, schema: str) -> sa.Engine:
 
 
 def holds_tables(address: str, schema: str) -> bool:
-    """Return whether a schema of the database holds tables, also such as this user may not read; makes nothing. Raises
-    PermanentError or TransientError as `open_schema` does: a failed read is no answer.
-    """
+    """Return whether a schema holds tables, readable or not; makes nothing. Raises the errors of `open_schema`."""
     engine = _engine(address, schema)
     query = sa.text("SELECT EXISTS (SELECT FROM pg_catalog.pg_tables WHERE schemaname = :schema)")
     try:

@@ -79,11 +79,7 @@ def made_private() -> Iterator[None]:
 
 
 def write_private(path: Path, data: bytes, *, replaces: bool = True) -> bool:
-    """Write `path` whole, with mode 0600, and wait for the disk: a power cut leaves the old bytes or the new.
-
-    Returns:
-        Whether it was written; without `replaces` a file that exists stays, even one made a moment ago.
-    """
+    """Write `path` whole, mode 0600, and wait for the disk; False if it exists and may not be replaced."""
     private_folder(path.parent)
     with disk_errors_explained(path):
         return _write_whole(path, data, replaces=replaces)

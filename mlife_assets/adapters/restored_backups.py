@@ -190,11 +190,7 @@ class LedgerInFile:
 
     @contextmanager
     def replaced_by(self, backup: Backup, aside: Path) -> Iterator[list[Path]]:
-        """At the end move the file aside, with what SQLite has beside it, and put that of a backup in its place.
-
-        Yields:
-            The moved files; the list grows at the end.
-        """
+        """Replace the file by a backup's at the end, and yield a list that then holds what was moved aside."""
         path = self.private / LEDGER_FILE
         there = [one for one in (path, *(path.with_name(LEDGER_FILE + end) for end in SIDECARS)) if one.exists()]
         moved: list[Path] = []
@@ -218,9 +214,7 @@ class LedgerInDatabase:
     first_head: bytes | None = field(repr=False)
 
     def known_beyond(self, backup: Backup) -> list[str]:
-        """Return tables with rows that the backup lacks; creates nothing. Raises ContentConflictError if the ledger is
-        another home's, PermanentError or TransientError if the database cannot be reached or read.
-        """
+        """Return tables with rows that the backup lacks. Raises ContentConflictError for another home's ledger."""
         if not holds_tables(self.address, LEDGER_SCHEMA):
             return []
         engine = open_schema(self.address, LEDGER_SCHEMA)
@@ -316,11 +310,7 @@ def _put_rows(backup: Backup, connection: sa.Connection, copy: Path) -> None:
 
 
 def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
-    """Copy a lake into an empty folder, readable by its owner alone, and return the SHA-256 of each object by key.
-
-    Nothing waits for the disk: the caller that declares the copy whole does. Raises IntegrityError if the log is
-    damaged, so this copy could not stand for it.
-    """
+    """Copy a lake into an empty folder; returns the SHA-256 of each object. Raises IntegrityError on a damaged log."""
     with made_private():
         copy = ObstoreObjectStore.local(folder, survives_power_cut=False)
 
@@ -346,9 +336,7 @@ def copy_lake(lake: ObjectStore, chain: Chain, folder: Path) -> dict[str, str]:
 
 
 def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
-    """Return the keys that a lake lacks of a copy, in order. `files`: key -> SHA-256 of the copy's objects. Raises
-    ContentConflictError if it holds another history; nothing was changed.
-    """
+    """Return the keys of `files` that a lake lacks. Raises ContentConflictError if it holds another history."""
     there = set(lake.list(""))
     once = sorted(key for key in files if key in there and _is_in(key, WRITTEN_ONCE) and not key.endswith(CARD_FILE))
     for key, digest in _each(lambda key: content_hash(lake.get(key)), once).items():
@@ -363,9 +351,7 @@ def missing_in(lake: ObjectStore, files: Mapping[str, str]) -> list[str]:
 def fill_up(
     lake: ObjectStore, read: Callable[[str], bytes], files: Mapping[str, str], missing: Collection[str]
 ) -> None:
-    """Put the missing objects of a copy, which `read` returns, into a lake and read each back; safe to repeat. Raises
-    IntegrityError if something does not read back as it was.
-    """
+    """Put missing objects into a lake and read each back; safe to repeat. Raises IntegrityError if one differs."""
     _each(lambda key: str(lake.put_if_absent(key, read(key))), missing)
     for key, digest in _each(lambda key: content_hash(lake.get(key)), missing).items():
         if digest != files[key]:

@@ -56,10 +56,7 @@ class TableStore:
     """Tables at `tables/<name>/as_of_date=D/part.parquet`, reports at `reports/<name>/as_of_date=D/report.json`."""
 
     def __init__(self, store: ObjectStore, folder: str = "", assets: str = "") -> None:
-        """Keep tables and reports in `store`, below `folder`, which ends in a slash where it is not the store.
-
-        `assets` is what keys of assets begin with in remedies, with a slash.
-        """
+        """Keep tables and reports below `folder` of `store`, with a slash; `assets` begins asset keys in remedies."""
         self._store, self.folder, self._assets = store, folder, assets
 
     def write(self, name: str, as_of_date: date, table: pa.Table) -> str:
@@ -69,11 +66,7 @@ class TableStore:
         return key
 
     def read(self, name: str, as_of_date: date, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the table of one day, or those of `columns` that it has.
-
-        Named columns are cached in this process until others are read, so the same bytes are decoded once. Raises
-        NotFoundError if there is none; names the asset to materialize. IntegrityError if it cannot be read.
-        """
+        """Return a day's table, or `columns` of it, cached until others are read. Raises NotFoundError."""
         key = self.key(name, as_of_date)
         data = self._read(key, name, as_of_date)
         try:
@@ -91,10 +84,7 @@ class TableStore:
         return self._days("tables", name)
 
     def write_report(self, name: str, as_of_date: date, report: Mapping[str, Any]) -> str:
-        """Write (or replace) the report of one day as JSON with sorted keys and return its key.
-
-        Dates, datetimes, numpy values and dataclasses are written by orjson's rules; NaN becomes null.
-        """
+        """Write (or replace) a day's report as sorted JSON and return its key, by orjson's rules; NaN becomes null."""
         key = self.report_key(name, as_of_date)
         try:
             data = orjson.dumps(dict(report), option=_REPORT_OPTIONS)
@@ -167,9 +157,7 @@ def _valid(name: str) -> str:
 
 
 def old_tables(lake: ObjectStore, policy: RetentionPolicy, today: date) -> dict[str, list[str]]:
-    """Return the keys of days that are too old by the path of their table, oldest first; tables without any are not
-    there.
-    """
+    """Return the keys of days that are too old, by folder and table, oldest first; tables without any are left out."""
     found = dict[str, list[str]]()
     for folder in ("", *(f"{OF_MODELS}/{model}/" for model in lake.folders(OF_MODELS))):
         tables = TableStore(lake, folder)
@@ -182,9 +170,7 @@ def old_tables(lake: ObjectStore, policy: RetentionPolicy, today: date) -> dict[
 
 
 def prune(lake: ObstoreObjectStore, policy: RetentionPolicy, today: date) -> dict[str, list[str]]:
-    """Remove and return the tables of `old_tables`; a missing one is no error. Safe to run again. Raises PermanentError
-    if the key may not delete; names the remedy.
-    """
+    """Remove and return `old_tables`; safe to run again. Raises PermanentError if the key may not delete."""
     found = old_tables(lake, policy, today)
     for _ in read_at_once(lake.delete, list(chain.from_iterable(found.values()))):
         pass  # the loop raises the errors of deletions

@@ -158,9 +158,7 @@ class DuckDBWarehouse:
         return self._marts[mart]
 
     def staged(self) -> dict[str, StagedTable]:
-        """Return event type -> its staged table; none where nothing was built yet. Raises TransientError if another
-        process kept the file for all attempts.
-        """
+        """Return event type -> staged table; none before a build. Raises TransientError if the file stays locked."""
         from mlife_assets.adapters.event_log.catalogue import StagedTable
 
         if not self._path.exists():
@@ -182,11 +180,7 @@ class DuckDBWarehouse:
         return {"path": str(self._path), "attempts": self._attempts, "wait_seconds": self._wait_seconds}
 
     def open(self, needed: str = "tag:features tag:metrics") -> duckdb.DuckDBPyConnection:
-        """Return a connection that reads the file, waiting for a writer; the caller closes it.
-
-        `needed` selects what to build where there is no file. Raises NotFoundError if nothing was built yet,
-        TransientError if another process kept the file for all attempts.
-        """
+        """Return a connection after waiting for a writer. Raises NotFoundError naming `needed`, or TransientError."""
         import duckdb
 
         if not self._path.exists():
@@ -246,9 +240,7 @@ def _zero(data_type: pa.DataType) -> pa.Scalar:
 
 
 def _is_held(error: Exception) -> bool:
-    """Return whether opening failed because somebody else has the file: another process, or this one with other
-    settings (dbt in process).
-    """
+    """Return whether another process, or dbt in this one, has the file open."""
     text = str(error).lower()
     return "lock" in text or "different configuration" in text
 
@@ -266,9 +258,7 @@ class WarehouseCopy:
         """Which one of the lake the file was made from; outlives this object, as the file does."""
 
     def fetch(self) -> None:
-        """Fetch the file unless this task has one; where none was ever put back there is none. Raises PermanentError or
-        TransientError if the bucket cannot be read.
-        """
+        """Fetch the file unless this task has one. Raises PermanentError or TransientError from the bucket."""
         if self._path.exists():
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -289,11 +279,7 @@ class WarehouseCopy:
             os.replace(partial, self._path)
 
     def put_back(self) -> None:
-        """Put the file into the lake, in parts where it is large.
-
-        Raises ContentConflictError if another task has put one there since this one fetched its own, PermanentError or
-        TransientError if the bucket cannot be written.
-        """
+        """Put the file into the lake. Raises ContentConflictError if another task did since this one fetched it."""
         made_from = self._version.read_text() if self._version.exists() else None
         try:
             if self._version_there() != made_from:

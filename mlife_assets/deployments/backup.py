@@ -46,11 +46,7 @@ NEWEST_BACKUP = "backups/newest.json"
 
 
 def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) -> Backup:
-    """Write a backup of a home to a new or empty folder; without the lake it has ledger, keys and heads.
-
-    Raises InvalidInputError if the folder is in the lake or not empty, or there is no home to back up; IntegrityError
-    if the log is damaged, or the written backup does not read back.
-    """
+    """Write a backup to an empty folder, perhaps without the lake. Raises InvalidInputError or IntegrityError."""
     _require_home(home)
     lake = home.lake
     if lake.root is not None and to.is_relative_to(lake.root):
@@ -73,9 +69,7 @@ def back_up(home: BoardHome, to: Path, *, now: datetime, has_lake: bool = True) 
 
 
 def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
-    """Return the public key that must have signed a backup: the named one, else this home's newest. Raises
-    InvalidInputError if the name is no public key, or there is none and the home lost its own.
-    """
+    """Return the key that must have signed a backup: the named one, else this home's. Raises InvalidInputError."""
     if signed_by is not None:
         try:
             return public_key(signed_by)
@@ -117,9 +111,7 @@ def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_o
 
 
 def renew_lost_keys(home: BoardHome, backup: Backup) -> str | None:
-    """Replace lost keys that sign the log, and return the new public one; None if no key is lost. Raises
-    GateClosedError if the lake holds more than heads and a signed backup vouch for.
-    """
+    """Replace lost signing keys; returns the new public key, if any. Raises GateClosedError on unvouched manifests."""
     vouched = {} if backup.signed_by is None else backup.lake
     reason = "no backup holds the keys that sign the log"
     head = replace_lost_keys(home, actor="mlife backup restore", reason=reason, vouched=vouched)
@@ -170,10 +162,7 @@ def require_intact_log(home: BoardHome) -> None:
 
 
 def bring_forward(home: BoardHome, *, now: datetime, vouches: bool = False) -> CaughtUp:
-    """Add events to the ledger that only the log and the provider know, then sign the published rows.
-
-    `vouches` is as in `catch_up`.
-    """
+    """Add events that only log and provider know to the ledger, then sign; `vouches` is as in `catch_up`."""
     from mlife_assets.adapters.ledger_catch_up import catch_up
 
     result = catch_up(

@@ -90,9 +90,7 @@ class BoardThings(PrivateThings):
 
     @cached_property
     def letterhead(self) -> Letterhead:
-        """Sender of mails: the owner's, else the policies'. Raises NotFoundError or InvalidInputError if the owner's
-        file is missing or invalid.
-        """
+        """Sender of mails: the owner's, else the policies'. Raises NotFoundError or InvalidInputError on a bad file."""
         return own_letterhead(self.settings) or self.policies.letterhead
 
     @property

@@ -27,9 +27,7 @@ ASKED_OF_A_PROVIDER = ("send", "find", "receipts", "inbound")
 
 
 def deployment_of(home: Home) -> Deployment:
-    """Return the deployment of a home, by its settings; makes nothing yet. Raises InvalidInputError if a setting names
-    something missing or of a wrong kind.
-    """
+    """Return the deployment that the settings name, without making it. Raises InvalidInputError on a bad setting."""
     named = home.settings.deployment
     is_ours, ours = named in BUILT_IN, f"mlife_assets.deployments.{named}"
     found: Deployment = getattr(import_module(ours), named)(home) if is_ours else _theirs(named, home)

@@ -51,10 +51,7 @@ class Story:
 
 
 def demo_story(days: tuple[int, int, int] | None) -> Story:
-    """Return the three events of the demo, by day; without days nothing happens.
-
-    The fault is in the export of the day before, which the partition of its day lands.
-    """
+    """Return the demo's three events by day, if any; the fault is in the export of the day before its own."""
     if days is None:
         return Story(lambda _: (), {})
     shift, city, fault = days

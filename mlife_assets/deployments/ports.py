@@ -193,9 +193,7 @@ def head_stores(home: HomePorts, *, is_made: bool = False) -> Sequence[HeadStore
 
 @dataclass(frozen=True)
 class Scorers:
-    """Versions of a model, ready to score; each is verified on its first load. `remedy`: words on how to get a first
-    champion.
-    """
+    """Versions of a model, verified on first load and ready to score; `remedy` says how to get a first champion."""
 
     registry: ModelRegistry
     threads: int
@@ -335,10 +333,7 @@ class ModelPorts:
         return run_time(self.days.retrained_on(day)) + RETRAIN_DELAY
 
     def in_run(self, run_id: str) -> ModelPorts:
-        """Return the view of one run: rows of marts are read once.
-
-        Each step begins here, so memory of earlier steps is released here.
-        """
+        """Return the view of one run, which reads rows of marts once; memory of earlier steps is released."""
         in_run = replace(self, run_id=run_id)
         in_run.rest()
         return in_run

@@ -34,10 +34,7 @@ def seal(
     manifest_key: ManifestKey | None = None,
     chain: Chain | None = None,
 ) -> Head | None:
-    """Sign everything appended since the newest head, at the time of the newest of `days`, by default the home's.
-
-    Returns None without an append or a `note`.
-    """
+    """Sign everything appended since the newest head, at the time of `days`; None without an append or a `note`."""
     days = days or home.days
     ledger = home.ledger_if(is_made=True)
     sealer = Sealer(head_stores(home, is_made=True), home.private.heads.pins, home.private.heads.signer)
@@ -68,9 +65,7 @@ def head_signer_at_hand(home: HomePorts) -> HeadSigner:
 
 
 def adopt(home: HomePorts, *, actor: str, reason: str, despite_findings: bool = False) -> Head:
-    """Sign a log of release 0.1.0 after verifying it. Raises GateClosedError if it is damaged, and `despite_findings`
-    is false; InvalidInputError if everything of release 0.1.0 is signed already.
-    """
+    """Verify and sign a log of release 0.1.0. Raises GateClosedError if damaged, InvalidInputError if signed."""
     found = audit_log(home)
     if not found.verification.hashes:
         raise InvalidInputError("there is no event log to adopt; run a day first")

@@ -128,9 +128,7 @@ def look_at(settings: Settings) -> list[Finding]:
 
 
 def look_at_people(places: BoardPlaces, unnamed: Mapping[str, tuple[str, str]] = UNNAMED) -> list[Finding]:
-    """Return the number of people in the owner's tables, or their faults; `unnamed` has consequence and remedy of a
-    missing setting.
-    """
+    """Return findings on the owner's tables; `unnamed` has consequence and remedy of a missing setting."""
     found: list[Finding] = []
     with faults_found(CONTACTS, found):
         place = places.contacts

@@ -188,10 +188,7 @@ class AnnouncedServer(uvicorn.Server):
 
 
 def server_config(app: ASGIApp, limits: ConnectionLimits | None = None, **options: Any) -> uvicorn.Config:
-    """Return uvicorn's configuration for `app` within `limits`; `options` are uvicorn's own.
-
-    Its warnings go where all others do, if somebody said where that is.
-    """
+    """Return uvicorn's configuration for `app` within `limits`; its warnings go where all others go."""
     allowed = limits or ConnectionLimits()
     log_config = None if logging.getLogger().handlers else LOGGING_CONFIG
     return uvicorn.Config(

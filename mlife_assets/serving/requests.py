@@ -171,11 +171,7 @@ class BodyReader:
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[list[bytes]]:
-        """Yield the parts of the body; their bytes count as held until the context is left.
-
-        Raises BodyTooLargeError if it exceeds the limit of one request; BodyTooSlowError if it fell behind the pace;
-        BusyError if the budget of all requests would be exceeded with it.
-        """
+        """Yield the body's parts, counted as held. Raises BodyTooLargeError, BodyTooSlowError or BusyError."""
         body = _Held()
         try:
             yield await self._read(request, body)

@@ -50,11 +50,7 @@ class AthenaMarts:
         self._store, self._lake, self._region = open_bucket(lake), lake.url, region
 
     def publish(self, warehouse: DuckDBWarehouse, names: Sequence[str]) -> list[PublishedMart]:
-        """Replace each named mart by the warehouse's, unless it is the same.
-
-        Raises NotFoundError if a mart was not built, or the catalogue has no database for it; PermanentError or
-        TransientError if bucket or catalogue refused a call.
-        """
+        """Replace each named mart that differs by the warehouse's. Raises NotFoundError without mart or catalogue."""
         import duckdb
 
         found = []

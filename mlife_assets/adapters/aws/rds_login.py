@@ -28,9 +28,7 @@ _LOGINS: dict[str, Callable[[], str]] = {}
 
 
 def rds_address(host: str, secret: str, region: str, folder: Path) -> str:
-    """Return the address of the database, with a password in a file of `folder` and none in the address. Raises
-    NotFoundError, PermanentError or TransientError if the secret cannot be read, or holds no user and password.
-    """
+    """Return the database's address; its password is in a file of `folder`. Raises the errors of `read_secret`."""
     path = folder / PASSWORDS
 
     def log_in() -> str:

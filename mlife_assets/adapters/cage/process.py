@@ -56,9 +56,7 @@ class DecodingCage:
         self._worker: _Worker | None = None
 
     def decode(self, data: bytes, columns: Sequence[Column]) -> Decoded | FileFault:
-        """Return those of `columns` that a file holds, or why it is refused. Raises TransientError if no worker can be
-        started.
-        """
+        """Return those of `columns` that a file holds, or why it is refused. Raises TransientError without a worker."""
         policy = self._policy
         limits = {
             "rows": policy.maximum_rows,

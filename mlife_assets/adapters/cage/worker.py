@@ -83,9 +83,7 @@ class _Budget:
 
 
 def decode(data: pa.Buffer | bytes, limits: Limits) -> tuple[pa.Table, list[str]]:
-    """Return the wanted columns in plain types, and the names of some others. Raises RefusedError if the file is no
-    complete Parquet, or exceeds the limits.
-    """
+    """Return the wanted columns in plain types, and names of some others. Raises RefusedError on a bad file."""
     try:
         metadata = _opened(data).metadata
         names = list(metadata.schema.to_arrow_schema().names)

@@ -358,10 +358,7 @@ class RunTasks:
     sleep: Callable[[float], None]
 
     def run(self, commands: Mapping[str, Sequence[str]]) -> dict[str, Ended]:
-        """Run commands as tasks, a few at a time, and return the end of each by name.
-
-        Raises TransientError if a task could not be started or does not end.
-        """
+        """Run commands, a few at once, and return the end of each. Raises TransientError if one does not end."""
         require_account(self.of, self.account)
         ssm = self.of("ssm")
         names = {

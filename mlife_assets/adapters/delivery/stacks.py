@@ -130,11 +130,7 @@ class Stacks:
     sleep: Callable[[float], None]
 
     def plan(self, inputs: StackInputs, label: str) -> PlannedStack:
-        """Return the plan of a stack, with a change set named by `label` if there are changes.
-
-        Raises GateClosedError if the credentials are of another account, PermanentError if CloudFormation cannot make
-        the change set; gives the reason.
-        """
+        """Return a stack's plan, with a change set `label` if it changes. Raises GateClosedError or PermanentError."""
         require_account(self.of, self.account)
         state = self.state(inputs.name)
         is_new = state in {None, "REVIEW_IN_PROGRESS"}

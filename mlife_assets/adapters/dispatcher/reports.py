@@ -103,9 +103,7 @@ class DispatchReport:
 
 @dataclass(frozen=True)
 class ReconcileReport:
-    """Results for ambiguous sends: found at the provider, closed as unknown, still open; `unreadable` of the open ones,
-    because the provider could not be asked.
-    """
+    """Results for ambiguous sends; `unreadable` ones stay open because the provider could not be asked."""
 
     accepted: int
     unknown: int

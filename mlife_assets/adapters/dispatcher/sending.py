@@ -342,9 +342,7 @@ class Hearing:
         return self._people.account_behind(address, inbound.inbound_id, now=now, channel=channel)
 
     def keep_up(self, *, after_seconds: int) -> None:
-        """Read new replies unless the last reading is more recent than `after_seconds`. Raises GateClosedError if they
-        cannot be read.
-        """
+        """Read new replies unless last read within `after_seconds`. Raises GateClosedError if they cannot be read."""
         now, last = self._clock.now(), self._read_at
         if last is not None and timedelta() <= now - last < timedelta(seconds=after_seconds):
             return

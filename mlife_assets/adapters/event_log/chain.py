@@ -78,11 +78,7 @@ class Chain:
         self._hours: dict[str, dict[str, Entry]] = {}
 
     def list_entries(self, entries: Sequence[Entry], *, are_new: bool = False) -> str | None:
-        """Ensure that manifests list `entries`; return the key of an added manifest, if any.
-
-        `are_new`: the files did not exist before, so that no earlier manifest is searched. Raises `IntegrityError` if
-        the end of the chain changed, or a file is listed with another hash.
-        """
+        """List `entries`, unsearched if they `are_new`; returns the added manifest's key. Raises `IntegrityError`."""
         if not entries:
             return None
         with self.alone(), self._lock:
@@ -308,10 +304,7 @@ class Additions:
         self._hash: str | None = None
 
     def keys(self) -> list[str] | None:
-        """Return the keys newly listed in manifests since the last call, in order.
-
-        None means unknown: at first, without a chain, and if the end is unreadable or changed.
-        """
+        """Return newly listed keys in order; None if unknown: at first, without a chain, or if its end was changed."""
         try:
             if self._hash is None or content_hash(self._store.get(manifest_key(self._number))) != self._hash:
                 number, found = last_number(self._store), None
@@ -336,11 +329,7 @@ class Additions:
 
 
 def last_number(store: ObjectStore) -> int:
-    """Return the number of the last manifest, -1 without one.
-
-    A folder has the manifests of a thousand numbers, so the last is in the newest non-empty folder, even if others are
-    missing: only that one is listed.
-    """
+    """Return the number of the last manifest, -1 without one; lists only the newest folder that is not empty."""
     for folder in reversed(store.folders(CHAIN)):
         numbers = [n for n in map(parse_manifest_key, store.list(f"{CHAIN}/{folder}")) if n is not None]
         if numbers:

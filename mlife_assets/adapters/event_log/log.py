@@ -140,10 +140,7 @@ class ParquetEventLog:
         self._remembered = RememberedEvents(self, self._store)
 
     def rows_of(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table | None:
-        """Return the rows of a data file; None for a remnant of an append that a power cut ended.
-
-        Its writer rewrites it. Raises `IntegrityError` if a listed file does not match its name.
-        """
+        """Return a data file's rows; None for an unlisted remnant of an append. Raises `IntegrityError` if damaged."""
         try:
             return self.read_file(file, columns)
         except IntegrityError:
@@ -184,9 +181,7 @@ class ParquetEventLog:
         return tuple(sorted(day for day in map(parse_day, folders) if day is not None))
 
     def read_file(self, file: LogFile, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return the rows of one data file as rows of today's version of its type. Raises IntegrityError if its bytes
-        do not match its name, NewerVersionError if a newer mlife wrote it.
-        """
+        """Return one data file as rows of today's version. Raises IntegrityError or NewerVersionError."""
         data = self._store.get(file.key)
         if not content_hash(data).startswith(file.digest):
             raise IntegrityError(f"{file.key} does not match the hash in its name; run `mlife log verify`")
@@ -360,9 +355,7 @@ def encode_rows(kind: EventType, rows: pa.Table) -> bytes:
 
 
 def decode_rows(kind: EventType, data: bytes, columns: Sequence[str], key: str) -> pa.Table:
-    """Return `columns` of the rows in the file `key`, of any version of its type. Raises NewerVersionError if this code
-    is too old for the file, IntegrityError if the file is no Parquet, or lacks a column that its version has.
-    """
+    """Return `columns` of a file of any version. Raises NewerVersionError if mlife is too old, or IntegrityError."""
     try:
         return _decoded(kind, data, columns, key)
     except (pa.ArrowException, OSError, ValueError) as error:

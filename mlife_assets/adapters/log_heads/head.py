@@ -117,10 +117,7 @@ def sign_head(head: Head, signer: HeadSigner) -> SignedHead:
 
 
 def read_head(sequence: int, body: bytes, keys: Mapping[str, bytes], where: str) -> SignedHead:
-    """Return the head in `body`, signed by one of `keys` (by key id).
-
-    Raises `IntegrityError` when it is no head, has another number, or nobody trusted signed it.
-    """
+    """Return the head in `body` if it has its number and one of `keys` signed it. Raises IntegrityError otherwise."""
     try:
         raw = orjson.loads(body)
         content, key, signature = raw["head"], str(raw["key"]), bytes.fromhex(raw["signature"])

@@ -176,11 +176,7 @@ class Sealer:
 def alone_in_log(
     lock: Path, stores: Callable[[], Sequence[HeadStore]], pins: HeadPins, *, rotates: bool = False
 ) -> Iterator[None]:
-    """Keep every other process that adds manifests or rotates their key waiting.
-
-    A rotation that dies leaves its mark: its head may be there and the key that it introduces not be pinned, which a
-    process that was open before would not notice.
-    """
+    """Keep every other process that adds manifests or rotates their key waiting; a rotation that dies leaves a mark."""
     with locked(lock) as file:
         if file.read(1):
             newest = newest_head(stores(), pins)
@@ -194,10 +190,7 @@ def alone_in_log(
 
 
 def newest_head(stores: Sequence[HeadStore], pins: HeadPins) -> SignedHead | None:
-    """Return the newest head, from whichever of `stores` has it; None when nothing was ever signed.
-
-    Raises IntegrityError when no store has it whole.
-    """
+    """Return the newest head of any store, None if nothing was ever signed. Raises IntegrityError if none is whole."""
     return _newest_of(_held(stores), pins)
 
 

@@ -68,9 +68,7 @@ class MailFaults:
 
 
 class FolderMailbox:
-    """Implements `ports.MessageGateway` for mails without a network. `folder`: private; `sent` in it gets the mails,
-    `returned` is read.
-    """
+    """Implements `ports.MessageGateway` for mails in a private folder: `sent` gets them, `returned` is read."""
 
     name, channel, reaches_nobody = "folder", Channel.EMAIL, True
 

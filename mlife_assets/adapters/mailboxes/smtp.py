@@ -100,9 +100,7 @@ class SendJournal:
             path.unlink(missing_ok=True)
 
     def look_up(self, message_id: str) -> HandedOver | None:
-        """Return the journal's entry of a mail, None when it was never handed over. Raises IntegrityError if its file
-        cannot be understood.
-        """
+        """Return the journal's entry of a mail, None if never handed over. Raises IntegrityError on a bad file."""
         path = self._path(message_id)
         try:
             with disk_errors_explained(path):
@@ -173,9 +171,7 @@ class SmtpSession:
         self._mails = 0
 
     def ready(self, *, is_within_mail: bool = False) -> smtplib.SMTP:
-        """Return the connection, opened or renewed if need be, but never within a mail. Raises smtplib.SMTPException or
-        OSError if the relay cannot be reached or does not let us in.
-        """
+        """Return the connection, perhaps renewed between mails. Raises smtplib.SMTPException or OSError without one."""
         server = self._server
         if server is None:
             raise ConnectionError("no relay is named")
@@ -251,9 +247,7 @@ __all__ = ["SmtpMailbox", "SmtpServer"]
 
 
 class SmtpMailbox:
-    """Implements `ports.MessageGateway` for mails through a relay. For one thread. `server`: the relay; None where none
-    is named: returned mails are read and nothing is sent.
-    """
+    """Implements `ports.MessageGateway` for mails by a relay, for one thread; without `server` it sends nothing."""
 
     name, channel = "smtp", Channel.EMAIL
 
@@ -378,10 +372,7 @@ class SmtpMailbox:
         return Accepted(wire_id) if is_known else None
 
     def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
-        """Return delivery reports of mails up to `until`, oldest first; safe to read again.
-
-        Reports before `since` are left out, unless they are of the mails `of`.
-        """
+        """Return delivery reports up to `until`, oldest first; before `since` only those of the mails `of`."""
         return self._returned.receipts(until=until, since=since, of=of)
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

@@ -66,10 +66,7 @@ SHUFFLES = 3
 def drift_statistics(
     reference: MonitoringReference, pairs: pa.Table, *, engine: Engine | None = None
 ) -> tuple[Statistic, ...]:
-    """Return the distance of every watched column of the day's sample `pairs` from the reference.
-
-    Raises InvalidInputError on an empty sample or a missing column.
-    """
+    """Return the distance of each watched column. Raises InvalidInputError on an empty sample or a missing column."""
     _need_rows(pairs)
     with calculating(engine) as by:
         kind = (type(by), "univariate")
@@ -105,10 +102,7 @@ def blocks(reference: MonitoringReference) -> Iterator[tuple[str, list[str]]]:
 
 
 def rows_of(table: pa.Table, reference: MonitoringReference, block: str) -> pa.Table:
-    """Return the rows that a block speaks of: those with SHAP values, else all.
-
-    Raises InvalidInputError when a day has too few, or lacks the columns.
-    """
+    """Return a block's rows: those with SHAP values, else all. Raises InvalidInputError on too few, or no columns."""
     if block != latent.SHAP:
         return table
     first = reference.columns.contribution[0]

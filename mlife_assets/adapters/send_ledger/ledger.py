@@ -86,10 +86,7 @@ class Sends(Subject):
             return dict(connection.execute(query).tuples().all())
 
     def unsettled(self, channel: str) -> dict[str, tuple[str, date]]:
-        """Return message id -> state and day of all sends of a channel that a receipt would still close, ordered by id.
-
-        One that was closed as unknown is among them for ever.
-        """
+        """Return message id -> state and day of a channel's sends that a receipt would close, unknown ones for ever."""
         is_open = sends.c.state.in_((SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN))
         query = sa.select(sends.c.message_id, sends.c.state, sends.c.as_of_date).order_by(sends.c.message_id)
         with self.engine.connect() as connection:
@@ -151,10 +148,7 @@ class Sends(Subject):
             return connection.execute(query.limit(1)).first() is not None
 
     def recent(self, since: date) -> pa.Table:
-        """Return sends of all campaigns since a day: `person_id` as known now, `as_of_date`, `campaign`.
-
-        Holds what may have reached the person and what still may (planned, approved, leased).
-        """
+        """Return sends that reached or may reach a person since a day: `person_id`, `as_of_date`, `campaign`."""
         counted = sorted(MAY_HAVE_REACHED | BEFORE_SUBMITTING)
         query = (
             sa.select(accounts.c.person_id, sends.c.as_of_date, sends.c.campaign)
@@ -302,10 +296,7 @@ class SqlLedger:
         until: datetime,
         texts_per_day: int | None = None,
     ) -> list[LedgerRow]:
-        """Lease up to `limit` rows, ordered by message id: those whose lease ran out before submitting, then approved.
-
-        `texts_per_day` is the most texts of all applications. A leased one counts, so it may always be leased again.
-        """
+        """Lease up to `limit` rows by message id, expired leases first, within `texts_per_day` of all applications."""
         ours = sa.select(*ROW_COLUMNS).where(sends.c.campaign == campaign, sends.c.as_of_date == as_of_date)
         ours = ours.order_by(sends.c.message_id)
         is_lapsed = sa.and_(sends.c.state == SendState.LEASED, sends.c.lease_until <= now)
@@ -358,9 +349,7 @@ class SqlLedger:
         return str(reason) if reason else NOT_LEASED
 
     def transition_many(self, moves: Sequence[Transition], *, now: datetime) -> None:
-        """Move rows in order, all or none. Raises PermanentError on a forbidden edge, NotFoundError on an unknown
-        message id.
-        """
+        """Move rows, all or none. Raises PermanentError on a forbidden edge, NotFoundError on an unknown message id."""
         if not moves:
             return
         ids = sorted({move.message_id for move in moves})

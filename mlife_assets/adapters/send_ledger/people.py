@@ -168,11 +168,7 @@ class People(Subject):
         return {row.user_id: row.person_id for row in found}, {row.number_hash: row.person_id for row in owned}
 
     def rehash(self, seen: Mapping[str, str | None], *, now: datetime) -> int:
-        """Forget all number hashes and store those of `seen`, made with another key; nobody's person id changes.
-
-        Returns:
-            How many numbers are known now.
-        """
+        """Replace all number hashes by those of `seen`, made with another key; person ids stay. Returns their count."""
         with write(self.engine) as connection:
             connection.execute(sa.delete(numbers))
             known, joined = self._join(connection, seen)
@@ -229,10 +225,7 @@ class People(Subject):
         return {user_id: tuple(found[user_id]) for user_id in sorted(found)}
 
     def account_with(self, number_hash: str, channel: str) -> str | None:
-        """Return the account of the person who has, or had, a number: the one that was last written to by a channel.
-
-        Where none of theirs was, it is the first. None when no account ever had the number.
-        """
+        """Return the account of whoever has, or had, a number: the last one written to by a channel, else the first."""
         with self.engine.connect() as connection:
             owner = sa.select(numbers.c.person_id).where(numbers.c.number_hash == number_hash)
             person_id: str | None = connection.execute(owner).scalar()

@@ -127,9 +127,7 @@ class Approvals(Subject):
         return None if row is None else (row.plan_id, row.plan_digest)
 
     def record(self, approval: Approval, *, now: datetime) -> bool:
-        """Record the approval of a campaign day. Returns whether it was new; the same again changes nothing. Raises
-        GateClosedError if another plan was approved for the campaign day, or this one was rejected.
-        """
+        """Record an approval; returns whether it is new. Raises GateClosedError on another one, or on a rejection."""
         with write(self.engine) as connection:
             require_not_rejected(_rejection(connection, approval.plan_digest))
             known = connection.execute(_of_day(approval.campaign, approval.as_of_date)).first()
@@ -151,9 +149,7 @@ class Approvals(Subject):
         return None if row is None else RecordedApproval(**row._asdict())
 
     def record_rejection(self, rejection: Rejection, *, now: datetime) -> bool:
-        """Record that a plan is never sent. Returns whether it was new; the same again changes nothing. Raises
-        GateClosedError if it was approved.
-        """
+        """Record that a plan is never sent; returns whether that is new. Raises GateClosedError if it was approved."""
         with write(self.engine) as connection:
             approved = connection.execute(_of_day(rejection.campaign, rejection.as_of_date)).first()
             if approved is not None and approved.plan_digest == rejection.plan_digest:
@@ -193,9 +189,7 @@ class Replies(Subject):
     """Inbound texts of a ledger."""
 
     def rows(self, since_sequence: int = 0) -> pa.Table:
-        """Return recorded inbound texts after a sequence: `sequence`, `inbound_id`, `user_id`, `keyword`, times,
-        `channel`.
-        """
+        """Return recorded inbound texts after a sequence: `sequence`, ids, `keyword`, times, `channel`."""
         return stream_rows(self.engine, sa.select(inbound_texts), inbound_texts, since_sequence)
 
     def record(

@@ -263,10 +263,7 @@ def writer(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 @contextmanager
 def write(engine: sa.Engine, on: sa.Connection | None = None) -> Iterator[sa.Connection]:
-    """Open a write transaction, `on` a connection of `writer` where one is open. Commits unless an error leaves it.
-
-    No other write transaction runs at the same time.
-    """
+    """Open the only write transaction, `on` a connection of `writer` if given. Commits unless an error leaves it."""
     with nullcontext(on) if on is not None else writer(engine) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))

@@ -31,9 +31,7 @@ versions = sa.Table(
 
 
 def revision_of(connection: sa.Connection) -> str | None:
-    """Return the revision of a database, None when it holds no ledger. Raises UpstreamMismatchError on a revision that
-    this release does not know.
-    """
+    """Return the revision of a database, None without a ledger. Raises UpstreamMismatchError on an unknown one."""
     inspector = sa.inspect(connection)
     found = connection.execute(sa.select(versions)).scalars().all() if inspector.has_table(VERSION_TABLE) else []
     if not found:
