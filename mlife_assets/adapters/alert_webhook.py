@@ -68,7 +68,6 @@ class AlertWebhook:
         self._url, self._timeout = url, timeout_seconds
 
     def deliver(self, alerts: Sequence[Alert]) -> None:
-        """Post alerts as one message. Raises TransientError without an answer in time, PermanentError if refused."""
         head, _, said = message_of(alerts).partition("\n")
         text = f"{head}\n```\n{said.replace('`', chr(39))}\n```"
         body = {"text": text, "alerts": [{"name": one.name, **one.facts} for one in alerts]}

@@ -89,12 +89,6 @@ class GatewayFaults:
         return self.timeout_from <= now < self.timeout_until
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    name: str
-    is_accepted: bool
-
-
 def _micros(instant: datetime) -> int:
     return (instant - _EPOCH) // _MICROSECOND
 
@@ -129,18 +123,11 @@ class ConsoleGateway:
         self._connection.execute("UPDATE requests SET phone_hash = '' WHERE phone_hash <> ''")
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
-        """Send once; the request is logged before this returns or raises.
-
-        Raises:
-            ProviderThrottledError: nothing was accepted; a retry is safe.
-            ProviderRejectedError: refused for good.
-            AmbiguousSendError: timed out, before or after the message was accepted.
-        """
         execute = self._connection.execute
         (earlier,) = execute("SELECT count(*) FROM requests WHERE message_id = ?", (message.message_id,)).fetchone()
-        outcome = self._outcome(message.message_id, earlier, now)
+        outcome, is_accepted = self._outcome(message.message_id, earlier, now)
         provider_id = delivered = receipt_at = body = inbound_at = None
-        if outcome.is_accepted:
+        if is_accepted:
             provider_id = "con_" + digest((self._seed, message.message_id, earlier), 20)
             is_delivered = self._draw("delivered", message.message_id, earlier) < self._faults.delivered_share
             delivered = int(is_delivered)
@@ -157,8 +144,8 @@ class ConsoleGateway:
                 message.message_id,
                 message.user_id,
                 keyed_hash(self._hash_key, message.address),
-                outcome.name,
-                int(outcome.is_accepted),
+                outcome,
+                int(is_accepted),
                 provider_id,
                 _micros(now),
                 delivered,
@@ -167,27 +154,28 @@ class ConsoleGateway:
                 inbound_at,
             ),
         )
-        if outcome.name == "throttled":
+        if outcome == "throttled":
             raise ProviderThrottledError(f"the provider throttled {message.message_id}; try again later")
-        if outcome.name == "rejected":
+        if outcome == "rejected":
             raise ProviderRejectedError(f"the provider rejected {message.message_id}")
-        if provider_id is None or outcome.name == "timeout":
+        if provider_id is None or outcome == "timeout":
             raise AmbiguousSendError(f"the provider timed out on {message.message_id}; reconcile it, do not resend it")
         return Accepted(provider_id)
 
     def _draw(self, what: str, message_id: str, earlier: int = 0) -> float:
         return unit_interval(self._seed, what, message_id, earlier)
 
-    def _outcome(self, message_id: str, earlier: int, now: datetime) -> _Outcome:
+    def _outcome(self, message_id: str, earlier: int, now: datetime) -> tuple[str, bool]:
+        """Return the outcome of a request, and whether it was accepted."""
         faults, draw = self._faults, self._draw("outcome", message_id, earlier)
         is_lost = self._draw("lost", message_id, earlier) < 0.5
         if faults.is_outage(now):
-            return _Outcome("timeout", not is_lost)
+            return "timeout", not is_lost
         for name, share in (("throttled", faults.throttled_share), ("rejected", faults.rejected_share)):
             if draw < share:
-                return _Outcome(name, False)
+                return name, False
             draw -= share
-        return _Outcome("timeout", not is_lost) if draw < faults.timeout_share else _Outcome("accepted", True)
+        return ("timeout", not is_lost) if draw < faults.timeout_share else ("accepted", True)
 
     def _reply(self, message: OutboundMessage, now: datetime) -> tuple[str | None, float]:
         faults = self._faults
@@ -209,7 +197,6 @@ class ConsoleGateway:
         return None, seconds
 
     def find(self, message_id: str) -> Accepted | None:
-        """Return the first acceptance of a message; None if it was never accepted."""
         row = self._connection.execute(
             "SELECT provider_message_id FROM requests WHERE message_id = ? AND is_accepted = 1"
             " ORDER BY request LIMIT 1",
@@ -256,7 +243,6 @@ class ConsoleGateway:
         )
 
     def request_counts(self) -> pa.Table:
-        """Return `message_id`, `user_id`, `requests` and `accepted` of each message; above 1 it was accepted twice."""
         rows = self._connection.execute(
             "SELECT message_id, min(user_id), count(*), sum(is_accepted) FROM requests"
             " GROUP BY message_id ORDER BY message_id"

@@ -49,7 +49,6 @@ class SecretKeyring:
         return True
 
     def rotate(self, name: str) -> None:
-        """Refuse. Raises GateClosedError: the secret must stay, since stored hashes of numbers depend on it."""
         raise GateClosedError(f"key {name} derives from the secret of MLIFE_NUMBER_HASH_KEY, which never changes")
 
 
@@ -65,7 +64,6 @@ class Keyring:
         self._folder, self._seed = folder, seed
 
     def key(self, name: str) -> bytes:
-        """Return the key `name`, 32 bytes. Raises InvalidInputError when its file does not hold one."""
         if not _NAME.fullmatch(name):
             raise InvalidInputError(f"key name {name!r} is not valid; use lower case letters, digits and _")
         if self._seed is not None:
@@ -88,7 +86,6 @@ class Keyring:
         return self._seed is not None or (self._folder / f"{name}.key").exists()
 
     def rotate(self, name: str) -> None:
-        """Replace the key `name` by a random one. Raises GateClosedError if keys derive from the world's seed."""
         if self._seed is not None:
             raise GateClosedError(
                 f"key {name} derives from the seed of the embedded world and cannot be rotated; "

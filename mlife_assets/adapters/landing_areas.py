@@ -71,7 +71,6 @@ class LandingFolder:
         self._root = Path(root).absolute()
 
     def look(self, day: date) -> LandedDay:
-        """Return the entries for `day` and of no day. Raises NotFoundError or TransientError about the folder."""
         deliveries: list[Delivery] = []
         ignored: list[IgnoredFile] = []
         with self._open_root() as root:
@@ -101,7 +100,6 @@ class LandingFolder:
         return {day: sorted(sources) for day, sources in by_day.items() if sources}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return a delivery's bytes, or why not. Raises TransientError if it disappeared or the disk fails."""
         *folders, name = source.split("/")
         with ExitStack() as stack:
             place = stack.enter_context(self._open_root())
@@ -270,7 +268,6 @@ class LandingBucket:
         self._store = open_bucket(bucket, retries=retries)
 
     def look(self, day: date) -> LandedDay:
-        """Return the entries for `day` and of no day. Raises InvalidInputError on a key that cannot be listed."""
         deliveries: list[Delivery] = []
         names, loose = self._below("")
         ignored = [ignored_file(shown_name(name), name, NO_EVENT_TYPE) for name in loose]
@@ -306,7 +303,6 @@ class LandingBucket:
         return {day: sorted(sources) for day, sources in by_day.items()}
 
     def read(self, source: str, maximum_bytes: int) -> bytes | FileFault:
-        """Return a delivery's bytes, or why not. Raises TransientError on failure, PermanentError if denied."""
         with self._answers(source):
             try:
                 found = obstore.get(self._store, source)

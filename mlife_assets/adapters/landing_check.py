@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from obstore.store import MemoryStore
 
@@ -239,7 +238,7 @@ def _checked(
         size=size,
         accepted=0 if outcome is None else outcome.accepted,
         rejected=rows.num_rows,
-        by_reason=_counts(rows),
+        by_reason=dict(sorted((one["values"], one["counts"]) for one in pc.value_counts(rows["reason"]).to_pylist())),
         rejections=tuple(Rejection(**row) for row in rows.drop_columns(["raw"]).slice(0, shown).to_pylist()),
         refusal=whole[0]["detail"] if whole else None,
         refusal_reason=refusal_reason,
@@ -247,8 +246,3 @@ def _checked(
         is_name_taken=hidden_reason(name) is None and name_fault(name) is None,
         is_size_taken=size is None or size <= policy.maximum_file_bytes,
     )
-
-
-def _counts(refused: pa.Table) -> dict[str, int]:
-    counts = pc.value_counts(refused["reason"]).to_pylist()
-    return dict(sorted((entry["values"], entry["counts"]) for entry in counts))

@@ -35,6 +35,20 @@ HEALED_DAYS = 2
 """Newest published days whose files are checked: a power cut takes the last writes."""
 
 
+def streams_of(ledger: SqlLedger) -> dict[str, Callable[[int], pa.Table]]:
+    return {
+        "transitions": ledger.sends.transitions,
+        "inbound": ledger.replies.rows,
+        "switches": ledger.switches.rows,
+    }
+
+
+def events_of(rows: Mapping[str, pa.Table], providers: Mapping[str, str]) -> dict[str, pa.Table]:
+    """Return event type -> events, of rows of each stream."""
+    sends = transition_events(rows["transitions"], providers=providers)
+    return {**sends, **inbound_events(rows["inbound"]), **switch_events(rows["switches"])}
+
+
 class LedgerOutbox:
     """Publishes transitions, inbound texts and switches in the order in which the ledger recorded them."""
 
@@ -50,11 +64,7 @@ class LedgerOutbox:
         """Remember the position in `store`; events name `providers` by channel, earlier events `former` ones."""
         self._ledger, self.event_log, self._store = ledger, event_log, store
         self._providers, self._former = providers, former
-        self._streams: dict[str, Callable[[int], pa.Table]] = {
-            "transitions": ledger.sends.transitions,
-            "inbound": ledger.replies.rows,
-            "switches": ledger.switches.rows,
-        }
+        self._streams = streams_of(ledger)
 
     def publish(self, *, is_position_trusted: bool = True) -> dict[str, int]:
         """Append everything new to the event log; return rows by event type. `is_position_trusted`: False compares
@@ -66,7 +76,7 @@ class LedgerOutbox:
         position = self.position() if is_position_trusted else None
         reached = position or dict.fromkeys(STREAMS, 0)
         rows = {name: _after(read, name, reached[name]) for name, read in self._streams.items()}
-        events = self._events(rows, self._providers)
+        events = events_of(rows, self._providers)
         if position is None:
             events = {event_type: self._unknown(event_type, table) for event_type, table in events.items()}
         for event_type, table in events.items():
@@ -77,10 +87,6 @@ class LedgerOutbox:
         self._store.replace(POSITION_KEY, orjson.dumps(after, option=orjson.OPT_SORT_KEYS))
         self._ledger.checkpoint()
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
-
-    def _events(self, rows: Mapping[str, pa.Table], providers: Mapping[str, str]) -> dict[str, pa.Table]:
-        sends = transition_events(rows["transitions"], providers=providers)
-        return {**sends, **inbound_events(rows["inbound"]), **switch_events(rows["switches"])}
 
     def heal(self) -> None:
         """Write and list files of the newest days again where a power cut took them: the ledger has their rows.
@@ -139,7 +145,7 @@ class LedgerOutbox:
     def _recorded(self, event_type: str) -> list[pa.Table]:
         """Return all of a type's events in the ledger, under present then former providers: one gives a whole file."""
         rows = {name: read(0) for name, read in self._streams.items()}
-        return [self._events(rows, providers)[event_type] for providers in (self._providers, *self._former)]
+        return [events_of(rows, providers)[event_type] for providers in (self._providers, *self._former)]
 
     def position(self) -> dict[str, int] | None:
         """Return the last published sequence by stream, None if none is remembered. Raises IntegrityError."""

@@ -79,19 +79,6 @@ class TableMarts:
         as_of: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Return rows of a mart, ordered by its grain.
-
-        Args:
-            start: first date of the mart's date column, included.
-            end: last date, included.
-            as_of: one date alone, whose partitions have to be there; excludes `start` and `end`.
-            columns: which columns, in this order; all by default.
-
-        Raises:
-            InvalidInputError: the name is not a mart, a column does not exist, `as_of` comes with a range, or a table
-                was kept when other columns, types or terms were declared.
-            NotFoundError: the mart, or the partition of `as_of`, was never materialized; names the asset.
-        """
         known = self._known(mart)
         if as_of is not None and (start is not None or end is not None):
             raise InvalidInputError("as_of selects one date; leave out start and end")
@@ -179,27 +166,19 @@ def delivered_table(value: Any, name: str) -> pa.Table:
         return value
     if isinstance(value, pa.RecordBatch):
         return pa.Table.from_batches([value])
-    if _is_of_pandas(value):
-        return _of_pandas(value)
+    kind = type(value)
+    if kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame":
+        columns = [_column(value.iloc[:, place]) for place in range(value.shape[1])]
+        return pa.Table.from_arrays(columns, names=[str(name) for name in value.columns])
     if hasattr(value, "__arrow_c_stream__"):
         return pa.table(value)
-    what = "nothing" if value is None else f"a {type(value).__name__}"
+    what = "nothing" if value is None else f"a {kind.__name__}"
     if isinstance(value, dict) and value and all(isinstance(key, str) for key in value):
         what = f"a dict with the keys {quoted(', '.join(sorted(value)[:3]))}, several partitions it seems"
     raise InvalidInputError(
         f"{name} gave {what}, which is no table; let it return a frame of pandas, a table of pyarrow or an object with "
         "`__arrow_c_stream__`, and launch one partition at a time"
     )
-
-
-def _is_of_pandas(value: Any) -> bool:
-    kind = type(value)
-    return kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame"
-
-
-def _of_pandas(frame: Any) -> pa.Table:
-    columns = [_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
-    return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns])
 
 
 def _column(series: Any) -> pa.Array | pa.ChunkedArray:
@@ -223,7 +202,12 @@ class DatedMarts(Protocol):
         as_of: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Return rows of a mart, ordered by its grain: those of [start, end] or of the day `as_of`."""
+        """Return rows of a mart, ordered by its grain; timestamps are in UTC.
+
+        `start` and `end`, both included, select by its date column, or `as_of` names one day; `columns` come in order.
+        Raises InvalidInputError on a selection that cannot be, NotFoundError naming what to build, and TransientError
+        if another process keeps the file.
+        """
 
     def leading_day(self, mart: str) -> str | None:
         """Return the date column that selects rows of a mart if they come in its order, else None."""

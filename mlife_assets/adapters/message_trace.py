@@ -54,6 +54,24 @@ PREDICTED = (
     "candidate_set_hash",
     "reasons",
 )
+_REIGN = ("model_version", "previous_version", "actor", "reason")
+_GATE = ("outcome", "delta_map", "delta_map_lower", "delta_map_upper", "users_with_positives", "sentences")
+_TRAINING = ("model_version", "training_start_date", "training_end_date", "examples", "positives")
+_IMPORT = ("environment", "outcome", "judged_at", "sentences", "signed_by", "actor", "reason")
+_LAST = slice(-1, None)
+OF_MODEL: tuple[tuple[str, slice, tuple[str, ...]], ...] = (
+    ("model_registered", slice(1), _TRAINING),
+    (IMPORTED, slice(None), _IMPORT),
+    ("promotion_decided", _LAST, _GATE),
+    ("model_promoted", _LAST, _REIGN),
+    ("model_rolled_back", _LAST, _REIGN),
+)
+"""Event types about a model, which rows of each are shown, and their facts."""
+SENT = {
+    "message_submitted": ("attempt", "provider"),
+    "message_status": ("status", "provider_message_id", "detail"),
+    "message_suppressed": ("reason", "stage"),
+}
 
 
 class ScorerSource(Protocol):
@@ -100,21 +118,11 @@ def _raw_hops(log: EventLog, planned: Mapping[str, Any]) -> list[Hop]:
 
 def _model_hops(log: EventLog, model_version: str, until: date) -> list[Hop]:
     """Return where the model comes from and how it came to serve: imports, the last verdict, promotion, rollback."""
-    hops = []
-    names: tuple[str, ...] = ("model_version", "training_start_date", "training_end_date", "examples", "positives")
-    for row in _rows(log, "model_registered", None, until, model_version=model_version)[:1]:
-        hops.append(_hop("model", "model_registered", row, *names))
-    names = ("environment", "outcome", "judged_at", "sentences", "signed_by", "actor", "reason")
-    for row in _rows(log, IMPORTED, None, until, model_version=model_version):
-        hops.append(_hop("model", IMPORTED, row, *names))
-    names = ("outcome", "delta_map", "delta_map_lower", "delta_map_upper", "users_with_positives", "sentences")
-    for row in _rows(log, "promotion_decided", None, until, model_version=model_version)[-1:]:
-        hops.append(_hop("model", "promotion_decided", row, *names))
-    for row in _rows(log, "model_promoted", None, until, model_version=model_version)[-1:]:
-        hops.append(_hop("model", "model_promoted", row, "model_version", "previous_version", "actor", "reason"))
-    for row in _rows(log, "model_rolled_back", None, until, model_version=model_version)[-1:]:
-        hops.append(_hop("model", "model_rolled_back", row, "model_version", "previous_version", "actor", "reason"))
-    return hops
+    return [
+        _hop("model", event_type, row, *names)
+        for event_type, which, names in OF_MODEL
+        for row in _rows(log, event_type, None, until, model_version=model_version)[which]
+    ]
 
 
 def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> MessageTrace:
@@ -163,12 +171,9 @@ def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> 
         hops.append(_hop("plan", "plan_approved", row, *APPROVED))
     hops.append(_hop("plan", "message_planned", planned, *PLANNED))
     end = add_days(day, CONVERSION_DAYS)
-    for row in _rows(log, "message_submitted", day, end, message_id=message_id):
-        hops.append(_hop("send", "message_submitted", row, "attempt", "provider"))
-    for row in _rows(log, "message_status", day, end, message_id=message_id):
-        hops.append(_hop("send", "message_status", row, "status", "provider_message_id", "detail"))
-    for row in _rows(log, "message_suppressed", day, end, message_id=message_id):
-        hops.append(_hop("send", "message_suppressed", row, "reason", "stage"))
+    for event_type, names in SENT.items():
+        for row in _rows(log, event_type, day, end, message_id=message_id):
+            hops.append(_hop("send", event_type, row, *names))
     for event_type in ("click", "apply", "hire"):
         for row in _rows(log, event_type, day, end, exposure_id=message_id):
             hops.append(_hop("conversion", event_type, row, "user_id", "job_id", "source", "exposure_id"))

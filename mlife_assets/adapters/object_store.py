@@ -128,7 +128,6 @@ class ObstoreObjectStore:
         return self._root
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Create `key`; False if it holds the same bytes. Raises `ContentConflictError` if others, or on a bad key."""
         require_plain(key)
         for tried in range(CONFLICT_TRIES):
             try:
@@ -173,7 +172,6 @@ class ObstoreObjectStore:
             raise self._fault(key, error, deletes=True) from self._cause(error)
 
     def get(self, key: str, *, at_most: int | None = None) -> bytes:
-        """Return the bytes of `key`. Raises `NotFoundError`, or `IntegrityError` if there are more than `at_most`."""
         try:
             if self._root is not None:
                 return read_file(self._root, key, at_most)
@@ -214,7 +212,6 @@ class ObstoreObjectStore:
         return obstore.head(self._backend, key)
 
     def folders(self, prefix: str) -> list[str]:
-        """Return the names of the folders directly below `prefix`, sorted; a folder may hold no key."""
         try:
             if self._root is not None:
                 return listed_folders(self._root, prefix)
@@ -224,7 +221,6 @@ class ObstoreObjectStore:
             raise self._fault(prefix, error) from self._cause(error)
 
     def list(self, prefix: str) -> list[str]:
-        """Return all keys below the folder `prefix` (`""` = all), sorted; whole path segments match."""
         try:
             if self._root is not None:
                 return listed_files(self._root, prefix)

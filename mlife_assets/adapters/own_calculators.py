@@ -76,7 +76,6 @@ class OwnEngine:
         return OwnReconstruction(usual, variance_share)
 
     def performance(self, examples: pd.DataFrame) -> Callable[[pd.DataFrame], Mapping[tuple[str, str], float]]:
-        """Return a function to estimated and realised performance by (method, metric); CBPE is fitted on `examples`."""
         estimated = self.estimated(examples["probability"].to_numpy(), examples["is_positive"].to_numpy())
 
         def performance(asked: pd.DataFrame) -> dict[tuple[str, str], float]:

@@ -268,7 +268,6 @@ class OwnersAuditTable:
         return len(self._known_answers())
 
     def groups_of(self, user_ids: Sequence[str]) -> AuditGroups:
-        """Return the answers of users in their order; `unknown` where there is none. Raises when it cannot be read."""
         answers = self._known_answers()
         found = [answers.get(user_id, (UNKNOWN, UNKNOWN)) for user_id in user_ids]
         return AuditGroups(tuple(one for one, _ in found), tuple(other for _, other in found))
@@ -290,7 +289,6 @@ class OwnersContacts:
         return self._read(ADDRESS, user_ids)
 
     def accounts_with(self, phone_number: str) -> list[str]:
-        """Return the user ids whose number is this one, in E.164, sorted. Raises when no file can be read."""
         self._read(NUMBER, ())
         if self._accounts is None:
             self._accounts = accounts_by_number(self._columns[NUMBER])

@@ -117,19 +117,6 @@ class DuckDBWarehouse:
         as_of: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Return rows of a mart, ordered by its grain; timestamps are in UTC.
-
-        Args:
-            start: first date of the mart's date column, included.
-            end: last date, included.
-            as_of: one date alone; excludes `start` and `end`.
-            columns: which columns, in this order; all by default.
-
-        Raises:
-            InvalidInputError: the name is not a mart, a column does not exist, or `as_of` comes with a range.
-            NotFoundError: the mart has not been built; names the dbt model to build.
-            TransientError: another process kept the file for all attempts.
-        """
         known = self._known(mart)
         if as_of is not None and (start is not None or end is not None):
             raise InvalidInputError("as_of selects one date; leave out start and end")
@@ -189,7 +176,8 @@ class DuckDBWarehouse:
             try:
                 connection = duckdb.connect(str(self._path), read_only=True)
             except (duckdb.IOException, duckdb.ConnectionException) as error:
-                if not _is_held(error):
+                words = str(error).lower()
+                if "lock" not in words and "different configuration" not in words:  # that of dbt in this process
                     fault = disk_error(str(self._path), error)
                     if fault is None:
                         raise
@@ -228,21 +216,11 @@ def _canonical(table: pa.Table) -> pa.Table:
         array = values.chunk(0) if isinstance(values, pa.ChunkedArray) and values.num_chunks else values
         if array.null_count and not pa.types.is_string(array.type):
             mask = pc.is_valid(array)
-            filled = pc.fill_null(array, _zero(array.type))
+            width = {1: pa.bool_(), 32: pa.int32(), 64: pa.int64()}[array.type.bit_width]
+            filled = pc.fill_null(array, pa.scalar(0, pa.int64()).cast(width).cast(array.type))
             array = pa.Array.from_buffers(array.type, len(array), [mask.buffers()[1], filled.buffers()[1]])
         columns.append(array)
     return pa.Table.from_arrays(columns, schema=table.schema)
-
-
-def _zero(data_type: pa.DataType) -> pa.Scalar:
-    width = {1: pa.bool_(), 32: pa.int32(), 64: pa.int64()}[data_type.bit_width]
-    return pa.scalar(0, pa.int64()).cast(width).cast(data_type)
-
-
-def _is_held(error: Exception) -> bool:
-    """Return whether another process, or dbt in this one, has the file open."""
-    text = str(error).lower()
-    return "lock" in text or "different configuration" in text
 
 
 def _remedy(selection: str) -> str:

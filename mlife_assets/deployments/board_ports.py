@@ -119,7 +119,6 @@ class BoardThings(PrivateThings):
         return self.home.intake.world
 
     def planned_items(self, day: date) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """Return message id -> items, from a day's stored plans of sending applications."""
         sent = [one.name for one in self.home.applications if one.channel.is_sent]
         stored = [application_tables(self.home, name) for name in sent]
         plans = [tables.read(PLAN_REPORT, day) for tables in stored if day in tables.days(PLAN_REPORT)]

@@ -42,7 +42,9 @@ def embedded(home: Home) -> Deployment:
         event_source=lambda: home.world.event_source(
             home.landing,
             lambda day: delivered_messages(home, day, texts(), mails()),
-            lambda user_id: _is_holdout(home, user_id),
+            lambda user_id: is_holdout(
+                user_id, salt=home.policies.contact.assignment_salt, share=home.policies.contact.holdout_share
+            ),
         ),
         contacts=lambda: home.world.contact_book(),
         address_books=lambda: {Channel.EMAIL: AddressBook(home.world.mail_book().mail_addresses, normalise_address)},
@@ -84,8 +86,3 @@ def delivered_messages(home: Home, day: date, by_text: SentRecord, by_mail: Sent
         for item in items[row["message_id"]]
     ]
     return pa.Table.from_pylist(rows, schema=DELIVERED_SCHEMA.append(pa.field(POSITION, pa.int64())))
-
-
-def _is_holdout(home: Home, user_id: str) -> bool:
-    contact = home.policies.contact
-    return is_holdout(user_id, salt=contact.assignment_salt, share=contact.holdout_share)

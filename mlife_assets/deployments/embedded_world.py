@@ -118,22 +118,17 @@ class EmbeddedWorld:
         )
 
     def contact_book(self) -> ContactBook:
-        """Return the private directory of phone numbers, written at first use."""
-        path = self.private_folder / "contacts.parquet"
-        if not path.exists():
-            write_private(path, contact_book_bytes(self.config))
-        return ParquetContactBook(path)
+        return ParquetContactBook(self._written("contacts.parquet", contact_book_bytes))
 
     def mail_book(self) -> ParquetMailBook:
-        """Return the private directory of mail addresses, written at first use."""
-        path = self.private_folder / "mail_addresses.parquet"
-        if not path.exists():
-            write_private(path, mail_book_bytes(self.config))
-        return ParquetMailBook(path)
+        return ParquetMailBook(self._written("mail_addresses.parquet", mail_book_bytes))
 
     def audit_attributes(self) -> AuditAttributes:
-        """Return the restricted table of protected attributes, written at first use."""
-        path = self.private_folder / "audit_attributes.parquet"
+        return ParquetAuditAttributes(self._written("audit_attributes.parquet", audit_attribute_bytes))
+
+    def _written(self, name: str, content: Callable[[MarketConfig], bytes]) -> Path:
+        """Return a private table, written at first use."""
+        path = self.private_folder / name
         if not path.exists():
-            write_private(path, audit_attribute_bytes(self.config))
-        return ParquetAuditAttributes(path)
+            write_private(path, content(self.config))
+        return path

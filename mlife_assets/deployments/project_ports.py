@@ -7,6 +7,7 @@ the lake, a pair per model, each with a report on refused rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -71,19 +72,15 @@ class ProjectDays(LandedDays):
         return sorted({day for table in TABLES for day in self._tables.report_days(ingest_report_of(table))})
 
     def report(self, day: date) -> Mapping[str, Any]:
-        found = [one for table in TABLES if (one := self._taken_in(table, day)) is not None]
+        found = []
+        for table in TABLES:
+            with suppress(NotFoundError):
+                found.append(self._tables.read_report(ingest_report_of(table), day))
         if not found:
             raise NotFoundError(f"nothing was taken in for {day}; {self._remedy(day)}")
         return {"day": day.isoformat(), "types": [entry for report in found for entry in report["types"]]}
 
-    def _taken_in(self, table: str, day: date) -> dict[str, Any] | None:
-        try:
-            return self._tables.read_report(ingest_report_of(table), day)
-        except NotFoundError:
-            return None
-
     def require(self, day: date | None = None) -> None:
-        """Raise NotFoundError unless a table was accepted for `day`; None means any day."""
         landed = self.landed()
         if not landed:
             raise NotFoundError(f"nothing was taken in yet; {self._remedy(day)}")

@@ -10,9 +10,10 @@ mails as sent, and miss the replies. There replies are read, and a plan waits fo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from mlife_assets.adapters.clock import FileClock, SystemClock
 from mlife_assets.adapters.console_gateway import ConsoleGateway, GatewayFaults
@@ -56,26 +57,15 @@ UNNAMED = {
         f"{AUDIT_TABLE}",
     ),
 }
-TEXTS_NOBODY = GatewayFaults(
-    throttled_share=0,
-    rejected_share=0,
-    timeout_share=0,
-    delivered_share=0,
-    stop_share=0,
-    stop_share_per_recent_text=0,
-    stop_share_maximum=0,
-    help_share=0,
-    other_share=0,
-)
+_NO_SHARES: dict[str, Any] = {one.name: 0 for one in fields(GatewayFaults) if "share" in one.name}
+TEXTS_NOBODY = GatewayFaults(**_NO_SHARES)
 """Real people's records must hold no made-up receipt or STOP."""
 NO_RELAY = (
     f"{RELAY}: it is not set, and mails of this home went out through a relay; set it, or rehearse in another home"
 )
 REHEARSED = "mails are rehearsed: a folder takes them, and nobody gets one"
 MAILS, JOURNAL, RETURNED = "mail", "journal", "returned"
-MAILS_NOBODY = MailFaults(
-    throttled_share=0, rejected_share=0, timeout_share=0, delivered_share=0, unsubscribe_share=0, complaint_share=0
-)
+MAILS_NOBODY = MailFaults(**dict.fromkeys((one.name for one in fields(MailFaults)), 0))
 """Real people's records must hold no made-up receipt, unsubscription or complaint."""
 
 

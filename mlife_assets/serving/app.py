@@ -91,7 +91,7 @@ def create_app(
         async with bodies.body(request) as parts:
             if sum(map(len, parts)) <= INLINE_BYTES and (scorer := await champions.of(provider)).is_quick:
                 return _answered(scorer, parts, allowed)
-            return await to_thread.run_sync(_scored, provider, parts, allowed, limiter=places)
+            return await to_thread.run_sync(lambda: _answered(provider(), parts, allowed), limiter=places)
 
     async def overview(_: Request) -> Response:
         versions = {name: await run_in_threadpool(_version, provider) for name, provider in models.items()}
@@ -125,12 +125,12 @@ def create_app(
         middleware=[Middleware(Access, token=token, refusal=_error)],
         exception_handlers={
             RowError: _refused,
-            BodyTooLargeError: _too_large,
-            BodyTooSlowError: _too_slow,
+            BodyTooLargeError: _failed(413),
+            BodyTooSlowError: _failed(408),
             _UnknownModelError: _no_model,
-            NotFoundError: _unavailable,
-            IntegrityError: _unavailable,
-            TransientError: _unavailable,
+            NotFoundError: _failed(503),
+            IntegrityError: _failed(503),
+            TransientError: _failed(503),
             ClientDisconnect: _gone,
             HTTPException: _no_route,
             Exception: _defect,
@@ -194,10 +194,6 @@ class _Champions:
         return scorer
 
 
-def _scored(provider: ScorerProvider, parts: list[bytes], limits: RequestLimits) -> Response:
-    return _answered(provider(), parts, limits)
-
-
 def _answered(scorer: ExplainableScorer, parts: list[bytes], limits: RequestLimits) -> Response:
     rows = parse_rows(b"".join(parts), limits)
     scores = scorer.score(rows_matrix(rows, scorer.feature_spec))
@@ -227,21 +223,18 @@ def _refused(_: Request, error: Exception) -> Response:
     return _error(422, error.message, error.remedy, error.row, error.field)
 
 
-def _too_large(_: Request, error: Exception) -> Response:
-    message, remedy = _sentence(error)
-    return _error(413, message, remedy)
+def _failed(status: int) -> Callable[[Request, Exception], Response]:
+    """Return a handler that answers an error of ours, split into fault and remedy."""
 
+    def answer(_: Request, error: Exception) -> Response:
+        message, __, remedy = str(error).partition("; ")
+        if status != 503:
+            return _error(status, message, remedy)
+        response = _error(status, message, remedy or "promote a model, or try again later")
+        response.headers["retry-after"] = "1"
+        return response
 
-def _too_slow(_: Request, error: Exception) -> Response:
-    message, remedy = _sentence(error)
-    return _error(408, message, remedy)
-
-
-def _unavailable(_: Request, error: Exception) -> Response:
-    message, remedy = _sentence(error)
-    response = _error(503, message, remedy or "promote a model, or try again later")
-    response.headers["retry-after"] = "1"
-    return response
+    return answer
 
 
 def _no_model(_: Request, error: Exception) -> Response:
@@ -269,8 +262,3 @@ def _defect(_: Request, __: Exception) -> Response:
     response = _error(500, "the endpoint failed on this request", "try again; if it stays, see the server's log")
     response.headers["connection"] = "close"
     return response
-
-
-def _sentence(error: Exception) -> tuple[str, str]:
-    message, _, remedy = str(error).partition("; ")
-    return message, remedy

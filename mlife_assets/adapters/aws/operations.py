@@ -63,7 +63,6 @@ class SnsAlerts:
         self._topic, self._region = topic, region
 
     def deliver(self, alerts: Sequence[Alert]) -> None:
-        """Publish alerts as one message. Raises TransientError or PermanentError naming the topic."""
         count = "1 alert" if len(alerts) == 1 else f"{len(alerts)} alerts"
         with aws_errors_explained(f"topic {self._topic.rpartition(':')[2]}", "sns:Publish"):
             client("sns", self._region).publish(

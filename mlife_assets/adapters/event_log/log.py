@@ -88,11 +88,9 @@ class ParquetEventLog:
         self.forget()
 
     def append(self, event_type: str, table: pa.Table, *, writer: str, batch: str | None = None) -> Append:
-        """Append rows; the same rows again are a no-op that reports the same keys.
+        """Append rows with the columns of the type, in any order; `batch`, by default their number, is part of the key.
 
-        `table` holds exactly the columns of the type, in any order, castable without loss. `batch` (lower case letters
-        and digits) marks the origin of the rows in the file name; by default it is the number of rows. Raises
-        `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
+        Raises `InvalidInputError` on another schema, nulls, naive times or text that is not UTF-8.
         """
         rows = sort_rows(conform(event_type, table))
         if rows.num_rows:
@@ -117,11 +115,6 @@ class ParquetEventLog:
         end: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> pa.Table:
-        """Return rows whose `observed_at` day lies in [start, end], both included.
-
-        Ordered by (observed_at, event_id), one row per event_id: the first observed within the range. Without files the
-        table is empty with the right schema. Raises `IntegrityError` if a listed file does not match its name.
-        """
         kind = _event_type(event_type)
         wanted = kind.schema.names if columns is None else list(columns)
         unknown = [name for name in wanted if name not in kind.schema.names]

@@ -179,10 +179,12 @@ class Records:
 def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: Mapping[str, str]) -> Iterator[Finding]:
     """Yield rows that the ledger recorded and the log lacks, and the reverse."""
     from mlife_assets.adapters.ledger_cross_check import UNKNOWN_FILES, unknown_files
-    from mlife_assets.adapters.ledger_outbox import SWITCHES
+    from mlife_assets.adapters.ledger_outbox import SWITCHES, events_of, streams_of
     from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 
-    recorded = _recorded(ledger, providers) if ledger is not None else {}
+    recorded: dict[str, pa.Table] = {}
+    if ledger is not None:
+        recorded = events_of({name: read(0) for name, read in streams_of(ledger).items()}, providers)
     if ledger is not None and (unknown_keys := unknown_files(ledger, log)):
         yield Finding("ledger_mismatch", LEDGER_KEY, f"{len(unknown_keys)} {UNKNOWN_FILES} (such as {unknown_keys[0]})")
     for event_type in ("message_submitted", "message_status", "inbound_message", "consent", *SWITCHES):
@@ -262,13 +264,3 @@ def ingest_findings(entries: Iterable[Entry], tables: TableStore, report: str) -
         if landed.get(event_type, 0) < rows:
             detail = f"ingests accepted {rows} rows, manifests list {landed.get(event_type, 0)}; restore the log"
             yield Finding("ingest_mismatch", f"events/event_type={event_type}", detail)
-
-
-def _recorded(ledger: SqlLedger, providers: Mapping[str, str]) -> dict[str, pa.Table]:
-    from mlife_assets.recruiting.messaging.events import inbound_events, switch_events, transition_events
-
-    return {
-        **transition_events(ledger.sends.transitions(), providers=providers),
-        **inbound_events(ledger.replies.rows()),
-        **switch_events(ledger.switches.rows()),
-    }

@@ -84,13 +84,6 @@ class FolderMailbox:
         """Nothing is open."""
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
-        """Write a mail once; a mail that is there is accepted again.
-
-        Raises:
-            ProviderThrottledError: nothing was written; trying again is safe.
-            ProviderRejectedError: refused for good, or no mail that may be sent.
-            AmbiguousSendError: timed out, before or after the mail was written.
-        """
         key = message.message_id
         try:
             envelope = self._stationery.envelope(
@@ -116,7 +109,6 @@ class FolderMailbox:
         return Accepted(self._stationery.wire_id(key))
 
     def find(self, message_id: str) -> Accepted | None:
-        """Return the acceptance of a mail, None when it was never written."""
         wire_id = self._stationery.wire_id(message_id)
         with disk_errors_explained(self._sent):
             return Accepted(wire_id) if self._path(message_id).exists() else None

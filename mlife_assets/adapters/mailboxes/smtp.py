@@ -265,13 +265,6 @@ class SmtpMailbox:
         self._session.close()
 
     def send(self, message: OutboundMessage, *, now: datetime) -> Accepted:
-        """Hand a mail over once.
-
-        Raises:
-            ProviderThrottledError: the relay deferred it or could not be reached; it has nothing.
-            ProviderRejectedError: the relay refused it for good, or it is no mail that may be sent.
-            AmbiguousSendError: the relay's answer was lost, now or at an earlier attempt.
-        """
         key = message.message_id
         try:
             envelope = self._stationery.envelope(
@@ -362,7 +355,6 @@ class SmtpMailbox:
         raise ProviderThrottledError(f"the relay did not take {key} ({why}) and has nothing of it; try again later")
 
     def find(self, message_id: str) -> Accepted | None:
-        """Return the acceptance of a mail, of which the journal knows or a report that came back; else None."""
         wire_id, known = self._stationery.wire_id(message_id), self._journal.look_up(message_id)
         if known is not None and not known.is_accepted:
             reports = self._returned.receipts(until=_EVER)
@@ -372,7 +364,6 @@ class SmtpMailbox:
         return Accepted(wire_id) if is_known else None
 
     def receipts(self, *, until: datetime, since: datetime | None = None, of: Collection[str] = ()) -> list[Receipt]:
-        """Return delivery reports up to `until`, oldest first; before `since` only those of the mails `of`."""
         return self._returned.receipts(until=until, since=since, of=of)
 
     def inbound(self, *, until: datetime, since: datetime | None = None) -> list[Inbound]:

@@ -82,23 +82,20 @@ class Sends(Subject):
         # `concat` keeps the index of states from being used: what nobody ever reports on stays accepted, for years.
         is_awaited = sends.c.state.concat("").in_((SendState.ACCEPTED, SendState.AMBIGUOUS))
         query = sa.select(sends.c.message_id, sends.c.as_of_date).where(sends.c.as_of_date >= since, is_awaited)
-        with self.engine.connect() as connection:
-            return dict(connection.execute(query).tuples().all())
+        return {row.message_id: row.as_of_date for row in self.fetch(query)}
 
     def unsettled(self, channel: str) -> dict[str, tuple[str, date]]:
         """Return message id -> state and day of a channel's sends that a receipt would close, unknown ones for ever."""
         is_open = sends.c.state.in_((SendState.ACCEPTED, SendState.AMBIGUOUS, SendState.UNKNOWN))
         query = sa.select(sends.c.message_id, sends.c.state, sends.c.as_of_date).order_by(sends.c.message_id)
-        with self.engine.connect() as connection:
-            found = connection.execute(query.where(is_open, sends.c.channel == channel))
-            return {message: (state, day) for message, state, day in found}
+        found = self.fetch(query.where(is_open, sends.c.channel == channel))
+        return {message: (state, day) for message, state, day in found}
 
     def state_counts(self, as_of_date: date) -> dict[tuple[str, str], int]:
         """Return (campaign, state) -> sends of a day, in this order."""
         key = (sends.c.campaign, sends.c.state)
         query = sa.select(*key, sa.func.count()).where(sends.c.as_of_date == as_of_date).group_by(*key).order_by(*key)
-        with self.engine.connect() as connection:
-            return {(campaign, state): count for campaign, state, count in connection.execute(query)}
+        return {(campaign, state): count for campaign, state, count in self.fetch(query)}
 
     def rows(
         self,
@@ -112,8 +109,7 @@ class Sends(Subject):
         wanted = {"campaign": campaign, "channel": channel, "as_of_date": as_of_date, "state": state}
         query = sa.select(*ROW_COLUMNS).order_by(sends.c.message_id)
         query = query.where(*(sends.c[name] == value for name, value in wanted.items() if value is not None))
-        with self.engine.connect() as connection:
-            return [LedgerRow(**row._asdict()) for row in connection.execute(query)]
+        return [LedgerRow(**row._asdict()) for row in self.fetch(query)]
 
     def attempts(self, message_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
         """Return (state, attempts) of the sends that there are, by message id."""
@@ -127,15 +123,13 @@ class Sends(Subject):
     def first_submitted(self, since: date = date.min) -> date | None:
         """Return the first day, of `since` or later, on which something was submitted; None when nothing was."""
         query = sa.select(sends.c.as_of_date).where(sends.c.as_of_date >= since, sends.c.attempts > 0)
-        with self.engine.connect() as connection:
-            found: date | None = connection.execute(query.order_by(sends.c.as_of_date).limit(1)).scalar()
-            return found
+        found: date | None = self.value(query.order_by(sends.c.as_of_date).limit(1))
+        return found
 
     def submitted(self, since: date) -> dict[str, int]:
         """Return the attempts of the sends of `since` and later that were submitted at all, by message id."""
         query = sa.select(sends.c.message_id, sends.c.attempts).where(sends.c.as_of_date >= since, sends.c.attempts > 0)
-        with self.engine.connect() as connection:
-            return {row.message_id: row.attempts for row in connection.execute(query)}
+        return {row.message_id: row.attempts for row in self.fetch(query)}
 
     def has_approved(self, campaign: str, as_of_date: date) -> bool:
         """Return whether rows of a campaign day wait to be sent."""
@@ -144,8 +138,7 @@ class Sends(Subject):
             sends.c.as_of_date == as_of_date,
             sends.c.state.in_([SendState.APPROVED, SendState.LEASED]),
         )
-        with self.engine.connect() as connection:
-            return connection.execute(query.limit(1)).first() is not None
+        return bool(self.fetch(query.limit(1)))
 
     def recent(self, since: date) -> pa.Table:
         """Return sends that reached or may reach a person since a day: `person_id`, `as_of_date`, `campaign`."""
@@ -156,28 +149,24 @@ class Sends(Subject):
             .where(sends.c.as_of_date >= since, sends.c.state.in_(counted))
             .order_by(sends.c.message_id)
         )
-        with self.engine.connect() as connection:
-            return as_table(connection, query)
+        return as_table(self.engine, query)
 
     def count_submitted(self, campaign: str, as_of_date: date) -> int:
         """Return how many sends of a campaign day may have reached someone."""
         query = sa.select(sa.func.count()).where(
             sends.c.campaign == campaign, sends.c.as_of_date == as_of_date, sends.c.state.in_(sorted(MAY_HAVE_REACHED))
         )
-        with self.engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+        return int(self.value(query))
 
     def newest_submission(self, since: date) -> datetime | None:
         """Return when something was handed over last, of the sends of `since` or later; None when nothing was."""
         query = sa.select(sa.func.max(sends.c.submitted_at)).where(sends.c.as_of_date >= since)
-        with self.engine.connect() as connection:
-            found: datetime | None = connection.execute(query).scalar()
-            return found
+        found: datetime | None = self.value(query)
+        return found
 
     def count_texts(self, as_of_date: date) -> int:
         """Return how many texts of a day, of all applications, may have reached a person or are about to."""
-        with self.engine.connect() as connection:
-            return int(connection.execute(texts_taken(as_of_date)).scalar_one())
+        return int(self.value(texts_taken(as_of_date)))
 
     def transitions(self, since_sequence: int = 0) -> pa.Table:
         """Return all transitions after a sequence, in order: the columns of `send_transitions`, and `channel`."""

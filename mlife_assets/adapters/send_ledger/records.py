@@ -73,20 +73,17 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
 }
 
 
-def as_table(connection: sa.Connection, query: sa.Select[Any]) -> pa.Table:
+def as_table(engine: sa.Engine, query: sa.Select[Any]) -> pa.Table:
     """Return the rows of a query as a table."""
-    result = connection.execute(query)
-    names = list(result.keys())
-    columns = list(zip(*result.all(), strict=True)) or [()] * len(names)
+    names = list(query.selected_columns.keys())
+    columns = list(zip(*Subject(engine).fetch(query), strict=True)) or [()] * len(names)
     arrays = [pa.array(c, _ARROW_TYPES.get(n, pa.string())) for n, c in zip(names, columns, strict=True)]
     return pa.table(arrays, names=names)
 
 
 def stream_rows(engine: sa.Engine, rows: sa.Select[Any], table: sa.Table, since_sequence: int) -> pa.Table:
     """Return the rows of a stream after a sequence, in order."""
-    query = rows.where(table.c.sequence > since_sequence).order_by(table.c.sequence)
-    with engine.connect() as connection:
-        return as_table(connection, query)
+    return as_table(engine, rows.where(table.c.sequence > since_sequence).order_by(table.c.sequence))
 
 
 @dataclass(frozen=True)
@@ -122,9 +119,7 @@ class Approvals(Subject):
         query = sa.select(plans.c.plan_id, plans.c.plan_digest).where(
             plans.c.campaign == campaign, plans.c.as_of_date == as_of_date
         )
-        with self.engine.connect() as connection:
-            row = connection.execute(query).first()
-        return None if row is None else (row.plan_id, row.plan_digest)
+        return next(((plan_id, digest) for plan_id, digest in self.fetch(query)), None)
 
     def record(self, approval: Approval, *, now: datetime) -> bool:
         """Record an approval; returns whether it is new. Raises GateClosedError on another one, or on a rejection."""
@@ -144,9 +139,7 @@ class Approvals(Subject):
 
     def of_day(self, campaign: str, as_of_date: date) -> RecordedApproval | None:
         """Return what was approved for a campaign day, None when nothing was."""
-        with self.engine.connect() as connection:
-            row = connection.execute(_of_day(campaign, as_of_date)).first()
-        return None if row is None else RecordedApproval(**row._asdict())
+        return next((RecordedApproval(**row._asdict()) for row in self.fetch(_of_day(campaign, as_of_date))), None)
 
     def record_rejection(self, rejection: Rejection, *, now: datetime) -> bool:
         """Record that a plan is never sent; returns whether that is new. Raises GateClosedError if it was approved."""
@@ -234,14 +227,11 @@ class Replies(Subject):
         query = sa.select(inbound_texts.c.inbound_id)
         if since is not None:
             query = query.where(inbound_texts.c.received_at >= since)
-        with self.engine.connect() as connection:
-            return frozenset(connection.execute(query).scalars())
+        return frozenset(one for (one,) in self.fetch(query))
 
     def ids(self) -> list[str]:
         """Return the ids of the recorded inbound texts in the order in which they were recorded."""
-        query = sa.select(inbound_texts.c.inbound_id)
-        with self.engine.connect() as connection:
-            return list(connection.execute(query.order_by(inbound_texts.c.sequence)).scalars())
+        return [one for (one,) in self.fetch(sa.select(inbound_texts.c.inbound_id).order_by(inbound_texts.c.sequence))]
 
     def unclear(self) -> tuple[UnclearReply, ...]:
         """Return the texts without a clear meaning that nobody has looked at, oldest first."""
@@ -250,8 +240,7 @@ class Replies(Subject):
             .where(inbound_texts.c.keyword == OTHER, inbound_texts.c.review.is_(None))
             .order_by(inbound_texts.c.received_at, inbound_texts.c.sequence)
         )
-        with self.engine.connect() as connection:
-            return tuple(UnclearReply(**row._asdict()) for row in connection.execute(query))
+        return tuple(UnclearReply(**row._asdict()) for row in self.fetch(query))
 
     def review(self, inbound_id: str, verdict: str, *, actor: str, now: datetime, also_of: str | None = None) -> str:
         """Record what somebody thought of an unclear reply, with its effect. Returns the user id it came from.
@@ -349,8 +338,7 @@ class Switches(Subject):
     def is_paused(self, campaign: str = EVERYTHING) -> bool:
         """Return whether everything was paused, or this application by its own switch."""
         is_off = sa.or_(is_switched_off(EVERYTHING), is_switched_off(campaign))
-        with self.engine.connect() as connection:
-            return bool(connection.execute(sa.select(is_off)).scalar())
+        return bool(self.value(sa.select(is_off)))
 
     def rows(self, since_sequence: int = 0) -> pa.Table:
         return stream_rows(self.engine, sa.select(switches), switches, since_sequence)
@@ -368,8 +356,7 @@ class LogFiles(Subject):
                 connection.execute(sa.delete(log_files).where(log_files.c.key == EARLIER))
 
     def recorded(self) -> frozenset[str]:
-        with self.engine.connect() as connection:
-            return frozenset(connection.execute(sa.select(log_files.c.key)).scalars())
+        return frozenset(key for (key,) in self.fetch(sa.select(log_files.c.key)))
 
 
 class LedgerHeads(Subject):
@@ -392,14 +379,11 @@ class LedgerHeads(Subject):
                 raise ContentConflictError(f"the ledger holds another head {sequence}; a head is written once")
 
     def get(self, sequence: int) -> bytes:
-        query = sa.select(log_heads.c.body).where(log_heads.c.sequence == sequence)
-        with self.engine.connect() as connection:
-            body = connection.execute(query).scalar()
+        body = self.value(sa.select(log_heads.c.body).where(log_heads.c.sequence == sequence))
         if body is None:
             raise NotFoundError(f"head {sequence} is not in the ledger")
         return str(body).encode()
 
     def sequences(self) -> list[int]:
         query = sa.select(log_heads.c.sequence).order_by(log_heads.c.sequence)
-        with self.engine.connect() as connection:
-            return [int(number) for number in connection.execute(query).scalars()]
+        return [int(number) for (number,) in self.fetch(query)]

@@ -10,7 +10,7 @@ remembers the last sequence misses nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -305,6 +305,15 @@ class Subject:
     """What a ledger knows of one subject."""
 
     engine: sa.Engine
+
+    def fetch(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self.engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def value(self, query: sa.Select[Any]) -> Any:
+        """Return the first value of the first row, None without one."""
+        with self.engine.connect() as connection:
+            return connection.execute(query).scalar()
 
 
 PAUSED = "paused"
