@@ -35,14 +35,6 @@ HEALED_DAYS = 2
 """Newest published days whose files are checked: a power cut takes the last writes."""
 
 
-def streams_of(ledger: SqlLedger) -> dict[str, Callable[[int], pa.Table]]:
-    return {
-        "transitions": ledger.sends.transitions,
-        "inbound": ledger.replies.rows,
-        "switches": ledger.switches.rows,
-    }
-
-
 def events_of(rows: Mapping[str, pa.Table], providers: Mapping[str, str]) -> dict[str, pa.Table]:
     """Return event type -> events, of rows of each stream."""
     sends = transition_events(rows["transitions"], providers=providers)
@@ -64,7 +56,11 @@ class LedgerOutbox:
         """Remember the position in `store`; events name `providers` by channel, earlier events `former` ones."""
         self._ledger, self.event_log, self._store = ledger, event_log, store
         self._providers, self._former = providers, former
-        self._streams = streams_of(ledger)
+        self._streams: dict[str, Callable[[int], pa.Table]] = {
+            "transitions": ledger.sends.transitions,
+            "inbound": ledger.replies.rows,
+            "switches": ledger.switches.rows,
+        }
 
     def publish(self, *, is_position_trusted: bool = True) -> dict[str, int]:
         """Append everything new to the event log; return rows by event type. `is_position_trusted`: False compares

@@ -179,12 +179,13 @@ class Records:
 def ledger_findings(log: ParquetEventLog, ledger: SqlLedger | None, providers: Mapping[str, str]) -> Iterator[Finding]:
     """Yield rows that the ledger recorded and the log lacks, and the reverse."""
     from mlife_assets.adapters.ledger_cross_check import UNKNOWN_FILES, unknown_files
-    from mlife_assets.adapters.ledger_outbox import SWITCHES, events_of, streams_of
+    from mlife_assets.adapters.ledger_outbox import SWITCHES, events_of
     from mlife_assets.adapters.ledger_outbox import WRITER as LEDGER
 
     recorded: dict[str, pa.Table] = {}
     if ledger is not None:
-        recorded = events_of({name: read(0) for name, read in streams_of(ledger).items()}, providers)
+        rows = {"inbound": ledger.replies.rows(), "switches": ledger.switches.rows()}
+        recorded = events_of({"transitions": ledger.sends.transitions(), **rows}, providers)
     if ledger is not None and (unknown_keys := unknown_files(ledger, log)):
         yield Finding("ledger_mismatch", LEDGER_KEY, f"{len(unknown_keys)} {UNKNOWN_FILES} (such as {unknown_keys[0]})")
     for event_type in ("message_submitted", "message_status", "inbound_message", "consent", *SWITCHES):

@@ -202,8 +202,9 @@ class People(Subject):
     def people_of(self, user_ids: Iterable[str]) -> dict[str, str]:
         """Return user id -> person id; an account that the ledger does not know is a person of its own."""
         wanted = set(user_ids)
-        query = sa.select(accounts.c.user_id, accounts.c.person_id)
-        known = {row.user_id: row.person_id for row in self.fetch(query)}
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(accounts.c.user_id, accounts.c.person_id)).all()
+        known = {row.user_id: row.person_id for row in rows}
         return {user_id: known.get(user_id, user_id) for user_id in sorted(wanted)}
 
     def accounts_of(self, user_ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -240,7 +241,8 @@ class People(Subject):
             return connection.execute(last).scalar() or person_id
 
     def user_ids(self) -> tuple[str, ...]:
-        return tuple(user for (user,) in self.fetch(sa.select(accounts.c.user_id).order_by(accounts.c.user_id)))
+        with self.engine.connect() as connection:
+            return tuple(connection.execute(sa.select(accounts.c.user_id).order_by(accounts.c.user_id)).scalars())
 
     def suppress(
         self, user_id: str, *, now: datetime, reason: str, until: datetime | None = None, channel: str = EVERY_CHANNEL
@@ -269,7 +271,9 @@ class People(Subject):
 
     def is_suppressed(self, user_id: str, *, at: datetime, channel: str = Channel.SMS) -> bool:
         """Return whether the person behind an account must not be reached by a channel at an instant."""
-        return bool(self.value(sa.select(is_suppressed(user_id, channel, sa.literal(at, Instant)))))
+        with self.engine.connect() as connection:
+            query = sa.select(is_suppressed(user_id, channel, sa.literal(at, Instant)))
+            return bool(connection.execute(query).scalar())
 
     def suppressed_people(self, *, at: datetime, channel: str = Channel.SMS) -> tuple[str, ...]:
         """Return the ids of the people who were listed by an instant and must not be reached then, sorted."""
@@ -281,7 +285,8 @@ class People(Subject):
             .where(suppressions.c.at <= at, sa.or_(LASTS, suppressions.c.until > at))
             .order_by(accounts.c.person_id)
         )
-        return tuple(person for (person,) in self.fetch(query))
+        with self.engine.connect() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def unlisted_stops(self) -> list[str]:
         """Return the accounts that said STOP, were neither reviewed nor followed by a START, and are not listed."""
@@ -304,4 +309,5 @@ class People(Subject):
         query = sa.select(stop.c.user_id).where(
             stop.c.keyword.in_([STOP, STOP_ALL]), stop.c.reviewed_at.is_(None), ~is_listed.exists(), ~is_lifted.exists()
         )
-        return [user for (user,) in self.fetch(query.distinct().order_by(stop.c.user_id))]
+        with self.engine.connect() as connection:
+            return list(connection.execute(query.distinct().order_by(stop.c.user_id)).scalars())
