@@ -75,12 +75,7 @@ NO_ROLE = "the task has no role, or it gives no key; start it with the role that
 
 @contextmanager
 def aws_errors_explained(what: str, call: str) -> Iterator[None]:
-    """Raise errors of AWS as mlife errors.
-
-    Args:
-        what: setting that the call is about.
-        call: the right that the call needs, such as `kms:Sign`.
-    """
+    """Raise errors of AWS as ours; `what` is the setting, `call` the needed right, such as `kms:Sign`."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
     try:

@@ -135,13 +135,7 @@ def ledger_facts(path: Path, *, is_copy: bool = False) -> LedgerFacts:
 
 @dataclass(frozen=True)
 class Backup:
-    """A backup that was read back and verified.
-
-    Attributes:
-        files: name -> SHA-256.
-        rows: table of the ledger -> rows.
-        signed_by: the public key of its check, in hex digits; None without a signature.
-    """
+    """A verified backup: hashes of `files`, `rows` by table, and the public key that signed it, in hex digits."""
 
     folder: Path
     created_at: datetime
@@ -183,15 +177,10 @@ def create_backup(
     home: Path | None = None,
     copy_lake: Callable[[Path], Mapping[str, str]] | None = None,
 ) -> Backup:
-    """Write a backup to a new or empty folder.
+    """Write a backup to an empty folder; `copy_lake` copies the lake into a folder and returns hashes by key.
 
-    Args:
-        private: folder of the keys and the heads.
-        home: the folder with the home's world files, if any.
-        copy_lake: copies the lake into a folder and returns hashes by key; None leaves it out.
-
-    Raises InvalidInputError if `to` is not empty; IntegrityError if the written backup does not read back;
-    TransientError if a key was changed meanwhile.
+    Raises InvalidInputError if `to` is not empty, IntegrityError if the backup does not read back, TransientError if a
+    key was changed meanwhile.
     """
     if to.exists() and any(to.iterdir()):
         raise InvalidInputError(f"{to} is not empty; name a folder of its own for each backup")
@@ -219,14 +208,9 @@ def create_backup(
 
 
 def read_backup(folder: Path, *, signed_by: bytes | None) -> Backup:
-    """Return a backup after reading every byte of it.
+    """Return a backup after reading every byte; `signed_by` is the required key, None takes only an unsigned one.
 
-    `signed_by` is the required public key; None accepts only a backup without a signature.
-
-    Raises:
-        NotFoundError: the folder holds none, or an incomplete one.
-        InvalidInputError: it is signed and no key was given, or the other way round.
-        IntegrityError: another key signed it, or a name, file or ledger in it is invalid.
+    Raises NotFoundError without a whole backup, InvalidInputError on a missing or needless key, else IntegrityError.
     """
     content, created_at = _manifest(folder, signed_by)
     files, sizes = content["files"], content.get("sizes", {})

@@ -22,14 +22,7 @@ _TAKES_NO_WRITES = sa.text("SELECT pg_is_in_recovery() OR current_setting('trans
 def look_at_database(
     part: str, address: str, schemas: Sequence[str], ledger: str, now: Callable[[], datetime]
 ) -> list[Finding]:
-    """Return the findings on a database: connection, rights, the ledger's schema, its clock.
-
-    Args:
-        part: the setting that names it.
-        schemas: schemas that must exist or be creatable.
-        ledger: the schema of the ledger.
-        now: the clock of this machine.
-    """
+    """Return findings on the database that `part` names: connection, right to `schemas`, ledger, clock."""
     found: list[Finding] = []
     engine = sa.create_engine(schema_url(address, ledger), poolclass=sa.NullPool)
     with faults_found(part, found), database_errors_explained(), engine.connect() as connection:

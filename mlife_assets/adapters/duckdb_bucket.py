@@ -23,12 +23,7 @@ PLACES = {SECRET: "MLIFE_LAKE_ROOT", "mlife_tables": "MLIFE_TABLES_ROOT"}
 
 
 def open_bucket(connection: duckdb.DuckDBPyConnection, environment: Mapping[str, str]) -> None:
-    """Let a connection read lake and log from dbt's variables; a lake in a folder needs nothing.
-
-    Without a key among the variables, the machine's role gives one.
-
-    Raises MissingExtraError without the package of the extension.
-    """
+    """Let a connection read lake and log by dbt's variables or the machine's role. Raises MissingExtraError."""
     lake = environment.get("MLIFE_LAKE_ROOT", "")
     if not lake.startswith("s3://"):
         return

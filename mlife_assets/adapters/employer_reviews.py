@@ -112,11 +112,9 @@ def review_employers(
     now: datetime,
     name: str | None = None,
 ) -> dict[str, str]:
-    """Record a decision about employers under the reviewed name, else their newest; return the changes.
+    """Record a decision about employers under `name`, else the newest; return the changes.
 
-    Raises:
-        NotFoundError: one of them has no job from before `day` under that name; nothing is recorded.
-        InvalidInputError: an approval without a name, of an employer with several unapproved ones; nothing is recorded.
+    Raises NotFoundError without a job under it before `day`, InvalidInputError on approving one of several names.
     """
     posted = _posted(log, day, "employer_name")
     names = defaultdict[str, list[str]](list)

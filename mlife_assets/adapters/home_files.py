@@ -32,13 +32,7 @@ def home_files(home: Path | None) -> dict[str, Path]:
 
 
 def require_same_world(home: Path | None, files: Collection[str], read: Callable[[str], bytes]) -> None:
-    """Raise ContentConflictError if home and backup are identified as different.
-
-    Args:
-        home: target of the restore.
-        files: names of its files.
-        read: returns a file of the backup.
-    """
+    """Raise ContentConflictError if a home and a backup's `files` are identified as different."""
     says = {name: _begun(read(name)) for name in HOME_FILES if name in files}
     for name, path in home_files(home).items():
         if name in HOME_FILES and says and _begun(path.read_bytes()) != says.get(name):

@@ -103,12 +103,7 @@ class IngestReport:
 
 @dataclass(frozen=True)
 class Replayed:
-    """Results of judging the rejections of a landing day and a type again.
-
-    Attributes:
-        report: rows that are good now and rows still refused; `files` counts stored objects.
-        appended: good rows not in the log by an earlier replay, which this one adds, or would add.
-    """
+    """Results of judging a day's rejections of a type again; `appended` rows are new to the log, or would be."""
 
     day: date
     report: TypeReport
@@ -170,12 +165,7 @@ def folder_of(day: date, event_type: str) -> RejectedFolder:
 
 
 def never_read(whole: Sequence[pa.Table], kept: int) -> list[tuple[str, pa.Table]]:
-    """Return source and rejection of files that cannot be judged again because their bytes are missing.
-
-    Args:
-        whole: stored rejections of whole files.
-        kept: number of files kept as they were.
-    """
+    """Return source and rejection of `whole` files that were not `kept`: they cannot be judged again."""
     rows = _each_once(pa.concat_tables([STORED_REJECTED_SCHEMA.empty_table(), *whole]))
     places = sorted(range(rows.num_rows), key=lambda place: rows["reason"][place].as_py() not in NEVER_READ)
     left = rows.take(pa.array(places[: max(0, len(places) - kept)], pa.int64()))

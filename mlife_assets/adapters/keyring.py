@@ -53,12 +53,7 @@ class SecretKeyring:
 
 
 class Keyring:
-    """Keys by name.
-
-    Args:
-        folder: folder of random keys, one file each.
-        seed: of the embedded world, whose keys derive from it; None makes random keys.
-    """
+    """Keys by name: random ones in a folder, or derived from the seed of the embedded world."""
 
     def __init__(self, folder: Path, *, seed: int | None = None) -> None:
         self._folder, self._seed = folder, seed

@@ -260,11 +260,7 @@ class Ingest:
         others: Sequence[LogFile],
         unsure: Sequence[LogFile],
     ) -> list[LogFile]:
-        """Rewrite files lost in a power cut, or left unlisted by a crash, from their rows.
-
-        Returns the files that match the landed rows; an intact file without match is another writer's and stays
-        unlisted. Raises IntegrityError if a damaged one cannot be restored.
-        """
+        """Rewrite lost or unlisted files from their rows; returns those that match. Raises IntegrityError."""
         known = [file for file in others if self._log.is_whole(file)]
         ids = self._event_ids([*sure, *known])
         result: Validated = validate(EVENT_TYPES[event_type], table, now=self._clock.now(), known_ids=ids)
@@ -299,10 +295,7 @@ class Ingest:
         return own, others
 
     def _event_ids(self, files: Sequence[LogFile], *, passed_over: date | None = None) -> pa.Array:
-        """Return the event ids of write-once files, cached between days.
-
-        A damaged file of the day `passed_over` is left out: its landing file of that day repairs it.
-        """
+        """Return the event ids of files, cached; a damaged one of the day `passed_over` is left to its landing file."""
         for file in files:
             if file.key not in self._ids:
                 try:

@@ -176,10 +176,7 @@ def _look_at_day(
 
 
 def look_at_file(folder: int, name: str, event_type: str, source: str) -> tuple[list[Delivery], list[IgnoredFile]]:
-    """Classify one name in the open folder of a day: a delivery, or an ignored entry.
-
-    `source` is the folder's; `event_type` is the unchanged name of the folder above.
-    """
+    """Classify one name in the open folder `source` of a day and type: a delivery, or an ignored entry."""
     key = f"{source}/{shown_name(name)}"
     if hidden_reason(name) is not None:  # its writer renames it when done, perhaps just now
         return [], [ignored_file(key, name, "")]

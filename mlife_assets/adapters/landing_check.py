@@ -45,12 +45,7 @@ from mlife_assets.core.windows import add_days, day_start
 
 @dataclass(frozen=True)
 class GivenFile:
-    """A file with its event type and day.
-
-    Attributes:
-        event_type: as the name of its folder says it, or the user.
-        is_laid: its last two folders are those of landing, so they are looked at too.
-    """
+    """A file with event type and day; `is_laid` if its last two folders are those of landing."""
 
     path: Path
     event_type: str
@@ -157,18 +152,8 @@ class Rejection:
 class CheckedFile:
     """The result of a dry run for one file.
 
-    Attributes:
-        file: as it was named.
-        size: in bytes; None unless it is a regular file.
-        accepted: rows that would enter the log.
-        rejected: rows that would be refused.
-        by_reason: rows that would be refused, by reason.
-        rejections: the first of them.
-        refusal: why the whole file would be refused or left alone; None when its rows are judged one by one.
-        refusal_reason: the reason of a refusal as reports name it; `ignored` when the file would be left alone.
-        extra_columns: columns that would be dropped.
-        is_name_taken: a file of this name is read.
-        is_size_taken: it has no more bytes than a file may have.
+    `refusal` says why the whole file would be refused or left alone, None when its rows are judged one by one;
+    `refusal_reason` is as reports name it, `ignored` when left alone. `size` is None unless it is a regular file.
     """
 
     file: GivenFile

@@ -61,17 +61,10 @@ def catch_up(
     now: datetime,
     vouches: bool = False,
 ) -> CaughtUp:
-    """Add to the ledger whatever the log and the provider know and it does not; safe to repeat after a crash.
+    """Add to the ledger what only the log and the provider, which `find` asks, know; safe to repeat after a crash.
 
-    Args:
-        ledger: restored from a backup, or empty.
-        outbox: from this ledger to the log.
-        find: asks the provider of a channel whether it took a message.
-        signed: how far each stream had come by the newest signed head; numbering goes on after it.
-        vouches: somebody vouches for consents and reviews in the log that the ledger never wrote. A ledger that knows
-            none of them, or is behind the newest head, was lost: it believes the log anyway.
-
-    Raises IntegrityError if the ledger is of another deployment, or the log lacks the plan of a send.
+    Numbering goes on after `signed`, the positions of the newest head. The log's consents and reviews are believed if
+    somebody `vouches` for them, or the ledger was lost. Raises IntegrityError if they are of different deployments.
     """
     planned = _planned(outbox)
     foreign = [row.message_id for row in ledger.sends.rows() if row.attempts and row.message_id not in planned]

@@ -57,10 +57,8 @@ def require_agreement(
 ) -> None:
     """Raise IntegrityError unless the ledger knows its rows in the log, and the log every published row.
 
-    Args:
-        signed: how far each stream of the ledger had come by the newest signed head; empty when nothing was signed.
-        mark: the private file that says how far texts from people were compared.
-        since: first day whose sends the caps look at; they look at later days than `until`, too.
+    `signed` are the positions of the newest head, `mark` says how far texts from people were compared, and sends are
+    compared from `since` on, also after `until`.
     """
     log = outbox.event_log
     if EARLIER in ledger.log_files.recorded():
@@ -97,10 +95,7 @@ def require_known_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
 
 
 def take_over_files(ledger: SqlLedger, log: ParquetEventLog) -> None:
-    """Let the ledger know all files of consents and reviews that the log holds now; it keeps that they were taken over.
-
-    An earlier release did not record them, or the ledger was lost.
-    """
+    """Let a lost or earlier ledger know all files of consents and reviews in the log, as taken over."""
     ledger.log_files.record(_files_on_record(log), origin=TAKEN_OVER)
 
 

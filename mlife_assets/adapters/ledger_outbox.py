@@ -63,10 +63,9 @@ class LedgerOutbox:
         }
 
     def publish(self, *, is_position_trusted: bool = True) -> dict[str, int]:
-        """Append everything new to the event log; return rows by event type. `is_position_trusted`: False compares
-        every row with the log instead, as is done when no position is there.
+        """Append everything new to the log; return rows by event type. Without a position, compare all with the log.
 
-        Raises IntegrityError if the remembered position cannot be read, or the ledger lacks the last published row.
+        Raises IntegrityError if the position cannot be read, or the ledger lacks the last published row.
         """
         self.heal()
         position = self.position() if is_position_trusted else None
@@ -85,10 +84,9 @@ class LedgerOutbox:
         return {event_type: table.num_rows for event_type, table in sorted(events.items())}
 
     def heal(self) -> None:
-        """Write and list files of the newest days again where a power cut took them: the ledger has their rows.
+        """Write and list again files of the newest days that the ledger gives to the byte; others stay unlisted.
 
-        A file that differs by a byte from the ledger's record is somebody else's and stays unlisted. Raises
-        IntegrityError if the ledger no longer gives the same bytes.
+        Raises IntegrityError if the ledger no longer gives a damaged one.
         """
         for event_type, recent in self._recent().items():
             damaged = [file for file in recent if not self.event_log.is_whole(file)]

@@ -266,10 +266,7 @@ class KeptMarts:
         columns: Sequence[str] | None = None,
         derive: Derive | None = None,
     ) -> pa.Table:
-        """Return rows of a mart as `DatedMarts.read` does, in as many chunks as they were read in.
-
-        `derive` adds columns or replaces them, each row's by the row alone, so that is done once as well.
-        """
+        """Return rows as `DatedMarts.read`, in several chunks; `derive` changes each row by itself, done once."""
         named = None if columns is None else tuple(columns)
         day = self._marts.leading_day(mart)
         first, last = (start, end) if as_of is None else (as_of, as_of)

@@ -126,11 +126,9 @@ def _model_hops(log: EventLog, model_version: str, until: date) -> list[Hop]:
 
 
 def trace_message(log: EventLog, message_id: str, load_scorer: ScorerSource) -> MessageTrace:
-    """Follow one message through the event log. `load_scorer`: returns the scorer of the model version that the
-    prediction names.
+    """Follow one message through the event log; `load_scorer` takes a model version.
 
-    Raises NotFoundError if no event plans this message, IntegrityError if the logged feature row does not give the
-    logged scores or reasons again.
+    Raises NotFoundError if nothing plans it, IntegrityError if the logged row does not give its scores or reasons.
     """
     plans = _rows(log, "message_planned", None, None, message_id=message_id)
     if not plans:

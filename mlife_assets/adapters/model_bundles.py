@@ -39,14 +39,7 @@ ID_LENGTH = 20
 
 @dataclass(frozen=True)
 class Bundle:
-    """A version of a model with its records.
-
-    Attributes:
-        environment: where it was exported.
-        signed_by: public key of that environment, in hex digits.
-        files: content by name; names are plain and may have folders.
-        signature: of the list of hashes; empty before it was signed.
-    """
+    """A version with its records: files by plain name, public key and signature of the environment it is from."""
 
     model_name: str
     model_version: str
@@ -91,12 +84,9 @@ def imported_folder(model_version: str, bundle_id: str) -> str:
 
 
 def write_bundle(store: ObstoreObjectStore, bundle: Bundle, signer: HeadSigner) -> tuple[Bundle, bool]:
-    """Sign a bundle and write it; returns it as it lies there, and whether it is new.
+    """Sign and write a bundle, or end one cut short; returns it as it lies there, and whether it is new.
 
-    One of the same content that is there already stays, with who exported it first; one that was cut short is ended.
-
-    Raises:
-        ContentConflictError, IntegrityError, GateClosedError: a file there differs from the exported one; names it.
+    Raises ContentConflictError, IntegrityError or GateClosedError naming a file that differs.
     """
     if store.exists(f"{bundle.folder}/{BUNDLE_FILE}"):
         return read_bundle(store, bundle.folder, signer.public_key), False
@@ -108,12 +98,9 @@ def write_bundle(store: ObstoreObjectStore, bundle: Bundle, signer: HeadSigner) 
 
 
 def find_bundle(store: ObjectStore, wanted: str) -> str:
-    """Return the folder of the one bundle whose `version/bundle` begins with `wanted`; empty means any.
+    """Return the folder of the one bundle that begins with `wanted`. Raises NotFoundError or InvalidInputError.
 
-    Bundles of one version differ in their verdicts. Which one counts is never guessed: a writer to the place
-    could decide it by the files put there.
-
-    Raises NotFoundError if there is none, or none that is whole. InvalidInputError if there are several; names them.
+    Bundles differ in their verdicts, and which one counts is never guessed: whoever writes there could decide it.
     """
     found = [
         f"{version}/{bundle}"
@@ -132,13 +119,10 @@ def find_bundle(store: ObjectStore, wanted: str) -> str:
 
 
 def read_bundle(store: ObstoreObjectStore, folder: str, public_key: bytes) -> Bundle:
-    """Return the bundle in a folder, every byte of it checked.
+    """Return the bundle in a folder, every byte checked; errors name the file.
 
-    Raises:
-        GateClosedError: it is not signed by the holder of `public_key`.
-        IntegrityError: a file of it is missing, too large or changed, or it says that another signed; names the file.
-        InvalidInputError: the name of a file is not plain.
-        NewerVersionError: it has a form of a newer mlife.
+    Raises GateClosedError unless signed by `public_key`, IntegrityError if a file was changed, InvalidInputError on a
+    name that is not plain, NewerVersionError on a form of a newer mlife.
     """
     where = f"{folder}/{BUNDLE_FILE}"
     body = store.get(where, at_most=FILE_BYTES)

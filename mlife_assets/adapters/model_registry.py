@@ -46,11 +46,7 @@ STEP = timedelta(seconds=1)
 
 
 class ModelRegistry:
-    """Artifacts at `models/<model_version>/`, events in the log; of one model among others there.
-
-    Models of folds lie in `fold_models/<model_version>/`. They are judged and never serve, so no event registers them
-    and nothing can promote them.
-    """
+    """One model's artifacts at `models/<version>/` and their events; folds, which never serve, have none."""
 
     def __init__(self, store: ObjectStore, event_log: EventLog, model_name: str) -> None:
         """Keep artifacts of a model in `store` and record in `event_log`; other models are not seen."""
@@ -59,11 +55,9 @@ class ModelRegistry:
         self._folded: tuple[tuple[Rows, ...], list[Reign]] = ((),) * len(REIGN_EVENTS), []
 
     def register(self, artifact: ModelArtifact, *, as_of: date, now: datetime) -> str:
-        """Store an artifact and record it; again is a no-op. Returns its version.
+        """Store and record an artifact; again is a no-op. Returns its version. Raises as `registration` does.
 
-        A model that is trained again to the same content keeps the manifest of its first registration; one that a
-        power cut damaged is written again, which its version allows with the same content only. Raises as
-        `registration` does.
+        The manifest of a first registration stays; one that was damaged is written again.
         """
         event = self.registration(artifact, as_of=as_of, now=now)
         self._keep(VERSIONS, artifact)
@@ -189,9 +183,8 @@ class ModelRegistry:
     def promote(
         self, model_version: str, *, actor: str, reason: str, now: datetime, decided: datetime | None = None
     ) -> None:
-        """Make a registered version the champion; it takes effect after everything that was recorded before.
+        """Make a version the champion, after everything recorded before; again since `decided` is the same promotion.
 
-        A promotion of it that is on record since it was `decided`, by default `now`, is the same one, called again.
         Raises NotFoundError if the model has no such version, IntegrityError if it cannot be loaded.
         """
         self.load(model_version)
@@ -213,12 +206,9 @@ class ModelRegistry:
         self._append(PROMOTED, self._reign_event(PROMOTED, model_version, previous, actor, reason, now))
 
     def rollback(self, *, actor: str, reason: str, now: datetime, to: str | None = None) -> str:
-        """Return to an earlier champion, by default the one that the present replaced; returns its version.
+        """Return to an earlier champion, by default the one before, after everything recorded; returns its version.
 
-        It takes effect after everything that was recorded before, also when `now` is not the newest instant on record.
-        A second rollback goes one further back, never forward to a version rolled back before. The same call again
-        (same `now`, actor and reason, say after a crash) changes nothing.
-
+        A second rollback goes one further back. The same call again (same `now`, actor and reason) changes nothing.
         Raises GateClosedError if there is none to return to, or `to` never was champion.
         """
         self._event_log.remembered(*REIGN_EVENTS, anew=True)  # files that a crash left unlisted count, too

@@ -103,10 +103,7 @@ class ObstoreObjectStore:
 
     @classmethod
     def local(cls, root: Path | str, *, survives_power_cut: bool = True) -> ObstoreObjectStore:
-        """Return a store over the folder `root`, which is created when missing.
-
-        `survives_power_cut` is whether a write of `DURABLE` waits for the disk; a bucket does so by itself.
-        """
+        """Return a store over the folder `root`, made if missing, whose `DURABLE` writes wait for the disk or not."""
         folder = Path(root).absolute()
         with disk_errors_explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -276,10 +273,7 @@ def has_folder(place: Path | Bucket, name: str | None = None) -> bool:
 
 
 def put_addressed(store: ObjectStore, key: str, data: bytes, digest: str) -> bool:
-    """Create `key`, whose name holds `digest`, the start of the SHA-256 of `data`; False when it was there.
-
-    An object that does not match the digest in its name, as after a power cut, is written again.
-    """
+    """Create `key`, named by the `digest` of `data`; False if it was there, rewritten if it was damaged."""
     try:
         return store.put_if_absent(key, data)
     except ContentConflictError:
@@ -314,11 +308,7 @@ def _disk_fault(path: str, error: Exception) -> MlifeError:
 
 
 def listed_files(root: Path, prefix: str) -> list[str]:
-    """Return the keys of all files below the folder `prefix` of `root`, sorted; none where there is no such folder.
-
-    Raises NotFoundError if `root` is gone; ValueError if `prefix`, or a name below it, is no key; OSError if a folder
-    cannot be read, or a link leads back to a folder that it lies in.
-    """
+    """Return the keys of all files below `prefix`, sorted. Raises NotFoundError, ValueError or OSError."""
     _require_folder(root)
     found, waiting = list[str](), [_plain(prefix)]
     while waiting:
@@ -336,12 +326,8 @@ def listed_files(root: Path, prefix: str) -> list[str]:
 def read_file(root: Path, key: str, at_most: int | None = None) -> bytes:
     """Return the bytes of the file `key` of `root`.
 
-    Raises:
-        FileNotFoundError: there is no such file, or it is a folder.
-        ValueError: `key` is none.
-        OSError: it cannot be read, or no put has finished it.
-        PermanentError: it is a pipe or a device, which end never.
-        IntegrityError: it has more than `at_most` bytes.
+    Raises FileNotFoundError, ValueError on a bad key, OSError if unreadable or unfinished, PermanentError on a pipe,
+    and IntegrityError if it has more than `at_most` bytes.
     """
     plain = _plain(key)
     if not plain or _STAGED.fullmatch(plain.rpartition("/")[2]):
@@ -423,12 +409,7 @@ def read_at_once(read: Callable[[K], T], keys: Collection[K], readers: int = REA
 
 
 def look_at_store(part: str, name: str, store: ObstoreObjectStore, now: Callable[[], datetime]) -> list[Finding]:
-    """Return findings on an object store: reach, rights, refusal of a second put, clock.
-
-    Args:
-        part: the setting that names it.
-        now: the clock of this machine.
-    """
+    """Return findings on a store that `part` names: reach, rights, refusal of a second put, clock."""
     found: list[Finding] = []
     with faults_found(part, found):
         store.folders("")

@@ -86,12 +86,7 @@ class OwnEngine:
         return performance
 
     def estimated(self, scores: Floats, truth: npt.NDArray[Any]) -> Callable[[Floats], Mapping[str, float]]:
-        """Return a function from scores without an outcome to the values of `realised` to expect (CBPE).
-
-        Args:
-            scores: of n rows with their outcome, on which it is fitted.
-            truth: their outcome, (n,).
-        """
+        """Return a function from scores to the expected `realised` (CBPE), fitted on n scores and `truth` (n,)."""
         calibrated = _calibration(scores, truth)
 
         def estimated(asked: Floats) -> dict[str, float]:

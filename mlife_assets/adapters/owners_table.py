@@ -169,13 +169,9 @@ class OwnersFile:
         return self._place.url if isinstance(self._place, Bucket) else self._place.name
 
     def changed(self, seen: State) -> tuple[State, bytes] | None:
-        """Return its state and its bytes; None where the state is the one that was seen.
+        """Return its state and bytes, None where the state was `seen`.
 
-        Raises:
-            NotFoundError: it is not there.
-            InvalidInputError: others can read the file, or nobody can.
-            PermanentError: the key may not read the object, or the bucket is not there.
-            TransientError: the bucket does not answer.
+        Raises NotFoundError, InvalidInputError if others can read it or nobody can, PermanentError or TransientError.
         """
         place = self._place
         return self._of_object(place, seen) if isinstance(place, Bucket) else self._of_file(place, seen)

@@ -35,15 +35,7 @@ CandidateSource: TypeAlias = Callable[[tuple[str, ...]], pa.Table]
 
 @dataclass(frozen=True)
 class RecordedPanel:
-    """A panel as the event log knows it.
-
-    Attributes:
-        panel_id: first digits of `sha256`.
-        as_of_date: day whose candidates were ranked.
-        pairs: ranked (user, job) pairs.
-        sha256: of the file, 64 hex digits.
-        recorded_at: since when the hash is known.
-    """
+    """A panel as the event log knows it; its id begins `sha256`, in hex digits, which is known since `recorded_at`."""
 
     panel_id: str
     as_of_date: date
@@ -60,11 +52,7 @@ class RecordedPanel:
 
 
 def recording_ends(as_of: date) -> datetime:
-    """Return the instant from which a panel of `as_of` is late: the end of that day in UTC.
-
-    Outcomes count from the beginning of the ranked day, and its candidates are known only then, so a panel is made
-    during the day. What happens on a day is exported when it ends.
-    """
+    """Return the end of the day in UTC, from which a panel of `as_of` is late: then outcomes are exported."""
     return day_start(add_days(as_of, 1))
 
 
@@ -77,18 +65,10 @@ class PanelStore:
     def record(
         self, data: bytes, *, as_of: date, candidates: CandidateSource, actor: str, now: datetime
     ) -> RecordedPanel:
-        """Check, store and record the file of a panel; the same file again changes nothing.
+        """Check, store and record a panel after all others; the same file again changes nothing.
 
-        It is recorded after every panel that was recorded before.
-
-        Args:
-            as_of: the day it must be of.
-            candidates: of the panel's users on that day.
-
-        Raises:
-            InvalidInputError: the file breaks its schema or is of another day, a ranking is incomplete, or a ranked
-                job was no candidate.
-            GateClosedError: it is late, or an outcome of a ranked pair is known already.
+        Raises InvalidInputError if it does not rank the `candidates` of `as_of` as its schema says, GateClosedError if
+        it is late or an outcome of a ranked pair is known already.
         """
         panel = parse_panel(data)
         if panel.as_of_date != as_of:

@@ -29,13 +29,7 @@ NO_BOOKS: Mapping[Channel, AddressBook] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Contact:
-    """An account, the person behind it and how to reach them.
-
-    Attributes:
-        is_in_book: whether the contact book has an address of the account in the channel, usable or not.
-        address: that number in E.164 or mail address, None when there is none or nothing can be sent to it.
-        without_book: why nobody knows whether there is one; empty where there is a book.
-    """
+    """An account, the person behind it and how to reach them; `without_book` says why nobody knows."""
 
     person_id: str
     is_in_book: bool
@@ -80,17 +74,10 @@ class PeopleRegister:
         return {u: Contact(people[u], written.get(u) is not None, addresses[u], without) for u in wanted}
 
     def account_behind(self, address: str, inbound_id: str, *, now: datetime, channel: Channel = Channel.SMS) -> str:
-        """Return the account of the sender of a text or a mail.
+        """Return the account of the sender of a text or a mail, by the ledger, else by the contact book.
 
-        That is the person who has or had the address, by the ledger, else by the contact book. An address that neither
-        knows is a stranger's, who is registered with it: its later owner counts as the same person, so a STOP holds.
-
-        Args:
-            address: the number as the provider writes it, or the address of a mail.
-            inbound_id: of the message; names a stranger.
-            channel: by which it came.
-
-        Raises GateClosedError if the ledger does not know the address, and the book was not named or cannot be read.
+        An unknown address is a stranger's, named by `inbound_id` and registered: its later owner counts as the same
+        person, so a STOP holds. Raises GateClosedError if the book is needed and cannot be read.
         """
         if channel is Channel.EMAIL:
             written: Iterable[str] = dict.fromkeys((address, address.lower()))

@@ -80,13 +80,7 @@ _REFUSED = (sa.exc.DataError, sa.exc.IntegrityError)
 
 @dataclass(frozen=True)
 class Restored:
-    """What restoring did.
-
-    Attributes:
-        moved_aside: the replaced files.
-        filled: how many objects the lake lacked.
-        has_ledger: whether the ledger is the backup's now; False where the present one knows more.
-    """
+    """What restoring did; `has_ledger` is False where the present ledger knows more and stayed."""
 
     moved_aside: tuple[Path, ...]
     filled: int
@@ -201,13 +195,7 @@ class LedgerInFile:
 
 @dataclass(frozen=True)
 class LedgerInDatabase:
-    """The ledger of a home on PostgreSQL.
-
-    Attributes:
-        address: of the database.
-        private: the private folder of the home, where copies are made on the way.
-        first_head: the backup's; a ledger that begins with another one is another home's. Release 0.1.0 kept none.
-    """
+    """The ledger of a home on PostgreSQL; one that begins with another `first_head` is another home's."""
 
     address: str = field(repr=False)
     private: Path
@@ -230,15 +218,10 @@ class LedgerInDatabase:
 
     @contextmanager
     def replaced_by(self, backup: Backup, aside: Path) -> Iterator[list[Path]]:
-        """Write the rows that are there aside as a file and put those of a backup in their place; commit at the end.
+        """Replace the rows by a backup's, commit at the end, and yield the file that holds the former ones.
 
-        Yields:
-            The files written aside.
-
-        Raises:
-            ContentConflictError: the ledger is another home's.
-            IntegrityError: the file holds something that cannot be put there.
-            PermanentError, TransientError: the database cannot be reached or written.
+        Raises ContentConflictError if it is another home's, IntegrityError if the file holds something that cannot be
+        put there, PermanentError or TransientError if the database cannot be written.
         """
         ledger = SqlLedger(open_schema(self.address, LEDGER_SCHEMA))
         try:

@@ -91,28 +91,15 @@ class Answer:
 
 
 class SqlSession:
-    """Read-only SQL over a home.
-
-    Args:
-        lake: where log and tables lie; asked only whether there is anything of a table.
-        environment: the variables that dbt reads, which name the lake and its key (`settings.Exports.of_dbt`).
-    """
+    """Read-only SQL over a home; `environment` has dbt's variables, which name the lake and its key."""
 
     def __init__(self, warehouse: DuckDBWarehouse, lake: ObjectStore, environment: Mapping[str, str]) -> None:
         self._warehouse, self._lake, self._environment = warehouse, lake, environment
 
     def ask(self, text: str, *, seconds: float = MOST_SECONDS, rows: int = MOST_ROWS) -> Answer:
-        """Return the result of one SQL statement.
+        """Return the result of one statement, stopped after `seconds`, with at most `rows` kept and all counted.
 
-        Args:
-            text: the statement; it selects, describes or explains.
-            seconds: after which it is stopped.
-            rows: most rows that are kept; all are counted.
-
-        Raises:
-            InvalidInputError: DuckDB cannot run it, or it is not one statement that reads; says why.
-            NotFoundError: there is no warehouse, or it lacks a table that is asked for.
-            TransientError: dbt held the warehouse for all attempts, or the statement took too long.
+        Raises InvalidInputError unless it reads, NotFoundError without warehouse or table, TransientError if late.
         """
         request = self._request(text, seconds, rows)
         place = request["warehouse"]
@@ -357,12 +344,7 @@ def _first_rows(reader: pa.RecordBatchReader, most: int) -> Answer:
 
 @dataclass(frozen=True)
 class Query:
-    """A file of the library.
-
-    Attributes:
-        question: that it answers, in one sentence.
-        columns: column -> its meaning and unit, in the order of the answer.
-    """
+    """A file of the library: the question that it answers, and meaning and unit of each column."""
 
     name: str
     question: str

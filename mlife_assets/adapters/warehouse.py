@@ -83,13 +83,7 @@ def marts_of(models: Iterable[Model]) -> dict[str, Mart]:
 
 
 class DuckDBWarehouse:
-    """The marts in one DuckDB file.
-
-    Args:
-        path: the file that dbt builds; it need not exist yet.
-        marts: further marts by name; those of `MARTS` cannot be replaced.
-        attempts: how often opening is tried while another process holds the file.
-    """
+    """The marts in one DuckDB file, opened in several `attempts` while another process holds it."""
 
     def __init__(
         self,

@@ -89,8 +89,8 @@ def trusted_key(home: BoardHome, signed_by: str | None) -> bytes:
 def put_back(home: BoardHome, backup: Backup, *, replaces: bool = False, takes_older: bool = False) -> Restored:
     """Restore a backup into a home that no other process has open; then open the home anew.
 
-    Raises ContentConflictError if some content is newer or different; nothing was changed. GateClosedError if there is
-    a newer backup, and not `takes_older`. InvalidInputError if there is no home to restore into.
+    Raises ContentConflictError if something is newer or different, GateClosedError if there is a newer backup and not
+    `takes_older`, InvalidInputError without a home.
     """
     _require_home(home)
     if not takes_older:

@@ -248,13 +248,7 @@ class Messengers:
 
 @dataclass(frozen=True)
 class BoardHome(HomePorts):
-    """The ports of one job board; adapters are made on first use.
-
-    Attributes:
-        declared: the models of the deployment, by default those of its `defs.yaml` files.
-        declared_applications: its applications, likewise.
-        story: events of its market, by default the settings'.
-    """
+    """The ports of one job board, made on first use; models and applications are those of `defs.yaml` files."""
 
     settings: Settings
     policies: Policies
@@ -412,12 +406,7 @@ def _first_head(store: HeadStore) -> bytes | None:
 
 @dataclass(frozen=True)
 class BoardPorts:
-    """The ports of one job board, as one application sees it.
-
-    Attributes:
-        application_name: application of this view, by default the first.
-        run_id: run that reads each row of marts once, if any.
-    """
+    """The ports of one job board, as one application sees it; a run reads each row of marts once."""
 
     home: BoardHome
     application_name: str = ""
@@ -490,10 +479,7 @@ class BoardPorts:
         return PanelStore(self.lake, self.event_log)
 
     def dispatcher(self, day: date, *, verify: Verify = nothing_approved) -> Dispatcher:
-        """Return the application's dispatcher of a day, starting at the time of sending.
-
-        It sends only messages that `verify` finds approved; without `verify` it only reads receipts and replies.
-        """
+        """Return the application's dispatcher of a day; without `verify` it only reads receipts and replies."""
         from mlife_assets.adapters.dispatcher.reports import Checks
         from mlife_assets.adapters.dispatcher.sending import Dispatcher
 
@@ -517,12 +503,7 @@ class BoardPorts:
 
 
 def board_ports(settings: Settings, policies: Policies | None = None, **stated: Any) -> BoardPorts:
-    """Return the ports of a job board.
-
-    Args:
-        policies: business and scientific choices, by default those of `settings.policies()`.
-        stated: see `BoardHome`.
-    """
+    """Return the ports of a job board; `stated` as in `BoardHome`."""
     return BoardPorts(BoardHome(settings, policies or settings.policies(), **stated))
 
 

@@ -39,12 +39,7 @@ EVENTS = (
 
 @dataclass(frozen=True)
 class Story:
-    """Events of the simulated world, which the platform has to detect.
-
-    Attributes:
-        injections: changes of the market; takes the first day on which the platform texts.
-        events: day, counted from that one as 1 -> event in words.
-    """
+    """Changes of the market from the first texted day on, and their words by day, counted from that one as 1."""
 
     injections: Callable[[date], tuple[Injection, ...]]
     events: Mapping[int, str]
@@ -68,16 +63,7 @@ def demo_story(days: tuple[int, int, int] | None) -> Story:
 
 @dataclass(frozen=True)
 class EmbeddedWorld:
-    """The simulated market of a deployment.
-
-    Attributes:
-        users: number of people on the first day.
-        jobs: approximate number of open jobs.
-        start_date: first simulated day.
-        history_days: days before the platform texts.
-        home: folder of the market's state and truth tables.
-        private_folder: folder of the contact book and of the audit table.
-    """
+    """The simulated market of a deployment: `users` on the first day, about `jobs` open, texts after the history."""
 
     seed: int
     users: int

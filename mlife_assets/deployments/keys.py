@@ -23,13 +23,7 @@ MANIFEST_KEY, HEAD_KEY = "log_manifests", "log_heads"
 
 @dataclass(frozen=True)
 class LogHeads:
-    """Signed heads of the event log.
-
-    Attributes:
-        store: storage beside the ledger, outside the lake.
-        pins: the public keys that may sign them.
-        signer: returns the signer after so many rotations of the key.
-    """
+    """Signed heads outside the lake, the public keys that may sign them, and the signer after so many rotations."""
 
     store: HeadStore
     pins: HeadPins

@@ -31,14 +31,7 @@ PLAN_REPORT = "message_plan"
 
 
 class LandedDays(ABC):
-    """The days of a home, and the delivery of each.
-
-    Attributes:
-        own_types: types of rows that mlife writes itself, which need not land.
-        label_types: types of rows that are labels, which may be late.
-        feedback: name of late feedback.
-        is_simulated: whether the entities are made up.
-    """
+    """The days of a home; `own_types` need not land, `label_types` may be late and `feedback` names that."""
 
     own_types: Collection[str]
     label_types: Collection[str]
@@ -86,12 +79,7 @@ class LandedDays(ABC):
 
 @dataclass(frozen=True)
 class BoardDays(LandedDays):
-    """Deliveries of a job board's exporters.
-
-    Attributes:
-        tables, event_log: return the stores to read, made on first use.
-        switches: returns the times of pausing and resuming: the ledger has them before the log.
-    """
+    """Deliveries of a job board's exporters; the ledger has `switches` before the log."""
 
     settings: Settings
     is_simulated: bool

@@ -59,15 +59,9 @@ def begin_home(
     deployment: str = "standalone",
     policies: Policies | None = None,
 ) -> list[Path]:
-    """Begin a standalone home in a new or empty folder; return the written files in order.
+    """Begin a standalone home in an empty folder, for MLIFE_DEPLOYMENT; return the written files in order.
 
-    Args:
-        deployment: stored in the home, a value of MLIFE_DEPLOYMENT.
-        history_days: days to learn from before the first scored day.
-        policies: define the history that a first model needs, by default the settings'.
-
-    Raises InvalidInputError if the folder is not empty or cannot be written; the environment contradicts; or the
-    history is too short for a first model.
+    Raises InvalidInputError if the folder is not empty, the environment contradicts, or the history is too short.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise InvalidInputError(f"{home} is not an empty folder; name a new one")

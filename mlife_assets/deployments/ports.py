@@ -57,12 +57,7 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class PrivateThings:
-    """Secrets of a home; a request for a key narrows the whole folder first.
-
-    Attributes:
-        prepare: called before the private folder is made.
-        make_keyring, make_heads: see `record.Services`.
-    """
+    """Secrets of a home, made as `record.Services` says; a key narrows the whole folder, after `prepare`."""
 
     settings: HomeSettings
     prepare: Callable[[], object]
@@ -245,13 +240,9 @@ class MonitoringReports:
 
 @dataclass(frozen=True)
 class ModelPorts:
-    """The ports of one model's chain, made on first use.
+    """The ports of one model's chain, made on first use; in a run, each row of its marts is read once.
 
-    Attributes:
-        declared: returns its declaration. Raises InvalidInputError naming the known ones.
-        make_tables, make_marts: make its daily tables, and its marts.
-        is_unnamed: whether it is the model from before there were several: its jobs and assets lack its name.
-        run_id: run that reads each row of its marts once, if any.
+    Jobs and assets of the model from before there were several lack its name (`is_unnamed`).
     """
 
     home: HomePorts

@@ -118,12 +118,7 @@ class ProjectDays(LandedDays):
 
 @dataclass(frozen=True)
 class ProjectHome(HomePorts):
-    """The ports of one project; adapters are made on first use.
-
-    Attributes:
-        declared: its models by name.
-        places: the files that declare them.
-    """
+    """The ports of one project, made on first use: its models by name, and the files that declare them."""
 
     settings: HomeSettings
     declared: dict[str, OwnModel] = field(default_factory=dict)

@@ -170,13 +170,7 @@ def clock_of(file: Path | None) -> Clock:
 
 @dataclass(frozen=True)
 class Mails:
-    """Mailing of a home.
-
-    Attributes:
-        mailbox: makes the provider; opens no connection.
-        names: of the provider, and of a possible former one.
-        silent: why this process cannot send; empty if it can.
-    """
+    """Mailing of a home: its provider, present and former name, and why this process cannot send, if so."""
 
     mailbox: Callable[[], MessageGateway]
     names: tuple[str, str]

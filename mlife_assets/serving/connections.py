@@ -236,12 +236,7 @@ class PageHeaders:
 
 
 class Access:
-    """ASGI middleware that lets through who may ask.
-
-    Args:
-        token: the bearer token; None accepts every caller who uses a local name.
-        refusal: makes the answer to a refused caller.
-    """
+    """ASGI middleware that lets through who has the token, or without one, who uses a local name."""
 
     def __init__(self, app: ASGIApp, token: str | None, refusal: Refusal) -> None:
         self._app, self._refusal = app, refusal

@@ -283,15 +283,7 @@ def _refused(what: str, wanted: str, call: Callable[[], object]) -> str:
 
 @dataclass(frozen=True)
 class SmokePlaces:
-    """Names and places of one environment.
-
-    Attributes:
-        log_in: the UI's redirect without a login.
-        made: time of storing the log bucket's name, when its stack was made, as text.
-        log_heads: the witness's bucket.
-        people_key: ARN of the key of contact book and audit table.
-        runs_days: whether days run automatically; if not, no recent output is required.
-    """
+    """Names and places of one environment; `log_in` is the UI's redirect, `made` the time when the log was made."""
 
     environment: str
     region: str

@@ -117,12 +117,7 @@ def waited(
 
 @dataclass(frozen=True)
 class Stacks:
-    """The stacks of one account.
-
-    Attributes:
-        of: clients with a role of this account.
-        account: account of the stacks; credentials of another are refused.
-    """
+    """The stacks of one account; `of` gives clients with a role of it."""
 
     of: Clients
     account: str
@@ -148,14 +143,9 @@ class Stacks:
             self.of("cloudformation").delete_change_set(ChangeSetName=shown.change_set)
 
     def apply(self, shown: PlannedStack, inputs: StackInputs | None, label: str) -> str:
-        """Execute a shown plan and return the result in a few words.
+        """Execute a shown plan; `inputs` create a stack that had to wait. Says what was done.
 
-        Args:
-            inputs: the stack in the checkout, for creating one that had to wait.
-            label: name of its change set.
-
-        Raises UpstreamMismatchError if it differs from the shown plan; plan again. PermanentError if CloudFormation
-        could not apply it and rolled back; names resource and reason.
+        Raises UpstreamMismatchError if anything differs from the shown plan, PermanentError if it was rolled back.
         """
         require_account(self.of, self.account)
         if shown.waits_for:

@@ -63,14 +63,7 @@ class Verify(Protocol):
 
 @dataclass(frozen=True)
 class Checks:
-    """Checks before a send.
-
-    Attributes:
-        recheck: present consent and place of recipients.
-        verify: compares every row with the approved plan; by default nothing is approved, so nothing can be sent.
-        texts_per_day: maximum of texts a day for all applications together; None if each has only its own limit.
-        is_stopped: whether an external switch stops every send; checked before each.
-    """
+    """Checks before a send: present facts, approval of each row, texts a day of all applications, external stop."""
 
     recheck: Recheck
     verify: Verify = nothing_approved
@@ -80,16 +73,7 @@ class Checks:
 
 @dataclass(frozen=True)
 class DispatchReport:
-    """Results of one dispatch.
-
-    Attributes:
-        accepted, rejected, throttled, ambiguous: provider answers in this run; `throttled` counts answers, not texts.
-        recovered: rows of an earlier crash that became ambiguous.
-        expired: waiting rows of earlier days that were suppressed.
-        suppressed: (reason, count) of rows refused at send time, ordered by reason.
-        stopped_by: None if all leased rows were handled; else `paused`, `daily_budget`, `expired`, `clock_set_back`,
-            `provider_unhealthy` or `stopped_outside`.
-    """
+    """Results of one dispatch: answers, rows `recovered` or `expired`, refusals by reason, and why it stopped."""
 
     accepted: int
     rejected: int
@@ -177,11 +161,7 @@ class TokenBucket:
 
 
 def reconcile(ledger: SqlLedger, gateway: MessageGateway, policy: MessagingPolicy, now: datetime) -> ReconcileReport:
-    """Ask the provider about ambiguous sends of its channel; those it does not know within `ambiguous_close_hours` are
-    closed as unknown.
-
-    If the provider cannot be asked about a send, it stays ambiguous at any age.
-    """
+    """Ask the provider about ambiguous sends; close those unknown to it after `ambiguous_close_hours`."""
     from mlife_assets.adapters.send_ledger import Transition
 
     moves: list[Transition] = []
@@ -213,11 +193,8 @@ def find_forgotten(
 ) -> int:
     """Ask the provider about a day's waiting messages; returns the number that it had accepted.
 
-    A ledger copied during a dispatch holds the approval and later sends as unsent, and the log lacks them, too: only
-    the provider knows. People who wait and got a message on one of the `earlier` days, unknown to the ledger, are
-    suppressed: the caps would have counted it.
-
-    Raises GateClosedError if the provider cannot be asked.
+    A ledger copied during a dispatch calls later sends unsent, and the log lacks them. People who got a message unknown
+    to the ledger on one of the `earlier` days are suppressed. Raises GateClosedError if the provider cannot be asked.
     """
     from mlife_assets.adapters.send_ledger import RestoredSend, accepted_moves
 
@@ -290,10 +267,9 @@ def collect_receipts(ledger: SqlLedger, gateway: MessageGateway, now: datetime) 
 
 
 def _receipts(gateway: MessageGateway, days: Mapping[str, date], now: datetime) -> Sequence[Receipt]:
-    """Return the provider's receipts up to `now` for open sends (message id -> day), and maybe for others.
+    """Return the receipts of open sends (message id -> day), and maybe of others.
 
-    A receipt follows its send, and no send precedes its day. Nearly all come within the day, so the few older open
-    sends are requested by id, at any delay, and not all receipts are read.
+    Nearly all come within the day, so the few older sends are asked for by id and not all receipts are read.
     """
     if not days:
         return ()

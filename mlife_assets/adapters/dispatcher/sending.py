@@ -74,15 +74,7 @@ CLOCK_SET_BACK = "clock_set_back"
 
 
 class Dispatcher:
-    """Sends approved rows of one application through the gateway of its channel.
-
-    Args:
-        gateway: the provider; must not retry by itself.
-        people: the person behind an account, and their address.
-        application: hours, caps, pace, attempts, holdout.
-        contact: the holdout and the caps that hold across applications.
-        sleep: waits; a simulated clock advances itself here.
-    """
+    """Sends one application's approved rows through its channel's gateway, which must not retry by itself."""
 
     def __init__(
         self,
@@ -108,16 +100,10 @@ class Dispatcher:
         self._hearing = Hearing(ledger, gateway, people, application.policy, clock)
 
     def dispatch(self, as_of: date, *, worker: str) -> DispatchReport:
-        """Send the approved rows of a day. Safe to call again after any crash.
+        """Send the approved rows of a day, until that UTC day ends. Safe to call again after any crash.
 
-        Args:
-            as_of: partition day; it is not sent after the end of the UTC day, and its rows expire a day later.
-            worker: name of this worker; a restart under the same name cleans up after its predecessor, so applications
-                sent at the same time need different names.
-
-        Raises:
-            GateClosedError: contacts, recipients or replies cannot be read, `recheck` forbids sending, or a row is not
-                in the approved plan; one such waiting row blocks all. Nothing more was sent.
+        A restart under the same `worker` cleans up after its predecessor. Raises GateClosedError, and sends no more, if
+        something cannot be read, `recheck` forbids sending or a waiting row is not in the approved plan.
         """
         ledger, campaign, now = self._ledger, self._application.name, self._clock.now()
         recovered = ledger.recover(worker=worker, now=now)
@@ -293,11 +279,9 @@ class Hearing:
         self._read_at: datetime | None = None
 
     def read(self, now: datetime, *, since: datetime | None = None) -> InboundReport:
-        """Classify and record the inbound texts up to `now`, with their effects. Safe to call again. `since`: skip
-        earlier replies; None reads all.
+        """Record the inbound texts of `since` and later, with their effects. Safe to call again.
 
-        Raises GateClosedError if a text's sender is unknown, since the contact book cannot be read; others are
-        recorded.
+        Raises GateClosedError if a sender is unknown because the contact book cannot be read; others are recorded.
         """
         known = self._ledger.replies.known(since=since)
         keywords: Counter[str] = Counter()

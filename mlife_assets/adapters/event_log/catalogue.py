@@ -67,14 +67,7 @@ class Catalogue:
 def read_catalogue(
     log: ParquetEventLog, store: ObjectStore, *, today: date | None, opened_since: date | None = None
 ) -> Catalogue:
-    """Return the catalogue of the log in `store`.
-
-    Args:
-        today: the last day that can have events; None if unknown.
-        opened_since: the first day whose files are all opened; None opens no file.
-
-    Raises IntegrityError if a manifest is damaged or missing.
-    """
+    """Return the log's catalogue until `today`, with files since `opened_since` opened. Raises IntegrityError."""
     keys = list(store.list(EVENTS))  # before manifests: files written meanwhile are listed then
     listed = {entry.key: entry.rows for _, manifest in log.chain.since(-1) for entry in manifest.entries}
     found: defaultdict[tuple[str, date], list[LogFile]] = defaultdict(list)
@@ -178,14 +171,9 @@ def mark_of(text: str | None) -> Mark | None:
 def to_stage(
     log: ParquetEventLog, tables: Mapping[str, StagedTable], definition: str, *, again_from: date | None = None
 ) -> dict[str, Any]:
-    """Return the variables `staged` and `staged_mark` for dbt.
+    """Return `staged` and `staged_mark` for dbt; days since `again_from` are staged even without new files.
 
-    Args:
-        tables: event type -> its staged table.
-        definition: digest of the staging SQL.
-        again_from: the first day of the log to stage again even without new files.
-
-    Raises IntegrityError if a manifest after a mark is damaged.
+    `tables` is event type -> staged table, `definition` the digest of the SQL. Raises IntegrityError on a damaged log.
     """
     end = log.chain.end()
     if end is None or not log.chain.holds(end):

@@ -56,13 +56,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Number `sequence` of the chain.
-
-    Attributes:
-        sequence: 0, 1, 2 ... in the order in which they were written.
-        previous: hash of the manifest before; None in number 0.
-        anchors: in number 0, the last manifest of each hour of release 0.1.0; else empty.
-    """
+    """Number `sequence` of the chain; number 0 has no `previous` and anchors the last of each hour of 0.1.0."""
 
     sequence: int
     previous: str | None

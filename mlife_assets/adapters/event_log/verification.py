@@ -63,16 +63,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verification:
-    """Result of a verification.
-
-    Attributes:
-        files, rows: of listed files.
-        manifests: number of existing manifests.
-        findings: faults, sorted.
-        heads: the last manifest of the chain, and of each hour of release 0.1.0.
-        hashes: hash of each existing manifest, by key.
-        entries: listed files, by key.
-    """
+    """Counts and sorted faults; last manifests (`heads`), hash of each manifest and listed files, by key."""
 
     files: int
     manifests: int
@@ -109,14 +100,9 @@ class _Findings:
 def verify(
     store: ObjectStore, *, witnessed: Iterable[Link] = (), key: bytes | None = None, trusted_until: int = -1
 ) -> Verification:
-    """Check the whole log in `store`.
+    """Check the whole log in `store`, where a batch that is being appended may appear as unlisted.
 
-    Args:
-        witnessed: manifests that must exist, from earlier verifications or signed heads.
-        key: of the keyed hash of manifests, which those after number `trusted_until` must carry.
-        trusted_until: number of the manifest that a signed head pins.
-
-    A batch being appended right now may appear as unlisted; verify again.
+    `witnessed` manifests must exist; those after number `trusted_until` must carry the keyed hash of `key`.
     """
     stored = store.list(EVENTS)
     findings = _Findings()

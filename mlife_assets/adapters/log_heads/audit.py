@@ -42,14 +42,7 @@ ADOPT = "run `mlife log adopt`"
 
 @dataclass(frozen=True)
 class Audit:
-    """The findings of an audit.
-
-    Attributes:
-        verification: of the bytes, with the findings of all checks.
-        head: the newest signed head; None when nothing was signed.
-        unsigned_manifests: written after it.
-        notes: sentences for people that are no findings.
-    """
+    """The findings of an audit, the newest head, the number of manifests since, and `notes` that are no findings."""
 
     verification: Verification
     head: Head | None
@@ -71,12 +64,9 @@ def audit(
     key_of: Callable[[Head | None], bytes | None],
     witnessed: Iterable[Link] = (),
 ) -> Audit:
-    """Check the log in `store` against the heads in `heads` (the first is the outside one) and other records.
+    """Check the log in the lake `store` against heads, of which the first are outside, and other records.
 
-    Args:
-        store: the lake.
-        key_of: returns the key of the keyed hash of manifests after a head.
-        witnessed: manifests kept from earlier verifications.
+    `key_of` returns the manifests' key after a head; `witnessed` manifests are of earlier verifications.
     """
     signed, head_findings = _heads(heads, pins)
     head = signed[-1] if signed else None

@@ -38,13 +38,7 @@ ADOPTED, KEY_ROTATED, KEYS_REPLACED = "adopted", "key_rotated", "keys_replaced"
 
 @dataclass(frozen=True)
 class Sealer:
-    """Signs heads.
-
-    Attributes:
-        stores: where heads are kept; the first is written first.
-        pins: the public keys that are trusted.
-        signer: returns the signer of a key's generation, 0 being the first.
-    """
+    """Signs heads into `stores`, the first one first; `signer` is by generation of the key."""
 
     stores: Sequence[HeadStore]
     pins: HeadPins
@@ -60,16 +54,10 @@ class Sealer:
         next_key: bytes | None = None,
         manifest_key: ManifestKey | None = None,
     ) -> Head | None:
-        """Sign what `chain` holds; None when there is nothing new to sign.
+        """Sign what `chain` holds; None when there is nothing new and no `note`.
 
-        Args:
-            now: when the stores got it; not part of the head.
-            ledger: how far the ledger's sequences have come.
-            note: makes a head even if no manifest is new.
-            next_key: the signer after this head.
-            manifest_key: name of the key for manifests after this head; None keeps the present one.
-
-        Raises IntegrityError if a manifest or the newest head is damaged, or somebody else wrote it.
+        `next_key` signs the next head, `manifest_key` names the key of the next manifests. Raises IntegrityError if a
+        manifest or the newest head is damaged, or somebody else wrote it.
         """
         for _ in range(RACES_MAXIMUM):
             held = _held(self.stores)

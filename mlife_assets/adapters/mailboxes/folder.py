@@ -220,12 +220,7 @@ class _Arrived:
 
 
 class ReturnedFolder:
-    """The mails that came back.
-
-    Args:
-        path: the folder; a missing one is empty, as before the first mail.
-        stationery: recognises answers to our mails.
-    """
+    """The mails that came back to a folder, which need not exist; `stationery` recognises answers to our mails."""
 
     def __init__(self, path: Path, stationery: Stationery) -> None:
         self._path, self._stationery = path, stationery
@@ -244,12 +239,7 @@ class ReturnedFolder:
     def inbound(
         self, *, until: datetime, since: datetime | None, user_of: Callable[[str], str | None]
     ) -> list[Inbound]:
-        """Return complaints, unsubscriptions and replies from `since` up to `until`, oldest first.
-
-        Args:
-            since: leaves out what arrived before it.
-            user_of: message id -> account, None where it is not known; then a reply says from which address it came.
-        """
+        """Return complaints, unsubscriptions and replies, oldest first, by account or by an unknown address."""
         found = []
         for one in self._arrived(until):
             if one.mail.kind not in _FROM_PEOPLE or (since is not None and one.at < since):

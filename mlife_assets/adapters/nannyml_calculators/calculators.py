@@ -77,10 +77,7 @@ def drift_statistics(
 def latent_statistics(
     reference: MonitoringReference, pairs: pa.Table, policy: MonitoringPolicy, *, engine: Engine | None = None
 ) -> tuple[Statistic, ...]:
-    """Return classifier AUC and PCA reconstruction error of the day's sample, block by block, with what moved most.
-
-    Blocks are the features and, where the reference has them, the embeddings and the champion's SHAP values
-    (`core.monitoring.contributions.with_contributions`).
+    """Return AUC and reconstruction error of each block, features, embeddings and SHAP values, and what moved.
 
     Raises InvalidInputError on an empty sample or a missing column.
     """
@@ -229,11 +226,10 @@ def item_hashes(reference: MonitoringReference, sample: pa.Table) -> npt.NDArray
 def by_item(
     reference: MonitoringReference, sample: pa.Table, policy: MonitoringPolicy, most: int | None = None
 ) -> npt.NDArray[np.int64]:
-    """Return the places of at most `most` rows, or `domain_classifier_sample_rows`: one equal block per fold, each of
-    other items.
+    """Return the places of at most `most` rows: one equal block per fold, each of other items.
 
-    NannyML's folds are unshuffled blocks of each class, so every fold holds the same items on both sides and the
-    classifier never sees an item that it is judged on. A tenth is left out so that every block can be filled.
+    NannyML's folds are unshuffled blocks of each class, so the classifier never sees an item that it is judged on. A
+    tenth is left out so that every block can be filled.
     """
     rows = min(most or policy.domain_classifier_sample_rows, sample.num_rows)
     size = max(1, int(0.9 * rows) // CLASSIFIER_FOLDS)
@@ -272,11 +268,9 @@ def performance_statistics(
 
 
 def usual_shortfalls(reference: MonitoringReference, outcome: str) -> dict[str, float]:
-    """Return metric -> estimated minus realised performance where nothing changed, the mean of two halves.
+    """Return metric -> estimated minus realised performance without change: CBPE of each half for the other.
 
-    CBPE is fitted on the earlier half of the reference's exposure days and asked about the later one, and the reverse:
-    an estimate for its own days says nothing of others. Nothing is returned where a half has one class only, or
-    where both are expected to.
+    An estimate for its own days says nothing of others. Without two classes in each half nothing is returned.
     """
     examples = reference.scored(outcome)
     days = sorted(set(examples["exposure_date"].to_pylist()))

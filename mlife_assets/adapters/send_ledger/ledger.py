@@ -178,12 +178,7 @@ class Sends(Subject):
 
 
 class SqlLedger:
-    """Every send, on SQLAlchemy Core, for SQLite and PostgreSQL.
-
-    Args:
-        url: SQLAlchemy URL or engine; tables are created when missing.
-        survives_power_cut: SQLite only: whether every commit waits for the disk (see `schema.open_engine`).
-    """
+    """Every send, on SQLAlchemy Core, for SQLite and PostgreSQL; arguments as of `schema.open_engine`."""
 
     def __init__(self, url: str | sa.Engine, *, survives_power_cut: bool = True) -> None:
         """Open the ledger; its tables are created when missing and moved on when an earlier release made them."""
@@ -206,10 +201,7 @@ class SqlLedger:
 
     @contextmanager
     def on_one_connection(self) -> Iterator[None]:
-        """Let the moves of this thread share a connection inside: opening one takes a third of a move's time in SQLite.
-
-        Each is still a transaction of its own. A server may be restarted between two moves, so there each connects.
-        """
+        """Let moves of this thread share one SQLite connection, whose opening takes a third of a move's time."""
         if self.engine.dialect.name != "sqlite":
             yield
             return

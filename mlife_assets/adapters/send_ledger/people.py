@@ -141,11 +141,9 @@ class People(Subject):
     """Accounts, people and the suppression list of a ledger."""
 
     def register(self, seen: Mapping[str, str | None], *, now: datetime) -> dict[str, str]:
-        """Register accounts with the hashes of their numbers and join those that are one person. `seen`: user id ->
-        hash of the normalised number, None without one.
+        """Register user id -> number hash, join accounts of one person, and return user id -> person id.
 
-        Returns:
-            User id -> person id of every account of `seen`. When nothing is new, nothing is written.
+        When nothing is new, nothing is written.
         """
         with self.engine.connect() as connection:
             people, owners = self._stored(connection, seen)
@@ -247,25 +245,15 @@ class People(Subject):
     def suppress(
         self, user_id: str, *, now: datetime, reason: str, until: datetime | None = None, channel: str = EVERY_CHANNEL
     ) -> int:
-        """Do not write to the person behind an account: list them and suppress the waiting rows of all their accounts.
+        """List a person for a reason, in one channel or every one, and suppress waiting rows of all their accounts.
 
-        Args:
-            user_id: any account of the person.
-            reason: why; each reason is listed, and lifted, by itself.
-            until: when it ends; None is never. A listed suppression keeps its time and never ends earlier.
-            channel: which; empty: every one.
-
-        Returns:
-            How many waiting rows were suppressed, leased ones too, in the same transaction.
+        A listed suppression keeps its time and never ends earlier; without `until` it never ends. Returns the rows.
         """
         with write(self.engine) as connection:
             return suppress_person(connection, user_id, now, reason, until, channel)
 
     def lift(self, user_id: str, *, reason: str, channel: str = EVERY_CHANNEL) -> int:
-        """Lift the suppressions of a person that have a reason, in a channel or in every one.
-
-        What was listed for every channel goes on in the others. Returns how many ended; waiting rows stay suppressed.
-        """
+        """Lift a person's suppressions of a reason, in a channel or every one; returns how many. Waiting rows stay."""
         with write(self.engine) as connection:
             return lift_from_person(connection, user_id, reason, channel)
 

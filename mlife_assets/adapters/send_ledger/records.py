@@ -196,16 +196,10 @@ class Replies(Subject):
         effect: Effect | None = None,
         channel: str = Channel.SMS,
     ) -> bool:
-        """Record an inbound text once, with its effect. Returns whether it was new.
+        """Record an inbound text once, with its effect; returns whether it was new.
 
-        Args:
-            user_id: the account that it came from.
-            keyword: what it asks for.
-            received_at: when the provider got it.
-            effect: what follows from it (`effects.effect_of_reply`); by default that of the default policy, so that a
-                ledger that is brought forward from the log pauses, too. A suppression is lifted only if what made it
-                came before this text.
-            channel: by which it came.
+        Without `effect` it is the default policy's, as when a ledger is brought forward from the log. A suppression is
+        lifted only if what made it came before this text.
         """
         if effect is None:
             effect = effect_of_reply(keyword, MessagingPolicy(), channel)

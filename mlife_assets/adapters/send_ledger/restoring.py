@@ -80,12 +80,7 @@ class Restoring(Subject):
     """Sends and switches that another record brings back."""
 
     def restore_sends(self, restored: Sequence[RestoredSend], *, only_waiting: bool = False) -> int:
-        """Add sends and moves that are not there. Returns how many sends were added or moved on.
-
-        Args:
-            restored: what the other record says.
-            only_waiting: leave sends that are not there, or that another process is submitting, as they are.
-        """
+        """Add missing sends and moves, or those of waiting sends alone; returns how many were added or moved on."""
         count = 0
         for start in range(0, len(restored), BATCH):
             with write(self.engine) as connection:

@@ -213,14 +213,9 @@ log_heads = sa.Table(
 
 
 def open_engine(url: str | sa.Engine, *, survives_power_cut: bool = True) -> sa.Engine:
-    """Return an engine on which transactions begin as the ledger needs; `migrations.upgrade` makes its tables.
+    """Return an engine on which transactions begin as the ledger needs. Raises InvalidInputError on another kind.
 
-    Args:
-        url: SQLAlchemy URL or engine.
-        survives_power_cut: SQLite only: every commit waits for the disk. Without, a commit survives the death of
-            the process but not of the machine; enough when the gateway is the console, which forgets just as much.
-
-    Raises InvalidInputError on another database.
+    `survives_power_cut`: each commit of SQLite waits for the disk; without it survives a crash of the process alone.
     """
     engine = sa.create_engine(url) if isinstance(url, str) else url
     if engine.dialect.name == "sqlite":
@@ -271,10 +266,7 @@ def write(engine: sa.Engine, on: sa.Connection | None = None) -> Iterator[sa.Con
 
 
 def checkpoint(engine: sa.Engine) -> None:
-    """Move what SQLite wrote ahead into the database file and empty the `-wal` beside it.
-
-    Somebody who reads meanwhile keeps the rest there; the next checkpoint moves it. PostgreSQL needs none.
-    """
+    """Move what SQLite wrote ahead into the file and empty the `-wal`, but for what somebody still reads."""
     if engine.dialect.name != "sqlite":
         return
     raw = engine.raw_connection()
@@ -382,11 +374,9 @@ def texts_taken(as_of_date: date) -> sa.Select[tuple[int]]:
 
 
 def _other_sends() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """Return what to read the other messages of the person from, of all applications and channels, and which of them
-    may have reached them.
+    """Return the person's other messages, of all applications, and which of them may have reached them.
 
-    The conditions on state and day are put so that no index fits: else SQLite, which takes a list of accounts for a
-    long one, reads every text of the day or state instead of the few of the person.
+    The conditions fit no index: else SQLite reads every text of the day or state instead of the few of the person.
     """
     other = sends.alias("other")
     is_counted = sa.and_(

@@ -383,12 +383,7 @@ def messages_body(lines: Sequence[MessageLine], note: str = "") -> Markup:
 
 
 def trace_body(found: MessageTrace, cards: Mapping[str, str], plan_href: str | None) -> Markup:
-    """Return the content of the page of one message.
-
-    Args:
-        cards: model version -> link to its card, where there is one.
-        plan_href: link to the plan in the Dagster UI.
-    """
+    """Return the page of one message, with links to cards by model version and to the plan in the Dagster UI."""
     prediction = next((hop for hop in found.hops if hop.event_type == "prediction"), None)
     stages = dict.fromkeys(hop.stage for hop in found.hops)
     outcome, is_converted = _outcome(found)
