@@ -180,18 +180,21 @@ def _version(provider: ScorerProvider) -> str | None:
 
 
 class _Champions:
-    """Scorers of the champions, looked up in a thread once a `CHAMPION_SECONDS`, however many small requests ask."""
+    """Scorers of the champions, looked up in a thread once a `CHAMPION_SECONDS`, however many small requests ask.
+
+    Requests that come during a look wait for its answer, so a new champion is loaded once.
+    """
 
     def __init__(self) -> None:
-        self._known: dict[ScorerProvider, tuple[float, ExplainableScorer]] = {}
+        self._looks: dict[ScorerProvider, tuple[float, asyncio.Future[ExplainableScorer]]] = {}
 
     async def of(self, provider: ScorerProvider) -> ExplainableScorer:
         now = asyncio.get_running_loop().time()
-        until, scorer = self._known.get(provider, (-inf, None))
-        if scorer is None or now >= until:
-            scorer = await run_in_threadpool(provider)
-            self._known[provider] = now + CHAMPION_SECONDS, scorer
-        return scorer
+        until, look = self._looks.get(provider, (-inf, None))
+        if look is None or (look.done() and (now >= until or look.exception() is not None)):
+            look = asyncio.ensure_future(run_in_threadpool(provider))
+            self._looks[provider] = now + CHAMPION_SECONDS, look
+        return await asyncio.shield(look)
 
 
 def _answered(scorer: ExplainableScorer, parts: list[bytes], limits: RequestLimits) -> Response:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
@@ -39,9 +39,12 @@ LOCAL_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 Refusal = Callable[[int, str, str], Response]
 """Makes the answer of a refusal from its status, message and remedy."""
 BACKLOG = 128
-_TOO_LONG = "The headers are too long."
+_TOO_LONG, _TOO_MANY = "The headers are too long.", "Too many requests at once."
+_NO_REQUEST, _NO_TUNNEL = "Invalid HTTP request received.", "This is no proxy."
 CHUNK_BYTES = 8
 """Bytes around a chunk, for each byte in it."""
+QUEUED_REQUESTS = 32
+"""Requests of one connection that wait for the answer to an earlier one."""
 SHUTDOWN_SECONDS = 10
 _FULL_BODY = (
     b'{"error":{"message":"the endpoint has as many requests as it can take",'
@@ -77,6 +80,10 @@ class ConnectionLimits:
                 raise InvalidInputError(f"ConnectionLimits.{name} is {value}; allow more than 0")
 
 
+class RefusedRequestError(InvalidInputError):
+    """A request that is not taken; its text is the answer."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with a deadline at every moment; `bounded_protocol` gives it limits."""
 
@@ -88,6 +95,8 @@ class BoundedProtocol(HttpToolsProtocol):
     _refusal: str | None = None
     _received = _body = 0
     """Bytes of the request that is being read, and those of its body."""
+    _plain = b""
+    """Head of a request that asks for another protocol, without that wish."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if need be in the place of one that waits."""
@@ -102,29 +111,60 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the connection was given up."""
-        if self.transport.is_closing():
+        """Read on, unless the connection was given up or its last request refused."""
+        if self.transport.is_closing() or self._refusal is not None:
             return
+        self._unset_keepalive_if_required()
         self._received += len(data)
-        super().data_received(data)
+        while data:
+            data = self._read(data)
         # Of a body in chunks, each has a line; what follows the last chunk is headers again.
         if self._received - self._body > self.limits.header_bytes + CHUNK_BYTES * self._body:
             self.send_400_response(_TOO_LONG)
+
+    def _read(self, data: bytes) -> bytes:
+        """Read bytes, and return those that have to be read by another parser.
+
+        httptools leaves out the body of a request that asks for another protocol, which a client may do with any
+        request (Java's does with its first). Nothing else is spoken here, so the request is read without the wish.
+        """
+        try:
+            self.parser.feed_data(data)
+        except HttpParserUpgrade as wish:
+            self.parser = HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as in uvicorn
+            return self._plain + data[wish.args[0] :]
+        except HttpParserError as error:
+            why = error.__context__
+            self.send_400_response(str(why) if isinstance(why, RefusedRequestError) else _NO_REQUEST)
+        return b""
 
     def on_body(self, body: bytes) -> None:
         self._body += len(body)
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
-        """Take the request, unless its headers are too long."""
+        """Take the request, unless its headers are too long, or too many requests wait."""
         size = len(self.url) + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        method = self.parser.get_method()
         if size > self.limits.header_bytes:
-            raise ValueError(_TOO_LONG)  # the parser makes a refusal of it
+            raise RefusedRequestError(_TOO_LONG)  # the parser hands it on
+        if len(self.pipeline) >= QUEUED_REQUESTS:
+            raise RefusedRequestError(_TOO_MANY)
+        if method == b"CONNECT":
+            raise RefusedRequestError(_NO_TUNNEL)
+        if self.parser.should_upgrade():
+            lines = [b"%s %s HTTP/%s" % (method, self.url, self.parser.get_http_version().encode())]
+            lines += [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+            self._plain = b"\r\n".join([*lines, b"", b""])
+            return
         super().on_headers_complete()
+        self.headers = []  # trailers are no headers of a request that is under way
 
     def on_message_complete(self) -> None:
-        self._received = self._body = 0
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._received = self._body = 0
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request after what came before it is answered, and end the connection."""
@@ -259,7 +299,7 @@ class Access:
                 f"this endpoint is not called {quoted(name)}",
                 "call it 127.0.0.1 or localhost; behind a proxy, give it a token (MLIFE_ENDPOINT_TOKEN)",
             )
-        if HTTPConnection(scope).url.path in OPEN_PATHS or self._is_known(headers.get("authorization", "")):
+        if scope["path"] in OPEN_PATHS or self._is_known(headers.get("authorization", "")):
             return None
         refused = self._refusal(401, "the token is missing or wrong", "send the header Authorization: Bearer <token>")
         refused.headers["www-authenticate"] = 'Bearer realm="mlife"'

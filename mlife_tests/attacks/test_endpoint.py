@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from mlife_assets.cli import app
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.serving.app import create_app
-from mlife_assets.serving.connections import ConnectionLimits
+from mlife_assets.serving.connections import QUEUED_REQUESTS, ConnectionLimits
 from mlife_assets.serving.requests import RequestLimits
 
 TOKEN = "t0ken-" * 8
@@ -209,7 +209,9 @@ def test_headers_beyond_the_limit_are_refused_also_when_they_come_at_once(
         "headers": HEAD + b"x-many: xxxx\r\n" * (size // 14 + 1) + b"\r\n",
         "target": b"GET /health?" + b"x" * size + b" HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n",
     }[kind]
-    assert b" 200 " not in answered(endpoint, long)
+    said = answered(endpoint, long)
+    assert b" 200 " not in said
+    assert not said or said.endswith(b"The headers are too long.")
 
 
 def test_headers_beyond_the_limit_behind_an_honest_request_are_refused_too(endpoint: Endpoint) -> None:
@@ -225,6 +227,45 @@ def test_trailers_beyond_the_limit_are_not_collected(endpoint: Endpoint) -> None
     said = answered(endpoint, post + (b"x-late: " + b"x" * 1_000 + b"\r\n") * 40)
     assert b"HTTP/1.1 408" in said
     assert said.endswith(b"The headers are too long.")
+
+
+def test_few_requests_of_a_connection_wait_for_the_first(endpoint: Endpoint) -> None:
+    """Each that waits takes memory, and whoever sends on without reading needs no token."""
+    said = answered(endpoint, (HEAD + b"\r\n") * 1_000)
+    assert said.count(b"HTTP/1.1 200") == 1 + QUEUED_REQUESTS
+    assert said.endswith(b"Too many requests at once.")
+
+
+SCORE = b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+WISH = SCORE + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [WISH + b'content-length: 12\r\n\r\n{"rows": []}'],
+        [WISH + b"content-length: 12\r\n\r\n", b'{"rows": []}'],
+        [WISH + b"transfer-encoding: chunked\r\n\r\n5\r\n", b'{"row\r\n7\r\ns": []}\r\n0\r\n\r\n'],
+    ],
+    ids=["at once", "in parts", "in chunks"],
+)
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(endpoint: Endpoint, parts: list[bytes]) -> None:
+    """Java's client asks for HTTP/2 with its first request; a body must not be read as the next request, either."""
+    *first, last = parts
+    said = answered(endpoint, *first, last + HEAD + b"connection: close\r\n\r\n")
+    assert said.count(b"HTTP/1.1 200") == said.count(b"HTTP/1.1") == 2
+    assert b'"scores":[]' in said
+
+
+def test_nothing_is_handed_on_to_another_host(endpoint: Endpoint) -> None:
+    said = answered(endpoint, b"CONNECT evil.example:80 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 400")
+
+
+def test_a_trailer_is_no_header(endpoint: Endpoint) -> None:
+    """Whoever checks headers, a proxy say, has not seen it."""
+    post = b"POST /v1/score HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+    assert b"HTTP/1.1 421" in answered(endpoint, post + b"host: 127.0.0.1\r\n\r\n")
 
 
 def test_headers_within_the_limit_are_answered(endpoint: Endpoint) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -183,6 +184,26 @@ def test_asking_for_health_often_costs_one_look(
         answers = [session.get(f"{url}/health", timeout=20).status_code for _ in range(50)]
     assert answers == [200] * 50
     assert len(looks) < 10
+
+
+def test_small_requests_that_come_at_once_look_for_the_champion_once(
+    serve: Callable[[Any], Any], scorer: LightGBMScorer
+) -> None:
+    """A look may load a model, which takes seconds. Whoever comes after a failed look gets a new one."""
+    looks: list[None] = []
+
+    def champion() -> LightGBMScorer:
+        looks.append(None)
+        time.sleep(1)
+        if len(looks) == 1:
+            raise NotFoundError("no model was promoted yet; promote one")
+        return scorer
+
+    with serve(create_app({"m": champion})) as url, ThreadPoolExecutor(8) as pool:
+        for expected, count in ((503, 1), (200, 2)):
+            asked = pool.map(lambda _: requests.post(f"{url}/v1/score", b'{"rows": []}', timeout=20), range(8))
+            assert [one.status_code for one in asked] == [expected] * 8
+            assert len(looks) == count
 
 
 def test_a_bad_row_is_refused_with_row_field_and_remedy(
@@ -370,6 +391,7 @@ def test_another_scheme_with_the_right_token_is_401() -> None:
 def test_health_alone_is_open(path: str) -> None:
     assert ask_with_token(TOKEN, "/health")[0] == 200
     assert ask_with_token(TOKEN, path)[0] == 401
+    assert ask_with_token(TOKEN, host="evil.example/health?")[0] == 401
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:80", "localhost", " LocalHost:8000 ", "[::1]", "[::1]:443"])
