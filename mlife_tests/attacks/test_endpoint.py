@@ -35,16 +35,14 @@ TOKEN = "t0ken-" * 8
 HEADER_SECONDS, BODY_SECONDS = 1.5, 3.0
 MEGABYTE = 1024 * 1024
 SERVER = """
-import importlib.util, socket, sys, uvicorn
+import socket, sys, uvicorn
 from mlife_assets.core.scoring.scorer import LightGBMScorer
 from mlife_assets.serving.app import create_app
 from mlife_assets.serving.connections import ConnectionLimits, server_config
 from mlife_assets.serving.requests import RequestLimits
-path, header_seconds, body_seconds = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("models", path)
-models = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(models)
-scorer = LightGBMScorer(models.tiny_artifact(1), threads=1)
+from mlife_tests.tiny_models import tiny_artifact
+header_seconds, body_seconds = sys.argv[1:]
+scorer = LightGBMScorer(tiny_artifact(1), threads=1)
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen(128)
@@ -84,8 +82,7 @@ class Endpoint:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Endpoint]:
-    models = Path(__file__).resolve().parent.parent / "tiny_models.py"
-    command = [sys.executable, "-c", SERVER, str(models), str(HEADER_SECONDS), str(BODY_SECONDS)]
+    command = [sys.executable, "-c", SERVER, str(HEADER_SECONDS), str(BODY_SECONDS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             endpoint = Endpoint(int(process.stdout.readline()), psutil.Process(process.pid))
@@ -144,33 +141,15 @@ def test_a_token_that_is_weak_or_fits_no_header_is_refused_and_not_repeated(tmp_
     assert not token or token not in result.stderr
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [None, "", "Bearer", "Bearer ", f"Bearer {TOKEN[:-1]}", f"Bearer {TOKEN}x", f"Basic {TOKEN}", TOKEN, "Bearer \xff"],
-)
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/model"), ("POST", "/v1/score"), ("GET", "/nothing")])
-def test_without_the_token_nothing_is_answered(
-    guarded: Endpoint, method: str, path: str, authorization: str | None
-) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization}
-    status, body, told = guarded.ask(method, path, b'{"rows": []}' if method == "POST" else b"", **headers)
+def test_without_the_token_nothing_is_answered(guarded: Endpoint, method: str, path: str) -> None:
+    status, body, told = guarded.ask(
+        method, path, b'{"rows": []}' if method == "POST" else b"", Authorization="Bearer x"
+    )
     assert status == 401
     assert told["www-authenticate"].startswith("Bearer")
     assert set(orjson.loads(body)["error"]) == {"message", "remedy", "row", "field"}
     assert TOKEN not in body.decode()
-
-
-def test_with_the_token_everything_is_and_health_tells_nothing_without(guarded: Endpoint) -> None:
-    for scheme in ("Bearer", "bearer"):
-        status, body, _ = guarded.ask("POST", "/v1/score", b'{"rows": []}', Authorization=f"{scheme} {TOKEN}")
-        assert (status, orjson.loads(body)["scores"]) == (200, [])
-    assert guarded.ask("GET", "/health")[:2] == (200, b'{"status":"ok"}')
-
-
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[::2]:80"])
-def test_a_page_that_rebinds_its_name_to_this_machine_is_not_answered(endpoint: Endpoint, host: str) -> None:
-    for path in ("/v1/model", "/health"):
-        assert endpoint.ask("GET", path, Host=host)[0] == 421
 
 
 @pytest.mark.parametrize("path", ["/v1/model/", "/v1/models/m/", "/health/", "//evil.example/..//"])
@@ -236,36 +215,21 @@ def test_few_requests_of_a_connection_wait_for_the_first(endpoint: Endpoint) -> 
     assert said.endswith(b"Too many requests at once.")
 
 
-SCORE = b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\n"
-WISH = SCORE + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n"
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        [WISH + b'content-length: 12\r\n\r\n{"rows": []}'],
-        [WISH + b"content-length: 12\r\n\r\n", b'{"rows": []}'],
-        [WISH + b"transfer-encoding: chunked\r\n\r\n5\r\n", b'{"row\r\n7\r\ns": []}\r\n0\r\n\r\n'],
-    ],
-    ids=["at once", "in parts", "in chunks"],
-)
-def test_a_request_that_asks_for_another_protocol_keeps_its_body(endpoint: Endpoint, parts: list[bytes]) -> None:
+@pytest.mark.parametrize("length", [b"content-length: 12\r\n\r\n", b"transfer-encoding: chunked\r\n\r\nc\r\n"])
+@pytest.mark.parametrize("sent", [0, 5])
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(endpoint: Endpoint, length: bytes, sent: int) -> None:
     """Java's client asks for HTTP/2 with its first request; a body must not be read as the next request, either."""
-    *first, last = parts
-    said = answered(endpoint, *first, last + HEAD + b"connection: close\r\n\r\n")
+    rest = b'{"rows": []}' + (b"\r\n0\r\n\r\n" if b"chunked" in length else b"") + HEAD + b"connection: close\r\n\r\n"
+    post = b"POST /v1/score HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n"
+    said = answered(endpoint, post + length + rest[:sent], rest[sent:])
     assert said.count(b"HTTP/1.1 200") == said.count(b"HTTP/1.1") == 2
     assert b'"scores":[]' in said
 
 
-def test_nothing_is_handed_on_to_another_host(endpoint: Endpoint) -> None:
-    said = answered(endpoint, b"CONNECT evil.example:80 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
-    assert said.startswith(b"HTTP/1.1 400")
-
-
-def test_a_trailer_is_no_header(endpoint: Endpoint) -> None:
-    """Whoever checks headers, a proxy say, has not seen it."""
-    post = b"POST /v1/score HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
-    assert b"HTTP/1.1 421" in answered(endpoint, post + b"host: 127.0.0.1\r\n\r\n")
+def test_a_trailer_is_no_header_and_nothing_is_a_proxy(endpoint: Endpoint) -> None:
+    late = b"POST /v1/score HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nhost: 127.0.0.1\r\n\r\n"
+    assert b"HTTP/1.1 421" in answered(endpoint, late)
+    assert b"HTTP/1.1 400" in answered(endpoint, b"CONNECT evil.example:80 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
 
 
 def test_headers_within_the_limit_are_answered(endpoint: Endpoint) -> None:
