@@ -45,7 +45,7 @@ def stated_policy(
     given: Mapping[str, Any],
     renamed: Mapping[str, str] = NOTHING,
     *,
-    where: str = "the spec's",
+    where: str = "the spec's ",
 ) -> Policy:
     """Return a policy with the stated changes; lists become tuples, and whole numbers stay whole.
 
@@ -55,21 +55,21 @@ def stated_policy(
         name: its name in the file of changes.
         given: fields and values.
         renamed: earlier names of fields.
-        where: its owner, for messages.
+        where: what messages say before the name.
 
     Raises:
         InvalidInputError: a field is unknown, or a value is of another kind or out of bounds; names it and the remedy.
     """
     if not isinstance(given, Mapping):
-        raise InvalidInputError(f"{where} {name} is {quoted(given)}; write fields and their values")
+        raise InvalidInputError(f"{where}{name} is {quoted(given)}; write fields and their values")
     known = {field.name for field in fields(default)}  # type: ignore[arg-type]
     renamed = {old: new for old, new in renamed.items() if new in known}
     if both := [old for old, new in renamed.items() if old in given and new in given]:
-        raise InvalidInputError(f"{where} {name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one")
+        raise InvalidInputError(f"{where}{name} has {both[0]} and its new name {renamed[both[0]]}; keep the new one")
     retired: Mapping[str, str] = getattr(default, "RETIRED", NOTHING)
     for key in retired.keys() & given.keys():
         warnings.warn(
-            f"{where} {name}.{key} does nothing any more: {retired[key]}; remove it", FutureWarning, stacklevel=2
+            f"{where}{name}.{key} does nothing any more: {retired[key]}; remove it", FutureWarning, stacklevel=2
         )
     changes = {renamed.get(key, key): value for key, value in given.items() if key not in retired}
     for key, value in changes.items():
@@ -77,11 +77,11 @@ def stated_policy(
             close = get_close_matches(str(key), known, n=1)
             meant = f"did you mean {close[0]}? Known" if close else "known"
             raise InvalidInputError(
-                f"{where} {name} has an unknown key {quoted(key)}; {meant} are {', '.join(sorted(known))}"
+                f"{where}{name} has an unknown key {quoted(key)}; {meant} are {', '.join(sorted(known))}"
             )
         expected = getattr(default, key)
         if not is_of_kind(value, expected):
-            raise InvalidInputError(f"{where} {name}.{key} is {quoted(value)}; the default is {quoted(expected)}")
+            raise InvalidInputError(f"{where}{name}.{key} is {quoted(value)}; the default is {quoted(expected)}")
     values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in changes.items()}
     try:
         return replace(default, **values)  # type: ignore[type-var]
@@ -91,12 +91,14 @@ def stated_policy(
 
 def stated_attribute(name: str, default: Policy, given: Mapping[str, Any]) -> Policy:
     """Return a policy with the changes of a component's attribute; errors begin with the attribute's name."""
-    return named(name, lambda: stated_policy(default, name, given, where="the attribute"))
+    return named(name, lambda: stated_policy(default, name, given, where=""))
 
 
 def named(attribute: str, make: Callable[[], Made]) -> Made:
-    """Call `make`; an InvalidInputError begins with the attribute's name."""
+    """Call `make`; an InvalidInputError begins with the attribute's name, once."""
     try:
         return make()
     except InvalidInputError as error:
-        raise InvalidInputError(f"{attribute}: {error}") from error
+        said = str(error)
+        is_named = said.startswith((f"{attribute}.", f"{attribute} "))
+        raise InvalidInputError(said if is_named else f"{attribute}: {said}") from error

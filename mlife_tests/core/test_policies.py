@@ -156,7 +156,7 @@ def test_what_is_stated_is_taken_and_the_rest_stays() -> None:
 )
 def test_what_cannot_be_is_named_with_its_bound(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
-        stated_policy(PromotionPolicy(), "promotion", given, where="the attribute")
+        stated_policy(PromotionPolicy(), "promotion", given, where="the attribute ")
 
 
 @pytest.mark.parametrize(

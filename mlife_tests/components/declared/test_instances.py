@@ -126,7 +126,7 @@ FAULTS: list[tuple[Any, dict[str, Any], str]] = [
     (
         MODELS,
         {"training": {"leaves": 1}},
-        "attributes.training: training.leaves is 1; set it between 2 and 4096",
+        "attributes.training.leaves is 1; set it between 2 and 4096",
     ),
     (MODELS, {"declaration": "mlife_assets.lost.model"}, "attributes.declaration: it is 'mlife_assets.lost.model'"),
     (MODELS, {"retrian": {}}, "attributes: 'retrian' is unknown; known are name, declaration, training"),

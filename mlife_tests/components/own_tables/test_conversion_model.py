@@ -93,12 +93,9 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"training": {"leaves": 1}},
-            "attributes.training: training.leaves is 1; set it between 2 and 4096",
-        ),
-        ({"retrain": {"pause": 3}}, "attributes.retrain: the attribute retrain has an unknown key 'pause'"),
-        ({"promotion": {"gate_weeks": "two"}}, "attributes.promotion: the attribute promotion.gate_weeks is 'two'"),
+        ({"training": {"leaves": 1}}, "attributes.training.leaves is 1; set it between 2 and 4096"),
+        ({"retrain": {"pause": 3}}, "attributes.retrain has an unknown key 'pause'"),
+        ({"promotion": {"gate_weeks": "two"}}, "attributes.promotion.gate_weeks is 'two'"),
         ({"maturity_days": 0}, "attributes.maturity_days: it is 0; write a whole number from 1 to 366"),
         ({"maturity_days": True}, "attributes.maturity_days: it is True; write a whole number from 1 to 366"),
         ({"end_offset": 2}, "attributes.end_offset: it is 2; write a whole number from 0 to 1"),
@@ -109,7 +106,7 @@ def test_two_instances_share_one_resource_and_keep_apart_what_is_theirs(project:
         ({"rows": "flight_outcomes"}, "attributes.rows: it is flight_outcomes, as examples is; name the asset that"),
         (
             {"promotion": {"gate_week": 2}},
-            "attributes.promotion: the attribute promotion has an unknown key 'gate_week'; did",
+            "attributes.promotion has an unknown key 'gate_week'; did",
         ),
         ({"columns": {"rule": "fuel"}}, "attributes.columns.rule names 'fuel'; list it under columns.features"),
     ],

@@ -199,12 +199,14 @@ def is_calibrated(calibration: Calibration | None, policy: PromotionPolicy) -> t
     found = []
     for name, words, (lower, upper), (low, high) in _measured(calibration, policy):
         is_met = 0 < lower <= high and upper >= low
-        verb, ends = "is not shown to lie outside of" if is_met else "lies outside of", []
+        verb, why, must, ends = "lies outside of", ":", "must be", []
+        if is_met:
+            verb, why, must = "is not shown to lie outside of", ", as", "is"
         if lower < low:
-            ends.append(f"its upper end, {beside(upper, low)}, must be at least {low:g}")
+            ends.append(f"its upper end, {beside(upper, low)}, {must} at least {low:g}")
         if upper > high:
-            ends.append(f"its lower end, {beside(lower, high)}, must be at most {high:g}")
-        text = f"{words} {verb} {low:g} to {high:g}: {' and '.join(ends)}."
+            ends.append(f"its lower end, {beside(lower, high)}, {must} at most {high:g}")
+        text = f"{words} {verb} {low:g} to {high:g}{why} {' and '.join(ends)}."
         if not ends:
             text = f"{words} lies within {low:g} to {high:g}."
         if lower <= 0 <= upper:

@@ -79,13 +79,13 @@ def slope(estimate: float, lower: float, upper: float) -> Calibration:
     ("measured", "is_met", "words"),
     [
         (slope(1.0, 0.8, 1.25), True, "lies within 0.8 to 1.25."),
-        (slope(0.93, 0.75, 1.11), True, "is not shown to lie outside of 0.8 to 1.25: its upper end, 1.11, must be"),
         (
-            slope(1.0, 0.5, 2.1),
+            slope(0.93, 0.75, 1.11),
             True,
-            "its upper end, 2.10, must be at least 0.8 and its lower end, 0.50, must be at most",
+            "is not shown to lie outside of 0.8 to 1.25, as its upper end, 1.11, is at least 0.8.",
         ),
-        (slope(0.7, 0.6, 0.8), True, "its upper end, 0.80, must be at least 0.8."),
+        (slope(1.0, 0.5, 2.1), True, "its upper end, 2.10, is at least 0.8 and its lower end, 0.50, is at most 1.25."),
+        (slope(0.7, 0.6, 0.8), True, "its upper end, 0.80, is at least 0.8."),
         (slope(0.7, 0.6, 0.7999), False, "lies outside of 0.8 to 1.25: its upper end, 0.7999, must be at least 0.8."),
         (slope(1.5, 1.26, 1.8), False, "lies outside of 0.8 to 1.25: its lower end, 1.26, must be at most 1.25."),
         (slope(1.0, -0.1, 2.1), False, "may mean nothing yet: its lower end, -0.10, must exceed 0."),
@@ -112,18 +112,8 @@ def level(estimate: float, lower: float, upper: float) -> Calibration:
     ("measured", "is_met", "is_provisional", "words"),
     [
         (level(1.0, 0.68, 1.49), True, False, "said) lies within 0.67 to 1.5."),
-        (
-            level(0.8, 0.66, 0.97),
-            True,
-            True,
-            "is not shown to lie outside of 0.67 to 1.5: its upper end, 0.97, must be at",
-        ),
-        (
-            level(1.3, 1.12, 1.51),
-            True,
-            True,
-            "is not shown to lie outside of 0.67 to 1.5: its lower end, 1.12, must be",
-        ),
+        (level(0.8, 0.66, 0.97), True, True, "lie outside of 0.67 to 1.5, as its upper end, 0.97, is at least 0.67."),
+        (level(1.3, 1.12, 1.51), True, True, "lie outside of 0.67 to 1.5, as its lower end, 1.12, is at most 1.5."),
         (level(0.48, 0.43, 0.54), False, True, "0.48 (0.43 to 0.54; odds of what happened over odds of what was said)"),
         (level(1.7, 1.51, 1.9), False, True, "said) lies outside of 0.67 to 1.5: its lower end, 1.51, must be"),
     ],
