@@ -162,6 +162,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.headers = []  # trailers are no headers of a request that is under way
 
     def on_message_complete(self) -> None:
+        """Count anew, unless the request has to be read again."""
         if not self.parser.should_upgrade():
             self._received = self._body = 0
             super().on_message_complete()
