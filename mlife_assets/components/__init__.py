@@ -33,5 +33,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return the package's names with its component types, which Dagster's registry looks for."""
     return sorted({*globals(), *COMPONENT_TYPES})

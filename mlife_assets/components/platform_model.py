@@ -128,7 +128,6 @@ def attributes_model(name: str, described: dict[str, str], required: tuple[str, 
 
 
 def instance_of(attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Instance:
-    """Return the statements of an instance."""
     stated = {} if attributes is None else attributes.model_dump(exclude_unset=True)
     return Instance(str(context.path / FILE), stated)
 

@@ -145,7 +145,6 @@ class EventHistory:
 
 
 def last_rows(rows: pa.Table, key: str) -> pa.Table:
-    """Return the last row of each id, in order."""
     _, places = np.unique(np.asarray(rows[key].to_pylist(), dtype=str)[::-1], return_index=True)
     return rows.take(pa.array(np.sort(rows.num_rows - 1 - places), pa.int64()))
 

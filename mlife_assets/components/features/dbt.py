@@ -189,7 +189,6 @@ def asset_key(node: Node) -> dg.AssetKey:
 
 
 def group_of(node: Node) -> str:
-    """Return the group of a model, from its tag."""
     return "metrics" if "metrics" in node["tags"] else "features"
 
 
@@ -271,7 +270,6 @@ def _check(test: Node, tested: str, nodes: Mapping[str, Node]) -> dg.AssetCheckS
 
 
 def staging_digest(project: Path) -> str:
-    """Return a hash over all inputs of staging."""
     return _digest(project, [*(project / STAGING).rglob("*"), *(project / "macros").rglob("*")])
 
 
@@ -290,7 +288,6 @@ def staging_of(manifest: Path, models: Sequence[str]) -> list[str]:
 
 
 def project_digest(project: Path) -> str:
-    """Return a hash over all inputs of parsing."""
     return _digest(project, project.rglob("*"))
 
 

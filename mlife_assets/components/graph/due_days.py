@@ -94,7 +94,6 @@ def build_due_days_sensor(
 
 
 def cause_of(work: DueWork) -> str:
-    """Return the cause of a run of this work."""
     return f"due-{work.kind}-{work.first.isoformat()}-{work.last.isoformat()}"
 
 

@@ -95,12 +95,10 @@ def build_jobs(
 
 
 def jobs_of_model(graph: ModelGraph) -> list[UnresolvedAssetJobDefinition]:
-    """Return the jobs of one model of the deployment."""
     return model_jobs(graph, _retrained(graph))
 
 
 def _retrained(graph: ModelGraph) -> dg.AssetSelection:
-    """Return the assets of a retraining: for the first model its whole group but the search and the backtest."""
     if graph.is_first:
         return dg.AssetSelection.groups("model") - searched(graph) - _BACKTEST
     return retrained(graph)

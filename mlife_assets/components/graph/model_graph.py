@@ -63,7 +63,6 @@ class ModelGraph:
         return group if self.is_first else self.model.name
 
     def daily(self, group: str, layer: str) -> dict[str, Any]:
-        """Return the arguments of a daily asset of the model."""
         return daily_asset(group, layer, self.group(group), self.backfill_policy)
 
     def named(self, name: str) -> str:
@@ -74,7 +73,6 @@ class ModelGraph:
 
     @property
     def kinds(self) -> set[str]:
-        """Library of the model, as the UI draws it."""
         return {"lightgbm" if self.model.estimator is None else "scikitlearn"}
 
     @property

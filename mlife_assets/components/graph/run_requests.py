@@ -50,7 +50,6 @@ def run_facts(record: dg.RunRecord, now: datetime) -> RunFacts:
 
 
 def attempts_of(instance: dg.DagsterInstance, cause: str, now: datetime) -> list[RunFacts]:
-    """Return the runs for a cause, oldest first."""
     records = instance.get_run_records(filters=dg.RunsFilter(tags={CAUSE_TAG: cause}), ascending=True)
     return [run_facts(record, now) for record in records]
 

@@ -81,7 +81,6 @@ class IngestedFiles:
         return sorted(day for day in landed if not is_same or day not in settled)
 
     def to_record(self) -> dict[str, Any]:
-        """Return the record for `_from_record`."""
         open_days = sorted(day.isoformat() for day in self.open_days)
         return {"files": self.files, "open": open_days, "until": self.until.isoformat()}
 
@@ -99,7 +98,6 @@ class LandedCursor:
     older_looked_at: datetime = NEVER
 
     def to_text(self) -> str:
-        """Return the text for `from_cursor`."""
         at = self.older_looked_at.isoformat()
         return json.dumps({"at": at, "older": self.older.to_record(), "recent": self.recent.to_record()})
 
@@ -134,7 +132,6 @@ def _digest(landed: Landed, days: Collection[date]) -> str:
 @dg.op(description="Sends alerts that were not sent yet.")
 @says_why
 def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[BoardPorts]) -> None:
-    """Send the unsent alerts as one message and log them."""
     for sent in deliver_alerts(platform):
         context.log.info("sent the alert %s", sent.name)
 
@@ -145,7 +142,6 @@ def send_alerts(context: dg.OpExecutionContext, platform: dg.ResourceParam[Board
     description="Sends alerts to the webhook of the settings.",
 )
 def alert_delivery_job() -> None:
-    """Send alerts."""
     send_alerts()
 
 
@@ -380,7 +376,6 @@ def prune_tables(context: dg.OpExecutionContext, platform: dg.ResourceParam[Boar
     description="Removes pairs and scores of days long past; each can be made again by materializing its day.",
 )
 def pruning_job() -> None:
-    """Prune."""
     prune_tables()
 
 

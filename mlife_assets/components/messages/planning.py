@@ -64,7 +64,6 @@ def is_planned_on(application: Application, day: date) -> bool:
 
 
 def no_plan(application: Application) -> dict[str, Any]:
-    """Return the metadata of a day on which nothing is planned."""
     days = ", ".join(calendar.day_name[one] for one in application.weekdays)
     return {"dagster/row_count": 0, "planned_on": days}
 

@@ -310,7 +310,6 @@ def decision_of(row: dict[str, Any]) -> Decision:
 
 
 def other_models(platform: BoardPorts) -> tuple[OtherModel, ...]:
-    """Return the state of each model but the first, in the order of declaration."""
     first = platform.of_model().model_name
     return tuple(_stands(platform.of_model(one.name)) for one in platform.home.models if one.name != first)
 

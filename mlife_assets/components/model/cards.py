@@ -65,5 +65,4 @@ def folds_of_window(window: GateWindow) -> tuple[CardWindow, ...]:
 
 
 def limits_of(platform: ModelPorts) -> tuple[str, ...]:
-    """Return the warnings of a card."""
     return ("The market is simulated: no number here is about real people.",) if platform.days.is_simulated else ()

@@ -40,7 +40,6 @@ GROUP = "model"
 
 
 def _agreement(human: HumanBaseline, policy: PromotionPolicy) -> str:
-    """Return the agreement of the recruiters behind the baseline, in words."""
     if not human.is_panel:
         return "A rule stands in for people, so there is nothing to agree on."
     try:

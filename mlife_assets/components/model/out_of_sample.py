@@ -43,7 +43,6 @@ def stored_folds(platform: ModelPorts, day: date, model_version: str) -> tuple[F
 
 
 def all_folds(platform: ModelPorts, day: date) -> tuple[Fold, ...]:
-    """Return the folds of all challengers of a day."""
     return tuple(_fold(one) for rows in _reported(platform, day).values() for one in rows)
 
 
@@ -67,15 +66,12 @@ class RegisteredModels:
 
     @property
     def model(self) -> Model:
-        """Roles, steps and policies."""
         return self.platform.model
 
     def load(self, version: str) -> ModelArtifact:
-        """Return a registered model, or one of a fold."""
         return self.platform.registry.load(version)
 
     def scorer(self, version: str) -> StagedScorer:
-        """Return its scorer."""
         return self.platform.scorers.of(version)
 
     def trained_folds(self, version: str) -> tuple[Fold, ...]:
@@ -93,11 +89,9 @@ class PlatformFacts:
 
     @property
     def models(self) -> RegisteredModels:
-        """The models of the registry."""
         return RegisteredModels(self.platform)
 
     def champions(self) -> list[Reign]:
-        """Return all changes of the champion, oldest first."""
         return self.platform.registry.history(run_time(self.day))
 
     def last_decision(self) -> Mapping[str, Any]:
@@ -107,11 +101,9 @@ class PlatformFacts:
         return tables.read_report(PROMOTION_REPORT, max(earlier)) if earlier else {}
 
     def challenger_folds(self, version: str) -> tuple[Fold, ...]:
-        """Return the folds of the day's challenger."""
         return stored_folds(self.platform, self.day, version)
 
     def training_set(self) -> TrainingSet:
-        """Return the training set of the day's fit."""
         return training_marts(self.platform).training_set(self.day)
 
     def conditions(self, part: ScoredPart, fitted_on: date, rows: pa.Table) -> tuple[Condition, ...]:

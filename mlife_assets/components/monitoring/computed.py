@@ -9,7 +9,6 @@ from mlife_assets.core.monitoring import quality
 
 
 def badges() -> set[str]:
-    """Return the kinds of an asset with computed statistics."""
     return {"nannyml"} if has_nannyml() else {"scikitlearn"}
 
 

@@ -288,5 +288,4 @@ def sampled_examples(
 
 
 def is_funnel(platform: ModelPorts, model_version: str) -> bool:
-    """Return whether a model predicts each step."""
     return len(platform.registry.load(model_version).stages) > 1

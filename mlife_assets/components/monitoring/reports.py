@@ -375,7 +375,6 @@ def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
 def _report_check(
     graph: ModelGraph, report: str, name: str, report_name: str, description: str
 ) -> dg.AssetChecksDefinition:
-    """Return a non-blocking check that is green if the report does not alarm."""
 
     @dg.asset_check(
         asset=graph.key(GROUP, report), name=name, description=f"{description} {runbook_words(BY_REPORT[report_name])}"

@@ -308,7 +308,6 @@ def summarise(platform: BoardPorts, last_day: date, seconds: dict[str, float]) -
 
 
 def write_summary(platform: BoardPorts, summary: dict[str, Any]) -> None:
-    """Write the summary beside the lake, keys sorted."""
     data = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
     (platform.settings.home / SUMMARY_FILE).write_bytes(data)
 
@@ -391,7 +390,6 @@ class Demo:
         self.stopwatch = Stopwatch()
 
     def run_history(self) -> None:
-        """Simulate the history of the market, then land it."""
         self.simulate_history()
         self.land_history()
 

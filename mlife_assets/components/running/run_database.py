@@ -34,5 +34,4 @@ class RunDatabase(DagsterPostgresStorage):
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> "RunDatabase":
-        """Return the storage from settings."""
         return cls(config_value["postgres_url"], inst_data)

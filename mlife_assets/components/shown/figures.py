@@ -112,7 +112,6 @@ def report_verdict(report: MonitoringReport) -> str:
 
 
 def condition_figures(conditions: Iterable[bool]) -> Figures:
-    """Return the number of conditions and of those that are not met."""
     met = list(conditions)
     return figures({"conditions": len(met), "unmet_conditions": met.count(False)})
 

@@ -21,12 +21,10 @@ TABLE_ROWS_MAXIMUM = 50
 
 
 def plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return an inline image of PNG bytes."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def percent(share: float | None) -> str:
-    """Return a share in percent, or words for unknown."""
     return "not known" if share is None else f"{share:.1%}"
 
 
@@ -69,7 +67,6 @@ def _words(value: Any) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text, maybe with strangers' values, as one line of Markdown without markup."""
     return " ".join(re.sub(r"([\\`*\[\]<>|!])", r"\\\1", text).split())
 
 

@@ -105,5 +105,4 @@ def runbook_words(page: str) -> str:
 
 
 def runbook_of_job(job_name: str) -> str:
-    """Return the runbook for a failed run of a job."""
     return RETRAINING_FAILED if job_name.endswith("retraining_job") else FAILED_RUN
