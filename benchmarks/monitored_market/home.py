@@ -18,7 +18,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.model_graph import ModelGraph, Special
 from mlife_assets.components.graph.partitions import only_day
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.example_evaluation import gate_rows
@@ -27,7 +27,6 @@ from mlife_assets.components.model.retrain_decision import decisions_until
 from mlife_assets.components.model.training_inputs import training_set_of
 from mlife_assets.components.model_chain import chain_assets
 from mlife_assets.components.monitoring.pair_findings import overnight_day_findings
-from mlife_assets.components.monitoring.special import Special
 from mlife_assets.core.errors import NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.model import Model
 from mlife_assets.core.monitoring.lateness import NONE_ARRIVED, late_days_between
@@ -89,7 +88,7 @@ def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Mod
 
 
 OVERNIGHT = Special(lambda ports, day, _: overnight_day_findings(cast(BoardPorts, ports.home), day))
-ASSETS = [*chain_assets(GRAPH, OVERNIGHT), evaluation]
+ASSETS = [*chain_assets(replace(GRAPH, special=OVERNIGHT)), evaluation]
 
 
 @dataclass(frozen=True)

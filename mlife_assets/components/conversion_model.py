@@ -30,7 +30,6 @@ from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.graph.run_requests import RETRAINING_JOB
 from mlife_assets.components.model.retrain_decision import decision_rows
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
-from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.shown.metadata import table
 from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.due_days import day_to_run_first
@@ -211,7 +210,7 @@ class ConversionModel(dg.Component, dg.Model, dg.Resolvable):
         retraining = next(job for job in jobs if job.name == graph.named(RETRAINING_JOB))
         assets = [
             *build_assets(graph, own.rows, upstream),
-            *chain_assets(graph, Special()),
+            *chain_assets(graph),
             *entity_assets(graph),
         ]
         daily = dg.define_asset_job(

@@ -6,37 +6,44 @@ Concept: the code is free of jobs and texts, so a model in a user project uses i
 import dagster as dg
 
 from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.model import (
-    candidate,
-    challengers,
-    example_evaluation,
-    explanation,
-    fold_models,
-    hyperparameters,
-    monitoring_reference,
-    promotion,
-    retrain_decision,
-)
+from mlife_assets.components.model import candidate, challengers, hyperparameters, promotion
+from mlife_assets.components.model.candidate import candidate_model, training_set
+from mlife_assets.components.model.example_evaluation import evaluation
+from mlife_assets.components.model.explanation import explanation
+from mlife_assets.components.model.fold_models import fold_models
+from mlife_assets.components.model.monitoring_reference import monitoring_reference
+from mlife_assets.components.model.retrain_decision import retrain_decision
 from mlife_assets.components.monitoring import reports
-from mlife_assets.components.monitoring.special import Special
+from mlife_assets.components.monitoring.reports import (
+    concept_drift_report,
+    data_drift_report,
+    data_quality_report,
+    latent_drift_report,
+)
 from mlife_assets.components.predictions import entity_scores
 
-MODULES = (candidate, hyperparameters, fold_models, explanation, promotion, monitoring_reference, retrain_decision)
-"""Modules with assets of every model, beside `reports`."""
-OF_ENTITIES = (example_evaluation, entity_scores)
-"""Modules with assets of a model without an item."""
+ASSETS = (
+    training_set,
+    candidate_model,
+    fold_models,
+    explanation,
+    monitoring_reference,
+    data_quality_report,
+    data_drift_report,
+    latent_drift_report,
+    concept_drift_report,
+    retrain_decision,
+)
 
 
-def chain_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:
-    """Return the assets of every model; `special` has this model's further checks."""
-    return [
-        *(asset for module in MODULES for asset in module.build_assets(graph)),
-        *reports.build_assets(graph, special),
-    ]
+def chain_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
+    """Return the assets of every model."""
+    further = (*hyperparameters.build_assets(graph), *promotion.build_assets(graph))
+    return [*(asset(graph) for asset in ASSETS), *further]
 
 
 def entity_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    return [asset for module in OF_ENTITIES for asset in module.build_assets(graph)]
+    return [evaluation(graph), entity_scores.scores(graph)]
 
 
 def chain_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:

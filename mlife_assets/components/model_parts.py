@@ -5,21 +5,20 @@ rows recomputed from raw events) are added here, beside every model's (`model_ch
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mlife_assets.components.graph.jobs import jobs_of_model
-from mlife_assets.components.graph.model_graph import ModelGraph
+from mlife_assets.components.graph.model_graph import ModelGraph, Special
 from mlife_assets.components.graph.retrain_sensor import build_retrain_sensor
 from mlife_assets.components.graph.run_requests import RETRAINING_JOB
 from mlife_assets.components.metrics.map_history import user_rankings
 from mlife_assets.components.model import backtest, evaluation, fairness, off_policy
 from mlife_assets.components.model_chain import chain_assets, chain_checks, entity_assets, entity_checks
 from mlife_assets.components.monitoring.pair_findings import pair_findings
-from mlife_assets.components.monitoring.special import Special
 from mlife_assets.components.predictions import scores
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
@@ -68,8 +67,8 @@ def _retraining(graph: ModelGraph, jobs: Sequence[UnresolvedAssetJobDefinition])
 def _assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     if graph.is_first:
         special = [asset for module in OF_JOB_APPLICATIONS for asset in module.ASSETS]
-        return [*chain_assets(graph, PAIRS), *special]
-    return [*chain_assets(graph, Special()), *entity_assets(graph)]
+        return [*chain_assets(replace(graph, special=PAIRS)), *special]
+    return [*chain_assets(graph), *entity_assets(graph)]
 
 
 def _checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:

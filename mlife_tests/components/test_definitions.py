@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 
 from mlife_assets import components
-from mlife_assets.components import conversion_model, model_chain, model_parts
+from mlife_assets.components import conversion_model, model_parts
 from mlife_assets.components.graph import keys
 from mlife_assets.components.messages import texts
 from mlife_assets.components.metrics import marts_on_athena
-from mlife_assets.components.monitoring import reports
+from mlife_assets.components.model import hyperparameters, promotion
 from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.policies import PromotionPolicy
 from mlife_assets.definitions import MODULES, build_definitions
@@ -148,19 +148,23 @@ def test_policies_can_be_given_and_default_to_closed(tmp_path) -> None:
 
 def test_every_module_of_assets_is_loaded(definitions) -> None:
     folder = Path(components.__file__).parent
-    made = re.compile(r"^(ASSETS\b|def build_assets\()", re.MULTILINE)
-    with_assets = {path for path in folder.rglob("*.py") if made.search(path.read_text(encoding="utf-8"))}
+    made = re.compile(r"^(ASSETS = \[|def build_assets\()", re.MULTILINE)
+    texts_of = {path: path.read_text(encoding="utf-8") for path in folder.rglob("*.py")}
+    with_assets = {path for path, text in texts_of.items() if made.search(text)}
     loaded = [
         *MODULES,
-        *model_chain.MODULES,
         *model_parts.OF_JOB_APPLICATIONS,
-        *model_chain.OF_ENTITIES,
-        reports,
+        hyperparameters,
+        promotion,
         texts,
         marts_on_athena,  # on AWS alone
     ]
     of_other_projects = [conversion_model]
     assert with_assets == {Path(module.__file__) for module in (*loaded, *of_other_projects)}
+    of_a_model = re.compile(r"^@model_asset\((?:.*\n)+?def (\w+)\(run", re.MULTILINE)
+    names = {name for text in texts_of.values() for name in of_a_model.findall(text)}
+    assert len(names) > 10
+    assert names <= {key.path[-1] for key in definitions.get_repository_def().asset_graph.get_all_asset_keys()}
 
 
 def with_other(home: Path, **changes: object) -> dg.Definitions:

@@ -4,16 +4,20 @@ Concept: the assets of a model are built from its record. The first model keeps 
 several; those of another begin with its own name, as does its group.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN, daily_asset
+from mlife_assets.components.graph.partitions import RANGE_IN_ONE_RUN, daily_asset, only_day
+from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.model import Model
+from mlife_assets.core.monitoring.plots import RankingDay
+from mlife_assets.core.monitoring.reports import Finding
 from mlife_assets.deployments.ports import ModelPorts, Models
 from mlife_assets.recruiting.events import JOB_APPLICATIONS
 
@@ -24,11 +28,26 @@ RETRAINING_SECONDS_MAXIMUM = 4 * 3600
 
 LARGE_TASK = {"ecs/cpu": "4096", "ecs/memory": "16384"}
 """Size on Fargate of a run that fits models, in 1/1024 of a core and MiB; ignored elsewhere."""
+Findings = Callable[[ModelPorts, date, pa.Table], list[Finding]]
+Rankings = Callable[[ModelPorts, Sequence[date]], list[RankingDay]]
 Require = Callable[[dg.AssetExecutionContext, ModelPorts, date], None]
 
 
 def nothing_required(context: dg.AssetExecutionContext, platform: ModelPorts, day: date) -> None:
     """Accept every day: where days land in order, they are decided in order."""
+
+
+@dataclass(frozen=True)
+class Special:
+    """Further computations of a model, which need more than its rows, such as raw events for recomputing a row.
+
+    Attributes:
+        findings: of a day's sample, beside those of its columns; None for none.
+        rankings: ranking quality of mature days; None without a ranking.
+    """
+
+    findings: Findings | None = None
+    rankings: Rankings | None = None
 
 
 @dataclass(frozen=True)
@@ -40,12 +59,14 @@ class ModelGraph:
         mart_group: group of its marts.
         backfill_policy: one run over a range of partitions; None for a run per partition, Dagster's default.
         require_in_order: refuses to decide a day out of order.
+        special: what only this model can be asked.
     """
 
     model: Model
     mart_group: str = "features"
     backfill_policy: dg.BackfillPolicy | None = RANGE_IN_ONE_RUN
     require_in_order: Require = nothing_required
+    special: Special = Special()
 
     @property
     def is_first(self) -> bool:
@@ -54,6 +75,9 @@ class ModelGraph:
 
     def key(self, group: str, name: str) -> dg.AssetKey:
         return dg.AssetKey([self.group(group), name])
+
+    def keys(self, group: str, *names: str) -> list[dg.AssetKey]:
+        return [self.key(group, name) for name in names]
 
     def mart(self, name: str) -> dg.AssetKey:
         return dg.AssetKey([self.mart_group, name])
@@ -71,7 +95,6 @@ class ModelGraph:
     def view(self, platform: Models) -> ModelPorts:
         return platform.of_model(self.model.name)
 
-    @property
     def kinds(self) -> set[str]:
         return {"lightgbm" if self.model.estimator is None else "scikitlearn"}
 
@@ -97,7 +120,64 @@ class ModelGraph:
     @property
     def retrained(self) -> Sequence[dg.AssetKey]:
         """Assets of a retraining, in the model's own groups."""
-        return [self.key("model", name) for name in RETRAINED]
+        return self.keys("model", *RETRAINED)
+
+
+@dataclass(frozen=True)
+class DayRun:
+    """A run of a model's asset for one day.
+
+    Attributes:
+        context: of Dagster.
+        graph, ports: of the model.
+        day: that decides.
+    """
+
+    context: dg.AssetExecutionContext
+    graph: ModelGraph
+    ports: ModelPorts
+    day: date
+
+    @property
+    def kept(self) -> ModelPorts:
+        """The ports by which a run reads rows of marts once; see `ModelPorts.in_run`."""
+        return self.ports.in_run(self.context.run.run_id)
+
+
+Metadata = Mapping[str, Any]
+DayAsset = Callable[[ModelGraph], dg.AssetsDefinition]
+
+
+def model_asset(
+    group: str,
+    *,
+    deps: Callable[[ModelGraph], Sequence[dg.AssetKey]],
+    kinds: set[str] | Callable[[ModelGraph], set[str]],
+    description: str,
+    layer: str = "model",
+) -> Callable[[Callable[[DayRun], Metadata]], DayAsset]:
+    """Decorate what computes a day of any model and returns its metadata; the result makes the asset of one model."""
+
+    def decorate(compute: Callable[[DayRun], Metadata]) -> DayAsset:
+        def of_model(graph: ModelGraph) -> dg.AssetsDefinition:
+            @dg.asset(
+                key=graph.key(group, compute.__name__),
+                deps=deps(graph),
+                kinds=kinds if isinstance(kinds, set) else kinds(graph),
+                description=description,
+                **graph.daily(group, layer),
+            )
+            @says_why
+            def asset(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
+                ports = graph.view(platform)
+                run = DayRun(context, graph, ports, only_day(context, ports))
+                return dg.MaterializeResult(metadata=compute(run))
+
+            return asset
+
+        return of_model
+
+    return decorate
 
 
 RETRAINED = (

@@ -7,13 +7,11 @@ decisions did not select, on sound days with complete labels.
 from dataclasses import asdict, replace
 from datetime import date
 
-import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.partitions import only_day
+from mlife_assets.components.graph.model_graph import DayRun, Metadata, model_asset
 from mlife_assets.components.model.cards import write_model_card
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.judging import gate_window, judge_challenger
@@ -21,7 +19,6 @@ from mlife_assets.components.monitoring.inputs import mature_exposures
 from mlife_assets.components.predictions.entity_scores import ENTITY_SCORED
 from mlife_assets.components.shown.figures import verdict_figures, verdict_glance
 from mlife_assets.components.shown.metadata import sentences, table, wide_table, worded_link
-from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.model_events import MODEL_NAME
 from mlife_assets.core.scoring.feature_spec import examples_matrix
@@ -30,7 +27,7 @@ from mlife_assets.core.training.judgement import GateRows, Human
 from mlife_assets.core.training.parity_in_time import parity_in_time
 from mlife_assets.core.training.required import ROWS_EXAMINED
 from mlife_assets.core.windows import last_mature_exposure_day
-from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.ports import ModelPorts
 
 GROUP = "model"
 
@@ -87,51 +84,36 @@ def recorded_scores_condition(platform: ModelPorts, rows: pa.Table) -> Condition
     return replace(found, sentence=f"{found.sentence}{twins}")
 
 
-def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one model."""
-
-    @dg.asset(
-        key=graph.key(GROUP, "evaluation"),
-        deps=[
-            graph.key(GROUP, "candidate_model"),
-            graph.key(GROUP, "fold_models"),
-            graph.key(GROUP, "explanation"),
-            graph.label_examples,
-        ],
-        kinds={"numpy"},
-        description="Challenger against champion and the rule in use on the same mature examples: average precision.",
-        **graph.daily(GROUP, "model"),
-    )
-    @says_why
-    def evaluation(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
-        """Run the gate once for the challenger of this day."""
-        ports = graph.view(platform).in_run(context.run.run_id)
-        day = only_day(context, ports)
-        version = challenger_version(ports, day)
-        window, model = gate_window(ports, day), ports.model
-        rows = gate_rows(ports, day, window.first_day)
-        human = None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows))
-        served = [recorded_scores_condition(ports, rows)]
-        gate = GateRows.of_examples(rows, model.roles)
-        judged = judge_challenger(ports, day, window, gate, human, also_required=served)
-        decision = judged.decision
-        ports.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts | dict(judged.facts))
-        days = sorted(pc.unique(rows[model.roles.time]).to_pylist())
-        card = write_model_card(ports, day, version, decision, judged.calibration, window, days)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": rows.num_rows,
-                "outcome": decision.outcome,
-                **verdict_glance(decision.comparisons, decision.objective),
-                "sentences": sentences(decision.sentences),
-                "card": worded_link(ports.home, card, "the card of this challenger"),
-                "model_version": version,
-                "champion_version": decision.champion_version or "none",
-                "folds": table(window.facts["folds"]),
-                "served": table(window.facts["served"]),
-                **verdict_figures(decision.comparisons, decision.depth, judged.calibration, None),
-                "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda c: c.is_met)]),
-            },
-        )
-
-    return [evaluation]
+@model_asset(
+    GROUP,
+    deps=lambda graph: [*graph.keys(GROUP, "candidate_model", "fold_models", "explanation"), graph.label_examples],
+    kinds={"numpy"},
+    description="Challenger against champion and the rule in use on the same mature examples: average precision.",
+)
+def evaluation(run: DayRun) -> Metadata:
+    """Run the gate once for the challenger of this day."""
+    ports, day = run.kept, run.day
+    version = challenger_version(ports, day)
+    window, model = gate_window(ports, day), ports.model
+    rows = gate_rows(ports, day, window.first_day)
+    human = None if model.baseline is None else Human(model.baseline.name, model.baseline.score(rows))
+    served = [recorded_scores_condition(ports, rows)]
+    gate = GateRows.of_examples(rows, model.roles)
+    judged = judge_challenger(ports, day, window, gate, human, also_required=served)
+    decision = judged.decision
+    ports.model_tables.write_report(PROMOTION_REPORT, day, asdict(decision) | window.facts | dict(judged.facts))
+    days = sorted(pc.unique(rows[model.roles.time]).to_pylist())
+    card = write_model_card(ports, day, version, decision, judged.calibration, window, days)
+    return {
+        "dagster/row_count": rows.num_rows,
+        "outcome": decision.outcome,
+        **verdict_glance(decision.comparisons, decision.objective),
+        "sentences": sentences(decision.sentences),
+        "card": worded_link(ports.home, card, "the card of this challenger"),
+        "model_version": version,
+        "champion_version": decision.champion_version or "none",
+        "folds": table(window.facts["folds"]),
+        "served": table(window.facts["served"]),
+        **verdict_figures(decision.comparisons, decision.depth, judged.calibration, None),
+        "conditions": wide_table([asdict(one) for one in sorted(decision.conditions, key=lambda c: c.is_met)]),
+    }

@@ -15,15 +15,13 @@ from typing import Any
 
 import dagster as dg
 
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.partitions import only_day
+from mlife_assets.components.graph.model_graph import DayRun, Metadata, ModelGraph, model_asset
 from mlife_assets.components.model.challengers import challenger_version
 from mlife_assets.components.model.fitting import fit_policy, fitted_artifact, origin
 from mlife_assets.components.model.out_of_sample import FOLD_REPORT, all_folds, fit_days_of_served, fold_report
 from mlife_assets.components.model.training_inputs import is_by_folds, training_marts
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.shown.metadata import table
-from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import GateClosedError, IntegrityError, NotFoundError
 from mlife_assets.core.policies import TrainingPolicy, policy_version
 from mlife_assets.core.scoring.artifact import ModelArtifact
@@ -31,7 +29,7 @@ from mlife_assets.core.training.folds import fold_starts
 from mlife_assets.core.training.manifest_facts import trained_to_words
 from mlife_assets.core.training.training_set import TrainingSet
 from mlife_assets.core.windows import add_days, last_mature_exposure_day
-from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.lifecycle.day import folds_fitted
 
 GROUP = "model"
@@ -108,37 +106,31 @@ def _versions_of_fold(platform: ModelPorts, day: date, first: date) -> Iterator[
         yield from (fold.model_version for fold in all_folds(platform, earlier) if fold.first_day == first)
 
 
-def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one model."""
-
-    @dg.asset(
-        key=graph.key(GROUP, "fold_models"),
-        deps=[graph.key(GROUP, "candidate_model"), graph.key(GROUP, "hyperparameters"), *graph.learned_examples],
-        kinds=graph.kinds,
-        description="The challenger's recipe as of the start of each fold: out-of-fold models.",
-        **graph.daily(GROUP, "model"),
-    )
-    @says_why
-    def fold_models(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
-        """Fit the recipe on the rows known at the start of each fold, and list the model that scores each fold."""
-        ports = graph.view(platform).in_run(context.run.run_id)
-        day = only_day(context, ports)
-        require_sound_day(ports, day)
-        version = challenger_version(ports, day)
-        rows, missing = list[dict[str, Any]](), HELD_OUT
-        if is_by_folds(ports.model):
-            require_same_settings(ports, day, version)
-            rows, missing = fit_folds(context, ports, day)
-        report = fold_report(ports, day, version, rows)
-        report |= {"judged_by": ports.model.promotion.judged_by, "sentence": missing}
-        ports.model_tables.write_report(FOLD_REPORT, day, report)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": len(rows),
-                "model_version": version,
-                "folds": table(rows),
-                **({"not_judged": missing} if missing else {}),
-            }
-        )
-
-    return [fold_models]
+@model_asset(
+    GROUP,
+    deps=lambda graph: [
+        graph.key(GROUP, "candidate_model"),
+        graph.key(GROUP, "hyperparameters"),
+        *graph.learned_examples,
+    ],
+    kinds=ModelGraph.kinds,
+    description="The challenger's recipe as of the start of each fold: out-of-fold models.",
+)
+def fold_models(run: DayRun) -> Metadata:
+    """Fit the recipe on the rows known at the start of each fold, and list the model that scores each fold."""
+    ports, day = run.kept, run.day
+    require_sound_day(ports, day)
+    version = challenger_version(ports, day)
+    rows, missing = list[dict[str, Any]](), HELD_OUT
+    if is_by_folds(ports.model):
+        require_same_settings(ports, day, version)
+        rows, missing = fit_folds(run.context, ports, day)
+    report = fold_report(ports, day, version, rows)
+    report |= {"judged_by": ports.model.promotion.judged_by, "sentence": missing}
+    ports.model_tables.write_report(FOLD_REPORT, day, report)
+    return {
+        "dagster/row_count": len(rows),
+        "model_version": version,
+        "folds": table(rows),
+        **({"not_judged": missing} if missing else {}),
+    }

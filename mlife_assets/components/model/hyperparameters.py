@@ -70,7 +70,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key("model", "hyperparameters"),
         deps=graph.learned_examples,
-        kinds=graph.kinds,
+        kinds=graph.kinds(),
         description="Leaves, sizes and penalties that did best on the validation window; used by later challengers.",
         **graph.daily(GROUP, "model"),
     )

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date
 
-import dagster as dg
 import pyarrow as pa
 
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.partitions import only_day
+from mlife_assets.components.graph.model_graph import DayRun, Metadata, model_asset
 from mlife_assets.components.model.challengers import PROMOTION_REPORT, challenger_version
 from mlife_assets.components.model.out_of_sample import folds_of
 from mlife_assets.components.model.retrain_decision import decisions_until
@@ -26,7 +24,6 @@ from mlife_assets.components.monitoring.inputs import (
     write_reference,
 )
 from mlife_assets.components.shown.metadata import table
-from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.monitoring.columns import LABEL
 from mlife_assets.core.monitoring.open_drift import days_of_normality, drift_start, first_normal_outcome
@@ -34,7 +31,7 @@ from mlife_assets.core.monitoring.reference import build_reference
 from mlife_assets.core.monitoring.sampling import DaySample
 from mlife_assets.core.training.folds import Fold, rows_by_fold, since
 from mlife_assets.core.windows import last_mature_exposure_day
-from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.ports import ModelPorts
 
 GROUP = "model"
 
@@ -76,71 +73,53 @@ def rows_scored(folds: Sequence[Fold], examples: pa.Table) -> dict[str, int]:
     return counts
 
 
-def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one model."""
+@model_asset(
+    GROUP,
+    deps=lambda graph: [graph.key(GROUP, "evaluation"), *graph.tables, *graph.examples],
+    kinds=lambda _: badges(),
+    description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
+)
+def monitoring_reference(run: DayRun) -> Metadata:
+    """Build the reference of the model that the gate promotes today; without one the present reference stays."""
+    from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
 
-    @dg.asset(
-        key=graph.key("model", "monitoring_reference"),
-        deps=[
-            graph.key("model", "evaluation"),
-            *graph.tables,
-            *graph.examples,
-        ],
-        kinds=badges(),
-        description="What normal looks like to a newly promoted champion: out-of-sample pairs, outcomes and limits.",
-        **graph.daily(GROUP, "model"),
+    ports, day = run.kept, run.day
+    version = challenger_version(ports, day)
+    served = {reign.model_version for reign in ports.registry.history()}
+    if version not in served and ports.model_tables.read_report(PROMOTION_REPORT, day)["outcome"] != "promoted":
+        return {"changed": False, "why": "no promotion today; the present reference stays"}
+    samples, began = reference_samples(ports, day)
+    if not samples:
+        raise NotEnoughEvidenceError(f"no day until {day} has sound rows to score, so none is normal; deliver them")
+    columns = ports.model.watched
+    unseen = {
+        outcome: unseen_outcomes(ports, version, day, outcome, began)
+        for outcome in ports.model.outcomes
+        if outcome == LABEL or is_funnel(ports, version)
+    }
+    pairs = [explained_pairs(ports, version, sample.pairs, columns) for sample in samples.values()]
+    examples = {outcome: rows for outcome, (rows, _) in unseen.items()}
+    scored_by = {outcome: rows_scored(folds, rows) for outcome, (rows, folds) in unseen.items()}
+    reference = build_reference(
+        model_version=version,
+        as_of=day,
+        sample=pa.concat_tables(pairs),
+        pair_rows={one: sample.population_rows for one, sample in samples.items()},
+        examples=examples.pop(LABEL),
+        columns=columns,
+        ids=ports.model.roles.ids,
+        steps=examples,
     )
-    @says_why
-    def monitoring_reference(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
-    ) -> dg.MaterializeResult:
-        """Build the reference of the model that the gate promotes today; without one the present reference stays."""
-        from mlife_assets.adapters.nannyml_calculators import with_learned_thresholds
-
-        ports = graph.view(platform).in_run(context.run.run_id)
-        day = only_day(context, ports)
-        version = challenger_version(ports, day)
-        served = {reign.model_version for reign in ports.registry.history()}
-        if version not in served and ports.model_tables.read_report(PROMOTION_REPORT, day)["outcome"] != "promoted":
-            return dg.MaterializeResult(
-                metadata={"changed": False, "why": "no promotion today; the present reference stays"}
-            )
-        samples, began = reference_samples(ports, day)
-        if not samples:
-            raise NotEnoughEvidenceError(f"no day until {day} has sound rows to score, so none is normal; deliver them")
-        columns = ports.model.watched
-        unseen = {
-            outcome: unseen_outcomes(ports, version, day, outcome, began)
-            for outcome in ports.model.outcomes
-            if outcome == LABEL or is_funnel(ports, version)
-        }
-        pairs = [explained_pairs(ports, version, sample.pairs, columns) for sample in samples.values()]
-        examples = {outcome: rows for outcome, (rows, _) in unseen.items()}
-        scored_by = {outcome: rows_scored(folds, rows) for outcome, (rows, folds) in unseen.items()}
-        reference = build_reference(
-            model_version=version,
-            as_of=day,
-            sample=pa.concat_tables(pairs),
-            pair_rows={one: sample.population_rows for one, sample in samples.items()},
-            examples=examples.pop(LABEL),
-            columns=columns,
-            ids=ports.model.roles.ids,
-            steps=examples,
-        )
-        reference = with_learned_thresholds(replace(reference, scored_by=scored_by), ports.model.monitoring)
-        write_reference(ports, day, reference)
-        limits = [asdict(threshold) for threshold in reference.thresholds]
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": reference.sample.num_rows,
-                "changed": True,
-                "model_version": version,
-                "days": f"{min(samples)} to {max(samples)}",
-                "drift_began": "no drift is open" if began is None else str(began),
-                "mature_examples": reference.examples.num_rows,
-                **{f"mature_{step}_examples": rows.num_rows for step, rows in reference.steps.items()},
-                "limits": table(limits),
-            }
-        )
-
-    return [monitoring_reference]
+    reference = with_learned_thresholds(replace(reference, scored_by=scored_by), ports.model.monitoring)
+    write_reference(ports, day, reference)
+    limits = [asdict(threshold) for threshold in reference.thresholds]
+    return {
+        "dagster/row_count": reference.sample.num_rows,
+        "changed": True,
+        "model_version": version,
+        "days": f"{min(samples)} to {max(samples)}",
+        "drift_began": "no drift is open" if began is None else str(began),
+        "mature_examples": reference.examples.num_rows,
+        **{f"mature_{step}_examples": rows.num_rows for step, rows in reference.steps.items()},
+        "limits": table(limits),
+    }

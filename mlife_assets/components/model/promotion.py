@@ -113,7 +113,7 @@ def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=graph.key("model", "champion_model"),
         deps=[graph.key("model", "evaluation"), graph.key("model", "monitoring_reference")],
-        kinds=graph.kinds,
+        kinds=graph.kinds(),
         description="Who serves: the fold of promotions and rollbacks, after this day's verdict was recorded.",
         **graph.daily(GROUP, "model"),
     )

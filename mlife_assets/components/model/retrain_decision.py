@@ -8,12 +8,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.partitions import only_day
+from mlife_assets.components.graph.model_graph import DayRun, Metadata, model_asset
 from mlife_assets.components.graph.run_requests import RETRAINING_JOB, is_retraining
 from mlife_assets.components.model.training_inputs import (
     day_training_set,
@@ -24,7 +22,6 @@ from mlife_assets.components.model.training_inputs import (
 from mlife_assets.components.monitoring.inputs import mature_exposures, sound_samples
 from mlife_assets.components.shown.figures import report_figures
 from mlife_assets.components.shown.metadata import plot, sentences
-from mlife_assets.components.shown.says_why import says_why
 from mlife_assets.core.errors import IntegrityError, NotEnoughEvidenceError, NotFoundError
 from mlife_assets.core.ids import digest, event_id
 from mlife_assets.core.model_events import DECLARATION_HASH, MODEL_NAME
@@ -39,7 +36,7 @@ from mlife_assets.core.training.gate import days_with_positives_needed
 from mlife_assets.core.training.manifest_facts import trained_to
 from mlife_assets.core.training.training_set import last_training_day
 from mlife_assets.core.windows import add_days, last_mature_exposure_day, run_time
-from mlife_assets.deployments.ports import ModelPorts, Models
+from mlife_assets.deployments.ports import ModelPorts
 from mlife_assets.deployments.sealing import seal
 from mlife_assets.recruiting.events import EVENT_TYPES, JOB_APPLICATIONS
 
@@ -191,73 +188,55 @@ def decisions_since(platform: ModelPorts, day: date) -> set[str]:
     return {row["decision_id"] for row in rows if row["as_of_date"] >= day}
 
 
-def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one model."""
-
-    @dg.asset(
-        key=graph.key(GROUP, "retrain_decision"),
-        deps=[
-            graph.key(GROUP, "data_quality_report"),
-            graph.key(GROUP, "data_drift_report"),
-            graph.key(GROUP, "latent_drift_report"),
-            graph.key(GROUP, "concept_drift_report"),
-        ],
-        kinds={"parquet"},
-        description="The governor's verdict: retrain, wait or block, with its reasons. Drives the drift sensor.",
-        **graph.daily(GROUP, "decision"),
+@model_asset(
+    GROUP,
+    deps=lambda graph: graph.keys(GROUP, *REPORTS.values()),
+    kinds={"parquet"},
+    description="The governor's verdict: retrain, wait or block, with its reasons. Drives the drift sensor.",
+    layer="decision",
+)
+def retrain_decision(run: DayRun) -> Metadata:
+    """Decide, record the decision as an event, and show the history."""
+    ports, day = run.kept, run.day
+    run.graph.require_in_order(run.context, ports, day)
+    history = decisions_until(ports, add_days(day, -1))
+    read = ports.reports.read
+    decided = decisions_since(ports, day)
+    in_flight = is_retraining(run.context.instance, decided, run.graph.named(RETRAINING_JOB))
+    reports = {name: read(report, day) for name, report in REPORTS.items()}
+    decision = decide(
+        as_of=day,
+        **reports,
+        history=history,
+        champion=champion_facts(ports, day, history, in_flight),
+        policy=ports.model.retrain,
     )
-    @says_why
-    def retrain_decision(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
-        """Decide, record the decision as an event, and show the history."""
-        ports = graph.view(platform).in_run(context.run.run_id)
-        day = only_day(context, ports)
-        graph.require_in_order(context, ports, day)
-        history = decisions_until(ports, add_days(day, -1))
-        read = ports.reports.read
-        decided = decisions_since(ports, day)
-        in_flight = is_retraining(context.instance, decided, graph.named(RETRAINING_JOB))
-        reports = {name: read(report, day) for name, report in REPORTS.items()}
-        decision = decide(
-            as_of=day,
-            **reports,
-            history=history,
-            champion=champion_facts(ports, day, history, in_flight),
-            policy=ports.model.retrain,
-        )
-        version = policy_version(ports.model.retrain)
-        decision_id = _decision_id(ports, decision, version)
-        now = _time_of_decision(ports, day, decision_id)
-        row = {
-            "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
-            "occurred_at": now,
-            "observed_at": now,
-            "decision_id": decision_id,
-            "as_of_date": day,
-            "verdict": decision.verdict,
-            "codes": list(decision.codes),
-            "sentences": list(decision.sentences),
-            "model_version": decision.model_version,
-            "policy_version": version,
-            MODEL_NAME: ports.model_name,
-            DECLARATION_HASH: ports.model.content_hash,
-        }
-        schema = EVENT_TYPES["retrain_decided"].schema
-        ports.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
-        seal(ports.home, ports.days)
-        return dg.MaterializeResult(
-            metadata={
-                "verdict": decision.verdict,
-                "decision_id": decision_id,
-                "codes": ", ".join(decision.codes),
-                "reasons": sentences(decision.sentences),
-                "model_version": decision.model_version or "none",
-                "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
-                **{
-                    key: value
-                    for name, one in reports.items()
-                    for key, value in report_figures(one, f"{name}_").items()
-                },
-            }
-        )
-
-    return [retrain_decision]
+    version = policy_version(ports.model.retrain)
+    decision_id = _decision_id(ports, decision, version)
+    now = _time_of_decision(ports, day, decision_id)
+    row = {
+        "event_id": event_id("retrain_decided", decision_id, now.isoformat()),
+        "occurred_at": now,
+        "observed_at": now,
+        "decision_id": decision_id,
+        "as_of_date": day,
+        "verdict": decision.verdict,
+        "codes": list(decision.codes),
+        "sentences": list(decision.sentences),
+        "model_version": decision.model_version,
+        "policy_version": version,
+        MODEL_NAME: ports.model_name,
+        DECLARATION_HASH: ports.model.content_hash,
+    }
+    schema = EVENT_TYPES["retrain_decided"].schema
+    ports.event_log.append("retrain_decided", pa.Table.from_pylist([row], schema=schema), writer=WRITER)
+    seal(ports.home, ports.days)
+    return {
+        "verdict": decision.verdict,
+        "decision_id": decision_id,
+        "codes": ", ".join(decision.codes),
+        "reasons": sentences(decision.sentences),
+        "model_version": decision.model_version or "none",
+        "history": plot(plot_decisions([*history, decision]), "verdicts by day"),
+        **{key: value for name, one in reports.items() for key, value in report_figures(one, f"{name}_").items()},
+    }

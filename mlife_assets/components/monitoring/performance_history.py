@@ -9,7 +9,7 @@ from datetime import date
 
 import pyarrow as pa
 
-from mlife_assets.components.monitoring.special import Rankings
+from mlife_assets.components.graph.model_graph import Rankings
 from mlife_assets.core.monitoring.columns import LABEL, prefix_of
 from mlife_assets.core.monitoring.outcomes import METRICS, SHORTFALL, positives_of
 from mlife_assets.core.monitoring.plots import PerformanceDay, plot_performance

@@ -15,8 +15,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.partitions import checked_days, only_day
+from mlife_assets.components.graph.model_graph import DayRun, Findings, Metadata, ModelGraph, model_asset
+from mlife_assets.components.graph.partitions import checked_days
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.inputs import (
     SAMPLE_TABLE,
@@ -32,7 +32,6 @@ from mlife_assets.components.monitoring.performance_history import (
     performance_values,
     write_performance,
 )
-from mlife_assets.components.monitoring.special import Findings, Special
 from mlife_assets.components.shown.figures import report_figures, report_glance, report_verdict
 from mlife_assets.components.shown.metadata import percent, plot, runbook_link, sentences, wide_table
 from mlife_assets.components.shown.says_why import BY_REPORT, runbook_of, runbook_words, says_why
@@ -42,7 +41,7 @@ from mlife_assets.core.monitoring.governor import importance_of
 from mlife_assets.core.monitoring.lateness import LateFeedback, judged_again_on, late_within
 from mlife_assets.core.monitoring.outcomes import has_enough_positives, positives_of
 from mlife_assets.core.monitoring.plots import plot_findings, plot_moved
-from mlife_assets.core.monitoring.quality import Landed, Refusal, data_quality_report, schema_fault
+from mlife_assets.core.monitoring.quality import Landed, Refusal, schema_fault
 from mlife_assets.core.monitoring.reference import MonitoringReference
 from mlife_assets.core.monitoring.reports import Finding, MonitoringReport, undecided, without_model
 from mlife_assets.core.monitoring.sampling import DaySample
@@ -68,7 +67,7 @@ def _publish(
     report: MonitoringReport,
     reference: MonitoringReference | None = None,
     pairs: pa.Table | None = None,
-) -> dg.MaterializeResult:
+) -> Metadata:
     """Store a report and show it: the sentence, the plots, every finding; and the moves in `pairs`, the sample."""
     platform.reports.write(report.name, day, report)
     moved = None if pairs is None or reference is None else plot_moved(report, reference, pairs)
@@ -85,159 +84,136 @@ def _publish(
         }
         for finding in report.findings
     ]
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": report.sample_rows,
-            "status": report.status,
-            "verdict": report_verdict(report),
-            "why": report.sentence,
-            **report_glance(report),
-            "model_version": report.model_version or "none",
-            **computed_by_entry(report.name),
-            **({} if moved is None else {"before_and_after": plot(moved, "columns that moved, before and after")}),
-            "findings": plot(plot_findings(report), report.name),
-            **report_figures(report),
-            "all_findings": wide_table(rows),
-        }
-    )
+    return {
+        "dagster/row_count": report.sample_rows,
+        "status": report.status,
+        "verdict": report_verdict(report),
+        "why": report.sentence,
+        **report_glance(report),
+        "model_version": report.model_version or "none",
+        **computed_by_entry(report.name),
+        **({} if moved is None else {"before_and_after": plot(moved, "columns that moved, before and after")}),
+        "findings": plot(plot_findings(report), report.name),
+        **report_figures(report),
+        "all_findings": wide_table(rows),
+    }
 
 
-def _without_model(platform: ModelPorts, day: date, name: str) -> dg.MaterializeResult:
+def _without_model(platform: ModelPorts, day: date, name: str) -> Metadata:
     """Publish a report of a day without a serving model; as in `quality_check`, that is no fault."""
     return _publish(platform, day, without_model(name, day, "ok" if name == quality.REPORT else "not_enough_evidence"))
 
 
-def build_assets(graph: ModelGraph, special: Special) -> list[dg.AssetsDefinition]:
-    """Return the assets of one model."""
+@model_asset(
+    GROUP,
+    deps=lambda graph: [*graph.tables, graph.key("model", "monitoring_reference")],
+    kinds={"numpy"},
+    description="Checks of arrived rows, and of features against raw events. A fault blocks.",
+    layer="monitoring",
+)
+def data_quality_report(run: DayRun) -> Metadata:
+    """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
+    ports, day = run.ports, run.day
+    run.graph.require_in_order(run.context, ports, day)
+    if (reference := known_reference(ports, day)) is None:
+        return _without_model(ports, day, quality.REPORT)
+    judged = judge_quality(ports, day, reference, run.graph.special.findings)
+    ports.model_tables.write(SAMPLE_TABLE, day, judged.pairs)
+    return _publish(ports, day, judged.report, reference, judged.pairs)
 
-    @dg.asset(
-        key=graph.key(GROUP, "data_quality_report"),
-        deps=[*graph.tables, graph.key("model", "monitoring_reference")],
-        kinds={"numpy"},
-        description="Checks of arrived rows, and of features against raw events. A fault blocks.",
-        **graph.daily(GROUP, "monitoring"),
+
+@model_asset(
+    GROUP,
+    deps=lambda graph: [graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
+    kinds=lambda _: badges(),
+    description="Does P(x) move? Each column of a fixed-size sample against the reference.",
+    layer="monitoring",
+)
+def data_drift_report(run: DayRun) -> Metadata:
+    """Measure each column's distance and rank it by importance to the model."""
+    from mlife_assets.adapters.nannyml_calculators import drift_statistics
+
+    ports, day = run.ports, run.day
+    if (reference := known_reference(ports, day)) is None:
+        return _without_model(ports, day, drift.REPORT)
+    pairs = ports.model_tables.read(SAMPLE_TABLE, day)
+    if (why := reference.why_incomparable(pairs, ports.model.monitoring, COLUMN_SIZES)) is not None:
+        return _publish(ports, day, _undecided(drift.REPORT, day, reference, pairs, why), reference)
+    report = drift.data_drift_report(
+        as_of=day,
+        reference=reference,
+        pairs=pairs,
+        statistics=drift_statistics(reference, pairs),
+        importance=ports.scorers.importance(reference.model_version),
     )
-    @says_why
-    def data_quality_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
-    ) -> dg.MaterializeResult:
-        """Judge a sample of the day's rows, what landed the day before, and what only this model can be asked."""
-        ports = graph.view(platform)
-        day = only_day(context, ports)
-        graph.require_in_order(context, ports, day)
-        if (reference := known_reference(ports, day)) is None:
-            return _without_model(ports, day, quality.REPORT)
-        judged = judge_quality(ports, day, reference, special.findings)
-        ports.model_tables.write(SAMPLE_TABLE, day, judged.pairs)
-        return _publish(ports, day, judged.report, reference, judged.pairs)
+    return _publish(ports, day, report, reference, pairs)
 
-    @dg.asset(
-        key=graph.key(GROUP, "data_drift_report"),
-        deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
-        kinds=badges(),
-        description="Does P(x) move? Each column of a fixed-size sample against the reference.",
-        **graph.daily(GROUP, "monitoring"),
+
+@model_asset(
+    GROUP,
+    deps=lambda graph: [graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
+    kinds=lambda _: badges(),
+    description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
+    layer="monitoring",
+)
+def latent_drift_report(run: DayRun) -> Metadata:
+    """Ask a classifier and PCA whether they can tell the day from the reference."""
+    from mlife_assets.adapters.nannyml_calculators import latent_statistics
+
+    ports, day = run.ports, run.day
+    if (reference := known_reference(ports, day)) is None:
+        return _without_model(ports, day, latent.REPORT)
+    policy = ports.model.monitoring
+    sample = ports.model_tables.read(SAMPLE_TABLE, day)
+    if (why := reference.why_incomparable(sample, policy, JOINT_SIZES)) is not None:
+        return _publish(ports, day, _undecided(latent.REPORT, day, reference, sample, why), reference)
+    pairs = explained_pairs(ports, reference.model_version, sample, reference.columns)
+    report = latent.latent_drift_report(
+        as_of=day,
+        reference=reference,
+        sample_rows=pairs.num_rows,
+        statistics=latent_statistics(reference, pairs, policy),
+        importance=ports.scorers.importance(reference.model_version),
+        pairs=pairs,
     )
-    @says_why
-    def data_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
-    ) -> dg.MaterializeResult:
-        """Measure each column's distance and rank it by importance to the model."""
-        from mlife_assets.adapters.nannyml_calculators import drift_statistics
+    return _publish(ports, day, report, reference, pairs)
 
-        ports = graph.view(platform)
-        day = only_day(context, ports)
-        if (reference := known_reference(ports, day)) is None:
-            return _without_model(ports, day, drift.REPORT)
-        pairs = ports.model_tables.read(SAMPLE_TABLE, day)
-        if (why := reference.why_incomparable(pairs, ports.model.monitoring, COLUMN_SIZES)) is not None:
-            return _publish(ports, day, _undecided(drift.REPORT, day, reference, pairs, why), reference)
-        report = drift.data_drift_report(
-            as_of=day,
-            reference=reference,
-            pairs=pairs,
-            statistics=drift_statistics(reference, pairs),
-            importance=ports.scorers.importance(reference.model_version),
-        )
-        return _publish(ports, day, report, reference, pairs)
 
-    @dg.asset(
-        key=graph.key(GROUP, "latent_drift_report"),
-        deps=[graph.key(GROUP, "data_quality_report"), graph.key("model", "monitoring_reference")],
-        kinds=badges(),
-        description="Do features, embeddings or the champion's SHAP values move jointly? Domain classifier and PCA.",
-        **graph.daily(GROUP, "monitoring"),
+@model_asset(
+    GROUP,
+    deps=lambda graph: [*graph.examples, graph.key("model", "monitoring_reference")],
+    kinds=lambda _: badges(),
+    description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
+    layer="monitoring",
+)
+def concept_drift_report(run: DayRun) -> Metadata:
+    """Measure performance on rows matured since the reference, per step, and compare it with the estimate."""
+    ports, day = run.ports, run.day
+    policy = ports.model.monitoring
+    if (reference := known_reference(ports, day)) is None:
+        return _without_model(ports, day, concept.REPORT)
+    read = {outcome: outcome_window(ports, reference, day, outcome) for outcome in reference.outcomes}
+    windows = {outcome: window for outcome, (window, _) in read.items()}
+    statistics = {
+        outcome: outcome_performance(reference, window, outcome, policy) for outcome, window in windows.items()
+    }
+    report = concept.concept_drift_report(
+        as_of=day,
+        reference=reference,
+        examples=windows,
+        statistics=statistics,
+        policy=policy,
+        late={outcome: late for outcome, (_, late) in read.items() if late is not None},
+        words={outcome: step.wording for outcome, step in ports.model.outcomes.items()},
     )
-    @says_why
-    def latent_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
-    ) -> dg.MaterializeResult:
-        """Ask a classifier and PCA whether they can tell the day from the reference."""
-        from mlife_assets.adapters.nannyml_calculators import latent_statistics
-
-        ports = graph.view(platform)
-        day = only_day(context, ports)
-        if (reference := known_reference(ports, day)) is None:
-            return _without_model(ports, day, latent.REPORT)
-        policy = ports.model.monitoring
-        sample = ports.model_tables.read(SAMPLE_TABLE, day)
-        if (why := reference.why_incomparable(sample, policy, JOINT_SIZES)) is not None:
-            return _publish(ports, day, _undecided(latent.REPORT, day, reference, sample, why), reference)
-        pairs = explained_pairs(ports, reference.model_version, sample, reference.columns)
-        report = latent.latent_drift_report(
-            as_of=day,
-            reference=reference,
-            sample_rows=pairs.num_rows,
-            statistics=latent_statistics(reference, pairs, policy),
-            importance=ports.scorers.importance(reference.model_version),
-            pairs=pairs,
-        )
-        return _publish(ports, day, report, reference, pairs)
-
-    @dg.asset(
-        key=graph.key(GROUP, "concept_drift_report"),
-        deps=[*graph.examples, graph.key("model", "monitoring_reference")],
-        kinds=badges(),
-        description="Does P(y|x) move? Realised against estimated performance, and residuals, on mature labels only.",
-        **graph.daily(GROUP, "monitoring"),
-    )
-    @says_why
-    def concept_drift_report(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]
-    ) -> dg.MaterializeResult:
-        """Measure performance on rows matured since the reference, per step, and compare it with the estimate."""
-        ports = graph.view(platform)
-        day = only_day(context, ports)
-        policy = ports.model.monitoring
-        if (reference := known_reference(ports, day)) is None:
-            return _without_model(ports, day, concept.REPORT)
-        read = {outcome: outcome_window(ports, reference, day, outcome) for outcome in reference.outcomes}
-        windows = {outcome: window for outcome, (window, _) in read.items()}
-        statistics = {
-            outcome: outcome_performance(reference, window, outcome, policy) for outcome, window in windows.items()
-        }
-        report = concept.concept_drift_report(
-            as_of=day,
-            reference=reference,
-            examples=windows,
-            statistics=statistics,
-            policy=policy,
-            late={outcome: late for outcome, (_, late) in read.items() if late is not None},
-            words={outcome: step.wording for outcome, step in ports.model.outcomes.items()},
-        )
-        write_performance(ports, day, report, windows, statistics)
-        result = _publish(ports, day, report, reference)
-        return dg.MaterializeResult(
-            metadata={
-                **(result.metadata or {}),
-                **performance_values(statistics),
-                "performance": plot(
-                    performance_picture(ports, day, special.rankings), "realised and estimated performance"
-                ),
-            }
-        )
-
-    return [data_quality_report, data_drift_report, latent_drift_report, concept_drift_report]
+    write_performance(ports, day, report, windows, statistics)
+    return {
+        **_publish(ports, day, report, reference),
+        **performance_values(statistics),
+        "performance": plot(
+            performance_picture(ports, day, run.graph.special.rankings), "realised and estimated performance"
+        ),
+    }
 
 
 def outcome_window(
@@ -288,7 +264,7 @@ def judge_quality(
 ) -> JudgedDay:
     """Return the quality report of a day against the reference of its champion, with further `findings`."""
     sample, further = _sample(platform, day, reference, findings)
-    report = data_quality_report(
+    report = quality.data_quality_report(
         as_of=day,
         reference=reference,
         sample=sample,
@@ -338,46 +314,24 @@ def refused_rows(platform: ModelPorts, day: date) -> list[Refusal]:
     return refused
 
 
+CHECKS = {
+    quality.REPORT: ("no_quality_fault", "Green when no data-quality rule is broken."),
+    drift.REPORT: ("no_column_drifted", "Green when every column is within its limit."),
+    latent.REPORT: ("no_joint_drift", "Green when no joint detector sets the day apart."),
+    concept.REPORT: ("outcomes_are_as_expected", "Green when mature outcomes match the champion's expectations."),
+}
+"""Report -> name and description of its check, which does not block and is green if the report does not alarm."""
+
+
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:
-    """Return the checks of one model."""
-    return [
-        _report_check(
-            graph,
-            "data_quality_report",
-            "no_quality_fault",
-            quality.REPORT,
-            "Green when no data-quality rule is broken.",
-        ),
-        _report_check(
-            graph,
-            "data_drift_report",
-            "no_column_drifted",
-            drift.REPORT,
-            "Green when every column is within its limit.",
-        ),
-        _report_check(
-            graph,
-            "latent_drift_report",
-            "no_joint_drift",
-            latent.REPORT,
-            "Green when no joint detector sets the day apart.",
-        ),
-        _report_check(
-            graph,
-            "concept_drift_report",
-            "outcomes_are_as_expected",
-            concept.REPORT,
-            "Green when mature outcomes match the champion's expectations.",
-        ),
-    ]
+    return [_report_check(graph, report, *check) for report, check in CHECKS.items()]
 
 
-def _report_check(
-    graph: ModelGraph, report: str, name: str, report_name: str, description: str
-) -> dg.AssetChecksDefinition:
-
+def _report_check(graph: ModelGraph, report_name: str, name: str, description: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
-        asset=graph.key(GROUP, report), name=name, description=f"{description} {runbook_words(BY_REPORT[report_name])}"
+        asset=graph.key(GROUP, report_name),
+        name=name,
+        description=f"{description} {runbook_words(BY_REPORT[report_name])}",
     )
     @says_why
     def check(context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Models]) -> dg.AssetCheckResult:

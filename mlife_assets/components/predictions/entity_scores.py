@@ -11,8 +11,8 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlife_assets.components.graph.model_graph import ModelGraph
-from mlife_assets.components.graph.partitions import checked_days, only_day
+from mlife_assets.components.graph.model_graph import DayRun, Metadata, ModelGraph, model_asset
+from mlife_assets.components.graph.partitions import checked_days
 from mlife_assets.components.monitoring.inputs import rows_to_score, scoring_matrix, unseen_by
 from mlife_assets.components.monitoring.quality_gate import require_sound_day
 from mlife_assets.components.shown.metadata import sentences, table
@@ -110,39 +110,34 @@ def nobody(platform: ModelPorts, rows: pa.Table) -> pa.Table:
     return pa.schema([(entity, rows.schema.field(entity).type), *fields]).empty_table()
 
 
-def build_assets(graph: ModelGraph) -> list[dg.AssetsDefinition]:
-    """Return the assets of one model."""
-
-    @dg.asset(
-        key=graph.key(GROUP, "scores"),
-        deps=[*graph.tables, graph.key("monitoring", "data_quality_report"), graph.key("model", "champion_model")],
-        kinds=graph.kinds,
-        description="How likely the outcome is for each entity today, by the champion of that moment.",
-        **graph.daily(GROUP, "scores"),
-    )
-    @says_why
-    def scores(context: dg.AssetExecutionContext, platform: dg.ResourceParam[Models]) -> dg.MaterializeResult:
-        """Score the day's rows with the champion of that moment."""
-        ports = graph.view(platform)
-        day = only_day(context, ports)
-        version = ports.registry.champion_at(run_time(day))
-        rows = ports.model.derive(rows_to_score(ports, day).rows(slice(None)))
-        why = "No model serves yet." if version is None else why_unsound(ports, day)
-        scored = nobody(ports, rows) if version is None or why else score_day(ports, day, version, rows)
-        unseen = [] if version is None else unseen_by(ports, ports.scorers.of(version).feature_spec)
-        log_scores(ports, day, scored)
-        ports.model_tables.write(SCORES_TABLE, day, scored)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": scored.num_rows,
-                "model_version": version or "none",
-                **({"why": why} if why else {}),
-                **({"scored_as_missing": sentences(unseen)} if unseen else {}),
-                "most_likely": table(scored.slice(0, SHOWN).to_pylist()),
-            }
-        )
-
-    return [scores]
+@model_asset(
+    GROUP,
+    deps=lambda graph: [
+        *graph.tables,
+        graph.key("monitoring", "data_quality_report"),
+        graph.key("model", "champion_model"),
+    ],
+    kinds=ModelGraph.kinds,
+    description="How likely the outcome is for each entity today, by the champion of that moment.",
+    layer="scores",
+)
+def scores(run: DayRun) -> Metadata:
+    """Score the day's rows with the champion of that moment."""
+    ports, day = run.ports, run.day
+    version = ports.registry.champion_at(run_time(day))
+    rows = ports.model.derive(rows_to_score(ports, day).rows(slice(None)))
+    why = "No model serves yet." if version is None else why_unsound(ports, day)
+    scored = nobody(ports, rows) if version is None or why else score_day(ports, day, version, rows)
+    unseen = [] if version is None else unseen_by(ports, ports.scorers.of(version).feature_spec)
+    log_scores(ports, day, scored)
+    ports.model_tables.write(SCORES_TABLE, day, scored)
+    return {
+        "dagster/row_count": scored.num_rows,
+        "model_version": version or "none",
+        **({"why": why} if why else {}),
+        **({"scored_as_missing": sentences(unseen)} if unseen else {}),
+        "most_likely": table(scored.slice(0, SHOWN).to_pylist()),
+    }
 
 
 def build_checks(graph: ModelGraph) -> list[dg.AssetChecksDefinition]:

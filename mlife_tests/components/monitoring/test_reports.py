@@ -28,7 +28,6 @@ from mlife_assets.components.model.retrain_decision import (
 from mlife_assets.components.monitoring import reports
 from mlife_assets.components.monitoring.computed import badges, computed_by_entry
 from mlife_assets.components.monitoring.reports import refused_rows
-from mlife_assets.components.monitoring.special import Special
 from mlife_assets.core.errors import NotEnoughEvidenceError
 from mlife_assets.core.ids import digest
 from mlife_assets.core.model import Model
@@ -85,7 +84,8 @@ def scored(*days: date, positives: int = 0) -> pa.Table:
 def assets_by_name() -> dict[str, dg.AssetsDefinition]:
     """Return the reports of job applications by name."""
     graph = ModelGraph(job_applications(Policies()))
-    return {asset.key.path[-1]: asset for asset in reports.build_assets(graph, Special())}
+    made = (reports.data_quality_report, reports.data_drift_report, reports.latent_drift_report)
+    return {asset.key.path[-1]: asset for asset in (one(graph) for one in (*made, reports.concept_drift_report))}
 
 
 @pytest.mark.usefixtures("unlearned")
