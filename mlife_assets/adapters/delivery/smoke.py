@@ -89,11 +89,13 @@ def log_in_of(status: int, location: str, log_in: str) -> str:
 
 
 def log_refuses_a_put_that_could_replace(inside: Inside) -> str:
+    """A put into the log without `If-None-Match` is refused."""
     s3, again = inside.of("s3"), _written(inside)
     return _refused("a put", "AccessDenied", lambda: s3.put_object(**again))
 
 
 def log_is_put_once(inside: Inside) -> str:
+    """A key that the log holds is not written again: 412."""
     s3, again = inside.of("s3"), _written(inside)
     return _refused(f"a second {again['Key']}", "PreconditionFailed", lambda: s3.put_object(**again, IfNoneMatch="*"))
 
@@ -177,6 +179,7 @@ def athena_has_the_marts(inside: Inside) -> str:
 
 
 def dagster_launches_a_run_as_a_task(inside: Inside) -> str:
+    """A run that is handed to Dagster's queue is launched as a task of its own and succeeds."""
     return f"run {inside.launch()}"
 
 
