@@ -25,7 +25,7 @@ def live_days(root: Path, model: str | None, first: date, last: date) -> Iterato
     """Run the days [first, last] of a project's model; yields day, verdict and champion.
 
     Raises:
-        InvalidInputError: there is no such model, or no instance whose runs are kept.
+        InvalidInputError: there is no such model, no instance whose runs are kept, no such day of the model, or no day.
         PermanentError: a run failed; later days are not run.
     """
     definitions = dg.load_from_defs_folder(path_within_project=root)
@@ -33,8 +33,9 @@ def live_days(root: Path, model: str | None, first: date, last: date) -> Iterato
     names = list(platform.model_names) if platform else []
     if model is None and len(names) == 1:
         (model,) = names
-    if platform is None or model not in names:
+    if platform is None or model is None or model not in names:
         raise InvalidInputError(f"--model: the project declares {', '.join(names) or 'no model'}; name one of them")
+    _check_range(definitions, model, first, last)
     try:
         instance = dg.DagsterInstance.get()
     except DagsterHomeNotSetError as error:
@@ -43,11 +44,31 @@ def live_days(root: Path, model: str | None, first: date, last: date) -> Iterato
         view = platform.of_model(model)
         for day in days_between(first, last):
             _run(definitions, kept, f"{model}_daily_job", day)
-            decision = next(row for row in decision_rows(view) if row["as_of_date"] == day)
+            decision = next((row for row in decision_rows(view) if row["as_of_date"] == day), None)
+            if decision is None:
+                raise PermanentError(
+                    f"{day}: {model}_daily_job succeeded before, and the home holds no decision of the day; launch the "
+                    "job for that day in Dagster, then give the same command again"
+                )
             if decision["verdict"] == "retrain":
                 tags = {DECISION_TAG: decision["decision_id"]}
                 _run(definitions, kept, f"{model}_{RETRAINING_JOB}", day, tags)
             yield day, decision["verdict"], view.registry.champion()
+
+
+def _check_range(definitions: dg.Definitions, model: str, first: date, last: date) -> None:
+    """Raise InvalidInputError unless [first, last] holds days, all of them partitions of the model's daily job."""
+    if first > last:
+        raise InvalidInputError(f"--from: {first} is after --to, {last}; swap them")
+    partitions = definitions.resolve_job_def(f"{model}_daily_job").partitions_def
+    held = partitions.get_partition_keys() if partitions else []
+    for option, day in (("--from", first), ("--to", last)):
+        if day.isoformat() not in held:
+            days = f"{held[0]} to {held[-1]}" if held else "none so far"
+            raise InvalidInputError(
+                f"{option}: {day} is no day of {model}, whose partitions are {days}; name one of these, or state "
+                "another start_date in its defs.yaml"
+            )
 
 
 def _run(
@@ -64,10 +85,15 @@ def _run(
     )
     if ran.success:
         return
-    failed = next(event for event in ran.all_events if event.is_step_failure)
-    error = failed.step_failure_data.error
+    # A resource that cannot be made fails the run, and no step of it.
+    failed = [event for event in ran.all_events if event.is_step_failure or event.is_failure]
+    event = failed[0] if failed else None
+    error = None
+    if event:
+        error = event.step_failure_data.error if event.is_step_failure else event.job_failure_data.error
     why = (error.cause or error).message.strip() if error else "no error is on record"
+    step = f"{event.step_key} of {job}" if event and event.step_key else job
     raise PermanentError(
-        f"{day}: {failed.step_key} of {job} failed, and no later day was run: {why}; mend it and give the same command "
-        "again, which goes on there"
+        f"{day}: {step} failed, and no later day was run: {why}; mend it and give the same command again, which goes "
+        "on there"
     )
