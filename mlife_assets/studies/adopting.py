@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlife_assets.core.errors import InvalidInputError, NotFoundError
-from mlife_assets.studies.drifting import usual_rows
+from mlife_assets.studies.drifting import name_faults, usual_rows
 from mlife_assets.studies.frames import Table, source_of, with_columns
 from mlife_assets.studies.model import AdoptedModel, Reading, Spec, StudyModel, load_folder, mature_rows, spec_text
 
@@ -50,6 +50,8 @@ def load(model: Any = None, spec: Spec | None = None, *, table: Table = None) ->
     roles = Reading(text, {}).study.model.roles
     if (model is None) == (roles.prediction is None):
         raise InvalidInputError("pass a model, or name the column of its predictions as roles.prediction: one of them")
+    for fault in name_faults(roles):
+        raise InvalidInputError(fault)
     name, predicted = str(roles.prediction), source_of
     if model is not None:
         estimator, record = _opened(model), json.loads(text)

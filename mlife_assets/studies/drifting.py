@@ -7,7 +7,7 @@ gives the usual distance: monitoring's limits (`core.monitoring.thresholds`) for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,18 @@ PARTS_MAXIMUM, PARTS_MINIMUM = 14, 8
 PART_ROWS, PART_ROWS_MINIMUM = 200, 100
 """Rows of a part that are worth more parts, and fewest of one."""
 PROBABILITY, ENTITY, ANSWER = "probability", "entity", "(label)"
+OURS = {DAY: "day", ENTITY: "entity", ANSWER: "answer", PROBABILITY: "probability"}
+"""Columns of `usual_rows` that are ours, which no feature may be called by."""
 ESTIMATED = {**METRICS, "log_loss": "log loss", "positive_share": "share of positives"}
 """What is estimated of new rows; METRICS alarm."""
+
+
+def name_faults(roles: ExampleSpec) -> Iterator[str]:
+    """Yield a sentence for each feature that has the name of a column that mlife adds."""
+    for role in ("features", "categoricals"):
+        for name in getattr(roles, role):
+            if name in OURS:
+                yield f"{role} names {name}, under which mlife keeps a row's {OURS[name]}; rename it in table and spec"
 
 
 def usual_rows(

@@ -19,7 +19,7 @@ from mlife_assets.core.errors import InvalidInputError
 from mlife_assets.core.model import Model
 from mlife_assets.core.study import Study
 from mlife_assets.studies.answers import Answer
-from mlife_assets.studies.drifting import usual_rows
+from mlife_assets.studies.drifting import name_faults, usual_rows
 from mlife_assets.studies.frames import Table, name_of, source_of
 from mlife_assets.studies.model import (
     CARD_FILE,
@@ -145,11 +145,13 @@ def _examined(table: Table, study: Study) -> tuple[ReadTable, TableReport, date]
     """Return a table as read, its report, and today."""
     from mlife_assets.adapters.clock import SystemClock
     from mlife_assets.adapters.example_files import examine_examples
-    from mlife_assets.core.table_check import check_table
+    from mlife_assets.core.table_check import Finding, check_table
 
     today = SystemClock().now().date()
     read = examine_examples(source_of(table), study)
-    return read, check_table(read, study, today), today
+    report = check_table(read, study, today)
+    named = [Finding("fault", "name", None, one) for one in name_faults(study.model.roles)]
+    return read, replace(report, findings=(*named, *report.findings)), today
 
 
 def _answer(report: TableReport) -> Answer:

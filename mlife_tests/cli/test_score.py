@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -199,6 +200,18 @@ def test_reasons_are_those_of_the_scorer(run_json, model, frame, tmp_path):
     asked = ("score", "--model", tmp_path, "--rows", tmp_path / "new.csv", "--reasons", "--out", tmp_path / "out.csv")
     run_json(*asked)
     assert pd.read_csv(tmp_path / "out.csv").reasons.tolist() == ["; ".join(one) for one in found.reasons]
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("entity", "entity"), ("(label)", "answer"), ("as_of_date", "day"), ("probability", "probability")],
+)
+def test_no_feature_is_called_as_a_column_of_ours(frame, name, of):
+    roles = replace(SPEC["roles"], features=(name,))
+    said = f"features names {name}, under which mlife keeps a row's {of}; rename it in table and spec"
+    table = frame.rename(columns={"strength": name})
+    checked = mlife.check(table, {**SPEC, "roles": roles, "derive": {**SPEC["derive"], "strong": "0"}})
+    assert said in str(checked.as_dict())
 
 
 def test_a_column_that_looks_at_other_rows_needs_them(frame):
