@@ -212,6 +212,9 @@ def test_no_feature_is_called_as_a_column_of_ours(frame, name, of):
     table = frame.rename(columns={"strength": name})
     checked = mlife.check(table, {**SPEC, "roles": roles, "derive": {**SPEC["derive"], "strong": "0"}})
     assert said in str(checked.as_dict())
+    with pytest.raises(InvalidInputError) as refused:
+        mlife.load(object(), roles, table=table)
+    assert str(refused.value) == said
 
 
 def test_a_column_that_looks_at_other_rows_needs_them(frame):
