@@ -25,7 +25,8 @@ def live_days(root: Path, model: str | None, first: date, last: date) -> Iterato
     """Run the days [first, last] of a project's model; yields day, verdict and champion.
 
     Raises:
-        InvalidInputError: there is no such model, no instance whose runs are kept, no such day of the model, or no day.
+        InvalidInputError: there is no such model, no instance whose runs are kept, no day in the range, or a day in it
+            is no partition of the model.
         PermanentError: a run failed; later days are not run.
     """
     definitions = dg.load_from_defs_folder(path_within_project=root)
@@ -64,10 +65,10 @@ def _check_range(definitions: dg.Definitions, model: str, first: date, last: dat
     held = partitions.get_partition_keys() if partitions else []
     for option, day in (("--from", first), ("--to", last)):
         if day.isoformat() not in held:
-            days = f"{held[0]} to {held[-1]}" if held else "none so far"
+            days = f"they are {held[0]} to {held[-1]}" if held else "there are none yet"
             raise InvalidInputError(
-                f"{option}: {day} is no day of {model}, whose partitions are {days}; name one of these, or state "
-                "another start_date in its defs.yaml"
+                f"{option}: {day} is not among the partitions of {model}: {days}; name another day, or state another "
+                "start_date in its defs.yaml"
             )
 
 
@@ -86,13 +87,10 @@ def _run(
     if ran.success:
         return
     # A resource that cannot be made fails the run, and no step of it.
-    failed = [event for event in ran.all_events if event.is_step_failure or event.is_failure]
-    event = failed[0] if failed else None
-    error = None
-    if event:
-        error = event.step_failure_data.error if event.is_step_failure else event.job_failure_data.error
+    failed = next(event for event in ran.all_events if event.is_step_failure or event.is_failure)
+    error = failed.step_failure_data.error if failed.is_step_failure else failed.job_failure_data.error
     why = (error.cause or error).message.strip() if error else "no error is on record"
-    step = f"{event.step_key} of {job}" if event and event.step_key else job
+    step = f"{failed.step_key} of {job}" if failed.is_step_failure else job
     raise PermanentError(
         f"{day}: {step} failed, and no later day was run: {why}; mend it and give the same command again, which goes "
         "on there"

@@ -50,8 +50,8 @@ def load(model: Any = None, spec: Spec | None = None, *, table: Table = None) ->
     roles = Reading(text, {}).study.model.roles
     if (model is None) == (roles.prediction is None):
         raise InvalidInputError("pass a model, or name the column of its predictions as roles.prediction: one of them")
-    for fault in name_faults(roles):
-        raise InvalidInputError(fault)
+    if faults := [*name_faults(roles)]:
+        raise InvalidInputError("\n".join(faults))
     name, predicted = str(roles.prediction), source_of
     if model is not None:
         estimator, record = _opened(model), json.loads(text)

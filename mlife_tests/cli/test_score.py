@@ -203,12 +203,15 @@ def test_reasons_are_those_of_the_scorer(run_json, model, frame, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "of"),
-    [("entity", "entity"), ("(label)", "answer"), ("as_of_date", "day"), ("probability", "probability")],
-)
-def test_no_feature_is_called_as_a_column_of_ours(frame, name, of):
-    roles = replace(SPEC["roles"], features=(name,))
-    said = f"features names {name}, under which mlife keeps a row's {of}; rename it in table and spec"
+    ("role", "name", "of"),
+    [
+        ("features", "entity", "entity"), ("features", "(label)", "answer"),
+        ("categoricals", "as_of_date", "day"), ("categoricals", "probability", "probability"),
+    ],
+)  # fmt: skip
+def test_no_feature_is_called_as_a_column_of_ours(frame, role, name, of):
+    roles = replace(SPEC["roles"], **{role: (name,)})
+    said = f"{role} names {name}, under which mlife keeps a row's {of}; rename it in table and spec"
     table = frame.rename(columns={"strength": name})
     checked = mlife.check(table, {**SPEC, "roles": roles, "derive": {**SPEC["derive"], "strong": "0"}})
     assert said in str(checked.as_dict())
